@@ -1,0 +1,42 @@
+using System.Runtime.CompilerServices;
+using Infinorm.Numerics;
+
+namespace Infinorm.Kernels;
+
+/// <summary>Blocks from one float type to another: widening is exact, narrowing rounds once, to nearest, ties to even.</summary>
+static unsafe class Conversions
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Convert(byte* source, DType from, byte* target, DType to, int count)
+    {
+        switch (from, to)
+        {
+            case (DType.Float16, DType.Float32):
+                for (int i = 0; i < count; i++)
+                    ((float*)target)[i] = (float)((Half*)source)[i];
+                break;
+            case (DType.BFloat16, DType.Float32):
+                for (int i = 0; i < count; i++)
+                    ((float*)target)[i] = ((BFloat16*)source)[i];
+                break;
+            case (DType.Float64, DType.Float32):
+                for (int i = 0; i < count; i++)
+                    ((float*)target)[i] = (float)((double*)source)[i];
+                break;
+            case (DType.Float32, DType.Float64):
+                for (int i = 0; i < count; i++)
+                    ((double*)target)[i] = ((float*)source)[i];
+                break;
+            case (DType.Float32, DType.Float16):
+                for (int i = 0; i < count; i++)
+                    ((Half*)target)[i] = (Half)((float*)source)[i];
+                break;
+            case (DType.Float32, DType.BFloat16):
+                for (int i = 0; i < count; i++)
+                    ((BFloat16*)target)[i] = (BFloat16)((float*)source)[i];
+                break;
+            default:
+                throw new NotSupportedException($"No block is converted from {from} to {to}.");
+        }
+    }
+}

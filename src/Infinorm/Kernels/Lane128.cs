@@ -1,0 +1,50 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
+namespace Infinorm.Kernels;
+
+/// <summary>128 bits of elements.</summary>
+readonly struct Lane128<T>(Vector128<T> elements) : ILane<Lane128<T>>
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    readonly Vector128<T> _elements = elements;
+
+    public static Lane128<T> operator +(Lane128<T> left, Lane128<T> right) => new(left._elements + right._elements);
+
+    public static Lane128<T> operator -(Lane128<T> left, Lane128<T> right) => new(left._elements - right._elements);
+
+    public static Lane128<T> operator *(Lane128<T> left, Lane128<T> right) => new(left._elements * right._elements);
+
+    public static Lane128<T> operator /(Lane128<T> left, Lane128<T> right) => new(left._elements / right._elements);
+
+    public static Lane128<T> Max(Lane128<T> left, Lane128<T> right) => new(Vector128.Max(left._elements, right._elements));
+
+    public static Lane128<T> Min(Lane128<T> left, Lane128<T> right) => new(Vector128.Min(left._elements, right._elements));
+
+    public static Lane128<T> Abs(Lane128<T> value) => new(Vector128.Abs(value._elements));
+
+    public static Lane128<T> Sqrt(Lane128<T> value) => new(Vector128.Sqrt(value._elements));
+
+    public static Lane128<T> Of(double value) => new(Vector128.Create(T.CreateTruncating(value)));
+
+    public static Lane128<T> Pow(double value, long exponent) => new(Vector128.Create(IntegerPower.Of<T>(value, exponent)));
+
+    public static bool IsDouble => typeof(T) == typeof(double);
+
+    public static double Sum(Lane128<T> value) => double.CreateTruncating(Vector128.Sum(value._elements));
+
+    public static void AddSquares(Lane128<T> value, ref double sums)
+    {
+        var squares = value._elements * value._elements;
+        if (typeof(T) == typeof(float))
+        {
+            var (lower, upper) = Vector128.Widen(squares.AsSingle());
+            (Vector128.LoadUnsafe(ref sums) + lower).StoreUnsafe(ref sums);
+            (Vector128.LoadUnsafe(ref sums, 2) + upper).StoreUnsafe(ref sums, 2);
+        }
+        else
+        {
+            (Vector128.LoadUnsafe(ref sums) + squares.AsDouble()).StoreUnsafe(ref sums);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
+namespace Infinorm.Kernels;
+
+/// <summary>256 bits of elements.</summary>
+readonly struct Lane256<T>(Vector256<T> elements) : ILane<Lane256<T>>
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    readonly Vector256<T> _elements = elements;
+
+    public static Lane256<T> operator +(Lane256<T> left, Lane256<T> right) => new(left._elements + right._elements);
+
+    public static Lane256<T> operator -(Lane256<T> left, Lane256<T> right) => new(left._elements - right._elements);
+
+    public static Lane256<T> operator *(Lane256<T> left, Lane256<T> right) => new(left._elements * right._elements);
+
+    public static Lane256<T> operator /(Lane256<T> left, Lane256<T> right) => new(left._elements / right._elements);
+
+    public static Lane256<T> Max(Lane256<T> left, Lane256<T> right) => new(Vector256.Max(left._elements, right._elements));
+
+    public static Lane256<T> Min(Lane256<T> left, Lane256<T> right) => new(Vector256.Min(left._elements, right._elements));
+
+    public static Lane256<T> Abs(Lane256<T> value) => new(Vector256.Abs(value._elements));
+
+    public static Lane256<T> Sqrt(Lane256<T> value) => new(Vector256.Sqrt(value._elements));
+
+    public static Lane256<T> Of(double value) => new(Vector256.Create(T.CreateTruncating(value)));
+
+    public static Lane256<T> Pow(double value, long exponent) => new(Vector256.Create(IntegerPower.Of<T>(value, exponent)));
+
+    public static bool IsDouble => typeof(T) == typeof(double);
+
+    public static double Sum(Lane256<T> value) => double.CreateTruncating(Vector256.Sum(value._elements));
+
+    public static void AddSquares(Lane256<T> value, ref double sums)
+    {
+        var squares = value._elements * value._elements;
+        if (typeof(T) == typeof(float))
+        {
+            var (lower, upper) = Vector256.Widen(squares.AsSingle());
+            (Vector256.LoadUnsafe(ref sums) + lower).StoreUnsafe(ref sums);
+            (Vector256.LoadUnsafe(ref sums, 4) + upper).StoreUnsafe(ref sums, 4);
+        }
+        else
+        {
+            (Vector256.LoadUnsafe(ref sums) + squares.AsDouble()).StoreUnsafe(ref sums);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
+namespace Infinorm.Kernels;
+
+/// <summary>512 bits of elements.</summary>
+readonly struct Lane512<T>(Vector512<T> elements) : ILane<Lane512<T>>
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    readonly Vector512<T> _elements = elements;
+
+    public static Lane512<T> operator +(Lane512<T> left, Lane512<T> right) => new(left._elements + right._elements);
+
+    public static Lane512<T> operator -(Lane512<T> left, Lane512<T> right) => new(left._elements - right._elements);
+
+    public static Lane512<T> operator *(Lane512<T> left, Lane512<T> right) => new(left._elements * right._elements);
+
+    public static Lane512<T> operator /(Lane512<T> left, Lane512<T> right) => new(left._elements / right._elements);
+
+    public static Lane512<T> Max(Lane512<T> left, Lane512<T> right) => new(Vector512.Max(left._elements, right._elements));
+
+    public static Lane512<T> Min(Lane512<T> left, Lane512<T> right) => new(Vector512.Min(left._elements, right._elements));
+
+    public static Lane512<T> Abs(Lane512<T> value) => new(Vector512.Abs(value._elements));
+
+    public static Lane512<T> Sqrt(Lane512<T> value) => new(Vector512.Sqrt(value._elements));
+
+    public static Lane512<T> Of(double value) => new(Vector512.Create(T.CreateTruncating(value)));
+
+    public static Lane512<T> Pow(double value, long exponent) => new(Vector512.Create(IntegerPower.Of<T>(value, exponent)));
+
+    public static bool IsDouble => typeof(T) == typeof(double);
+
+    public static double Sum(Lane512<T> value) => double.CreateTruncating(Vector512.Sum(value._elements));
+
+    public static void AddSquares(Lane512<T> value, ref double sums)
+    {
+        var squares = value._elements * value._elements;
+        if (typeof(T) == typeof(float))
+        {
+            var (lower, upper) = Vector512.Widen(squares.AsSingle());
+            (Vector512.LoadUnsafe(ref sums) + lower).StoreUnsafe(ref sums);
+            (Vector512.LoadUnsafe(ref sums, 8) + upper).StoreUnsafe(ref sums, 8);
+        }
+        else
+        {
+            (Vector512.LoadUnsafe(ref sums) + squares.AsDouble()).StoreUnsafe(ref sums);
+        }
+    }
+}

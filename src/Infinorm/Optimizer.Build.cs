@@ -1,0 +1,182 @@
+using System.Buffers;
+using Infinorm.Pipeline;
+
+namespace Infinorm;
+
+public abstract unsafe partial class Optimizer
+{
+    Variable[] _trainable = [];
+    Dictionary<Variable, int> _indices = [];
+    IReadOnlyList<Variable> _slotVariables = [];
+    BlockPipeline? _pipeline;
+    Arena? _arena;
+
+    /// <summary>Whether <see cref="Build(ReadOnlySpan{Variable})"/> was called, by itself or by the first Apply with variables.</summary>
+    public virtual bool IsBuilt => _pipeline is not null;
+
+    /// <summary>The variables the optimizer was built for, in that order; empty before.</summary>
+    public virtual IReadOnlyList<Variable> TrainableVariables => _trainable;
+
+    /// <summary>
+    /// Makes the optimizer's slots for these variables. A second call with the same variables does nothing. Keras: <c>build</c>.
+    /// </summary>
+    /// <param name="trainableVariables">Float variables, each once, over memory that does not overlap.</param>
+    /// <exception cref="ArgumentException">There is none, one occurs twice, two overlap, or one is of an integer type.</exception>
+    /// <exception cref="InvalidOperationException">The optimizer was built for other variables.</exception>
+    public void Build(params ReadOnlySpan<Variable> trainableVariables) => Build(trainableVariables, Name);
+
+    /// <inheritdoc cref="Build(ReadOnlySpan{Variable})"/>
+    public void Build(IEnumerable<Variable> trainableVariables) => Build([.. trainableVariables], Name);
+
+    /// <summary>Builds with the path that the slots' names are put below.</summary>
+    private protected virtual void Build(ReadOnlySpan<Variable> variables, string path)
+    {
+        if (IsBuilt)
+        {
+            if (!variables.SequenceEqual(_trainable))
+                throw new InvalidOperationException($"{Name} is built for other variables. Make a new optimizer for new variables.");
+            return;
+        }
+
+        CheckTrainable(variables);
+        var slots = new Slots();
+        Build(slots);
+        var decays = new bool[variables.Length];
+        for (int i = 0; i < variables.Length; i++)
+            decays[i] = !IsExcludedFromWeightDecay(variables[i]);
+
+        // Nothing threw: from here on it is built.
+        _trainable = variables.ToArray();
+        _indices = new Dictionary<Variable, int>(variables.Length);
+        for (int i = 0; i < variables.Length; i++)
+            _indices.Add(variables[i], i);
+        _pipeline = new BlockPipeline(MakeTargets(slots.Names.Count, decays));
+        NameSlots(slots.Names, path);
+        _variables = null;
+    }
+
+    void CheckTrainable(ReadOnlySpan<Variable> variables)
+    {
+        if (variables.IsEmpty)
+            throw new ArgumentException($"{Name}: there are no variables to train.");
+        var seen = new HashSet<Variable>();
+        foreach (Variable variable in variables)
+        {
+            ArgumentNullException.ThrowIfNull(variable);
+            if (variable.DType is DType.Int32 or DType.Int64)
+                throw new ArgumentException($"{variable.Path}: a variable of type {variable.DType.KerasName()} cannot be trained.");
+            if (!seen.Add(variable))
+                throw new ArgumentException($"{variable.Path}: the variable is listed twice.");
+            variable.Constraint?.Validate(variable.Path, variable.Shape);
+        }
+
+        CheckDisjoint(variables);
+    }
+
+    // Sorted by address, only neighbours can overlap; pinned, addresses hold while they are compared.
+    static void CheckDisjoint(ReadOnlySpan<Variable> variables)
+    {
+        var places = new List<(nint Start, nint End, Variable Variable)>();
+        var pins = new List<MemoryHandle>();
+        try
+        {
+            foreach (Variable variable in variables)
+            {
+                if (variable.Length == 0)
+                    continue;
+                pins.Add(variable.Pin());
+                var start = (nint)pins[^1].Pointer;
+                places.Add((start, start + ((nint)variable.Length * variable.DType.Size()), variable));
+            }
+
+            places.Sort((a, b) => a.Start.CompareTo(b.Start));
+            for (int i = 1; i < places.Count; i++)
+            {
+                if (places[i].Start < places[i - 1].End)
+                {
+                    throw new ArgumentException(
+                        $"{places[i].Variable.Path} and {places[i - 1].Variable.Path} overlap in memory; each variable needs its own.");
+                }
+            }
+        }
+        finally
+        {
+            foreach (MemoryHandle pin in pins)
+                pin.Dispose();
+        }
+    }
+
+    // All slots of one variable lie together: average, accumulator, the rule's slots, the float copy of a constrained 16-bit variable.
+    Target[] MakeTargets(int slotCount, bool[] decays)
+    {
+        var targets = new Target[_trainable.Length];
+        nint total = 0;
+        for (int i = 0; i < targets.Length; i++)
+        {
+            Variable variable = _trainable[i];
+            ref Target target = ref targets[i];
+            target.Variable = variable;
+            target.Spot = variable.Spot;
+            target.Decays = decays[i];
+            target.OverwrittenByGradient = variable.OverwriteWithGradient;
+            target.Stride = Arena.Padded((nint)variable.Length * target.ComputeType.Size());
+            total += target.Stride * SlotsOf(in target, slotCount);
+        }
+
+        _arena = new Arena(total);
+        foreach (ref Target target in targets.AsSpan())
+        {
+            if (UseEma && !target.OverwrittenByGradient)
+                target.Averages = _arena.Take(target.Stride);
+            if (GradientAccumulationSteps is not null)
+                target.Accumulator = _arena.Take(target.Stride);
+            if (!target.OverwrittenByGradient)
+                target.Slots = _arena.Take(target.Stride * slotCount);
+            if (NeedsWide(in target))
+                target.Wide = _arena.Take(target.Stride);
+        }
+
+        return targets;
+    }
+
+    int SlotsOf(in Target target, int slotCount) =>
+        (target.OverwrittenByGradient ? 0 : slotCount + (UseEma ? 1 : 0))
+        + (GradientAccumulationSteps is not null ? 1 : 0)
+        + (NeedsWide(in target) ? 1 : 0);
+
+    static bool NeedsWide(in Target target) =>
+        target.IsNarrow && target.Variable.Constraint is not null && !target.OverwrittenByGradient;
+
+    void NameSlots(IReadOnlyList<string> names, string path)
+    {
+        var variables = new List<Variable>();
+        foreach (ref Target target in _pipeline!.Targets)
+        {
+            if (target.Averages != null)
+                Add(in target, target.Averages, "average");
+        }
+
+        foreach (ref Target target in _pipeline.Targets)
+        {
+            if (target.Accumulator != null)
+                Add(in target, target.Accumulator, "gradient_accumulator");
+        }
+
+        foreach (ref Target target in _pipeline.Targets)
+        {
+            for (int slot = 0; slot < names.Count && target.Slots != null; slot++)
+                Add(in target, target.Slots + (slot * target.Stride), names[slot]);
+        }
+
+        _slotVariables = variables;
+
+        void Add(in Target target, byte* address, string name)
+        {
+            Variable of = target.Variable;
+            string slotPath = $"{path}/{of.Path.Replace('/', '_')}_{name}";
+            variables.Add(target.ComputeType == DType.Float64
+                ? new Variable<double>(slotPath, _arena!.View<double>(address, of.Length), of.Shape)
+                : new Variable<float>(slotPath, _arena!.View<float>(address, of.Length), of.Shape));
+        }
+    }
+}

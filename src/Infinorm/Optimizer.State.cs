@@ -1,0 +1,140 @@
+using System.Globalization;
+using Infinorm.Pipeline;
+
+namespace Infinorm;
+
+public abstract partial class Optimizer
+{
+    IReadOnlyList<Variable>? _variables;
+
+    /// <summary>
+    /// The optimizer's own variables, named and ordered as in Keras: <c>iteration</c>; <c>learning_rate</c> where it is a number; then,
+    /// once built, all averages, all gradient accumulators, and the slots of each variable in turn. Each views the optimizer's memory and
+    /// can be assigned. Keras: <c>variables</c>.
+    /// </summary>
+    public IReadOnlyList<Variable> Variables => _variables ??= MakeVariables();
+
+    private protected virtual IReadOnlyList<Variable> MakeVariables() => [.. CounterAndRate(), .. _slotVariables];
+
+    private protected IEnumerable<Variable> CounterAndRate()
+    {
+        yield return new Variable<long>($"{Name}/iteration", _iteration, ReadOnlySpan<int>.Empty);
+        if (_learningRate.Number is null)
+            yield break;
+        yield return _rate is float[] single
+            ? new Variable<float>($"{Name}/learning_rate", single, ReadOnlySpan<int>.Empty)
+            : new Variable<double>($"{Name}/learning_rate", (double[])_rate, ReadOnlySpan<int>.Empty);
+    }
+
+    /// <summary>Makes <see cref="Variables"/> anew when it is next asked for.</summary>
+    private protected void ForgetVariables() => _variables = null;
+
+    /// <summary>Sets all of <see cref="Variables"/>, each cast to its type. Nothing is changed if it throws. Keras: <c>set_weights</c>.</summary>
+    /// <param name="weights">One array for each, of its shape.</param>
+    /// <exception cref="InvalidOperationException">The optimizer is not built.</exception>
+    /// <exception cref="ArgumentException">The number of arrays or a shape differs.</exception>
+    public void SetWeights(IReadOnlyList<NdArray> weights)
+    {
+        ArgumentNullException.ThrowIfNull(weights);
+        if (!IsBuilt)
+            throw new InvalidOperationException($"{Name} is not built, so it has no slots to set. Call Build with the variables first.");
+        using var _ = Enter();
+        AssignAll(weights);
+    }
+
+    /// <summary>
+    /// Saves all of <see cref="Variables"/> under the keys "0", "1" and so on. Keras: <c>save_own_variables</c>.
+    /// </summary>
+    public void SaveOwnVariables(IVariableStore store)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        for (int i = 0; i < Variables.Count; i++)
+            store.Save(Key(i), Variables[i].ToNdArray());
+    }
+
+    /// <summary>
+    /// Sets all of <see cref="Variables"/> from the keys "0", "1" and so on, each cast to its type. Nothing is changed if it throws.
+    /// Keras: <c>load_own_variables</c>.
+    /// </summary>
+    /// <exception cref="ArgumentException">The store has more or fewer keys, another key, or an array of another shape.</exception>
+    public void LoadOwnVariables(IVariableStore store)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        using var _ = Enter();
+        if (store.Keys.Count != Variables.Count)
+        {
+            throw new ArgumentException(
+                $"{Name}: the store has {store.Keys.Count} variables, the optimizer has {Variables.Count}. "
+                + "Build it, with the settings it was saved with, before loading.", nameof(store));
+        }
+
+        var values = new NdArray[Variables.Count];
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (!store.Keys.Contains(Key(i)))
+                throw new ArgumentException($"{Name}: the store has no key \"{Key(i)}\" ({Variables[i].Path}).", nameof(store));
+            values[i] = store.Load(Key(i));
+        }
+
+        AssignAll(values);
+    }
+
+    /// <summary>
+    /// What Apply would do from given values: takes them and returns new ones, equal to Apply's bit for bit, and changes nothing.
+    /// Keras: <c>stateless_apply</c>.
+    /// </summary>
+    /// <param name="optimizerVariables">A value for each of <see cref="Variables"/>.</param>
+    /// <param name="gradients">One for each built variable.</param>
+    /// <param name="trainableVariables">A value for each built variable.</param>
+    /// <returns>The values after the step.</returns>
+    /// <exception cref="InvalidOperationException">The optimizer is not built.</exception>
+    /// <exception cref="ArgumentException">A count, a shape or a gradient does not fit.</exception>
+    public (NdArray[] TrainableVariables, NdArray[] OptimizerVariables) StatelessApply(
+        IReadOnlyList<NdArray> optimizerVariables, ReadOnlySpan<Gradient> gradients, IReadOnlyList<NdArray> trainableVariables)
+    {
+        ArgumentNullException.ThrowIfNull(optimizerVariables);
+        ArgumentNullException.ThrowIfNull(trainableVariables);
+        if (!IsBuilt)
+            throw new InvalidOperationException($"{Name} is not built. Call Build with the variables first.");
+        if (trainableVariables.Count != TrainableVariables.Count)
+        {
+            throw new ArgumentException(
+                $"{Name}: {trainableVariables.Count} values, the optimizer was built for {TrainableVariables.Count} variables.",
+                nameof(trainableVariables));
+        }
+
+        Variable[] copies = [.. TrainableVariables.Zip(trainableVariables, (variable, value) => variable.With(value))];
+        Optimizer copy = CloneFor(copies);
+        copy.AssignAll(optimizerVariables);
+        copy.Apply(gradients);
+        return ([.. copies.Select(v => v.ToNdArray())], [.. copy.Variables.Select(v => v.ToNdArray())]);
+    }
+
+    /// <summary>An optimizer with the same settings and slots of its own, built for copies of this one's variables.</summary>
+    private protected virtual Optimizer CloneFor(ReadOnlySpan<Variable> copies)
+    {
+        var clone = (Optimizer)MemberwiseClone();
+        clone._iteration = [.. _iteration];
+        clone._rate = (Array)_rate.Clone();
+        clone._busy = 0;
+        clone._accepted = [];
+        clone._ordered = [];
+        clone._variableArrays = null;
+        clone.Unbuild();
+        clone._decaysByIndex = [.. _pipeline!.Decays];
+        clone.Build(copies, Name);
+        return clone;
+    }
+
+    private protected void AssignAll(IReadOnlyList<NdArray> values)
+    {
+        if (values.Count != Variables.Count)
+            throw new ArgumentException($"{Name}: {values.Count} values, the optimizer has {Variables.Count} variables.", nameof(values));
+        for (int i = 0; i < values.Count; i++)
+            Variables[i].CheckFits(values[i]);
+        for (int i = 0; i < values.Count; i++)
+            Variables[i].Assign(values[i]);
+    }
+
+    static string Key(int index) => index.ToString(CultureInfo.InvariantCulture);
+}

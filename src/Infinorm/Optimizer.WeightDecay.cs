@@ -1,0 +1,35 @@
+using System.Text.RegularExpressions;
+
+namespace Infinorm;
+
+public abstract partial class Optimizer
+{
+    HashSet<Variable> _excludedVariables = [];
+    Regex? _excludedNames;
+
+    /// <summary>The exclusions by name, for what stores them; null for none.</summary>
+    internal string? ExcludedNames => _excludedNames?.ToString();
+
+    /// <summary>
+    /// Keeps variables out of weight decay. Each call replaces what former calls excluded. Keras: <c>exclude_from_weight_decay</c>.
+    /// </summary>
+    /// <param name="variables">Variables to exclude.</param>
+    /// <param name="names">
+    /// Regular expressions, searched for anywhere in <see cref="Variable.Name"/> (never in the path): <c>bias</c> also excludes
+    /// <c>my_bias_2</c>, <c>^bias$</c> does not.
+    /// </param>
+    /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
+    /// <exception cref="ArgumentException">A name is not a valid regular expression.</exception>
+    public virtual void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null)
+    {
+        if (IsBuilt)
+            throw new InvalidOperationException($"{Name} is built; exclude variables from weight decay before that.");
+        string pattern = string.Join('|', names ?? []);
+        Regex? excludedNames = names is null || !names.Any() ? null : new Regex(pattern, RegexOptions.CultureInvariant);
+        _excludedVariables = [.. variables ?? []];
+        _excludedNames = excludedNames;
+    }
+
+    bool IsExcludedFromWeightDecay(Variable variable) =>
+        _excludedVariables.Contains(variable) || (_excludedNames?.IsMatch(variable.Name) ?? false);
+}

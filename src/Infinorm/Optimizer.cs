@@ -1,0 +1,280 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Infinorm.Kernels;
+using Infinorm.Pipeline;
+
+namespace Infinorm;
+
+/// <summary>
+/// What all optimizers share, as in Keras's <c>Optimizer</c>: settings, counters, and the order of stages around the rule. A subclass
+/// names its slots, writes its rule, and adds its settings to the config.
+/// </summary>
+/// <remarks>
+/// An optimizer is used by one thread at a time: a second one gets an <see cref="InvalidOperationException"/>. It keeps a reference to
+/// the gradients of the last call, so that the same memory need not be checked again.
+/// </remarks>
+public abstract partial class Optimizer
+{
+    static readonly ConcurrentDictionary<string, int> AutoNames = new();
+
+    long[] _iteration = new long[1];
+    LearningRate _learningRate;
+    double? _lossScaleFactor;
+    Array _rate;
+    string? _name;
+
+    /// <summary>Initialises what all optimizers share.</summary>
+    /// <param name="learningRate">A number, a schedule or a function.</param>
+    protected Optimizer(LearningRate learningRate)
+    {
+        ArgumentNullException.ThrowIfNull(learningRate);
+        _learningRate = learningRate;
+        _rate = ToRate(learningRate.Number ?? 0);
+    }
+
+    /// <summary>
+    /// The name, first part of the paths of the optimizer's variables. The default is the class's name in snake case, with <c>_1</c>,
+    /// <c>_2</c> and so on from the second of its class in this process, given out when the name is first needed. Keras: <c>name</c>.
+    /// </summary>
+    /// <exception cref="ArgumentException">The name contains <c>/</c>.</exception>
+    public string Name
+    {
+        get => _name ??= NextAutoName();
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            if (value.Contains('/'))
+                throw new ArgumentException($"Name may not contain '/': found \"{value}\".", nameof(Name));
+            _name = value;
+        }
+    }
+
+    /// <summary>
+    /// Decoupled weight decay: before each update w ← w − w · decay · rate. Any finite number; null, the default, for none.
+    /// Keras: <c>weight_decay</c>.
+    /// </summary>
+    public double? WeightDecay
+    {
+        get;
+        init => field = value is { } decay ? Check.Finite(decay, Own(nameof(WeightDecay))) : null;
+    }
+
+    /// <summary>
+    /// The norm to which each gradient by itself is clipped: &gt; 0; null, the default, for none. At most one of the three clips may be
+    /// set. Keras: <c>clipnorm</c>.
+    /// </summary>
+    public double? ClipNorm
+    {
+        get;
+        init => field = Clip(value, nameof(ClipNorm), ClipValue ?? GlobalClipNorm);
+    }
+
+    /// <summary>
+    /// The bound to which each element of a gradient is clipped: &gt; 0; null, the default, for none. Keras: <c>clipvalue</c>.
+    /// </summary>
+    public double? ClipValue
+    {
+        get;
+        init => field = Clip(value, nameof(ClipValue), ClipNorm ?? GlobalClipNorm);
+    }
+
+    /// <summary>
+    /// The norm to which all gradients together are clipped: &gt; 0; null, the default, for none. Keras: <c>global_clipnorm</c>.
+    /// </summary>
+    public double? GlobalClipNorm
+    {
+        get;
+        init => field = Clip(value, nameof(GlobalClipNorm), ClipNorm ?? ClipValue);
+    }
+
+    /// <summary>Whether a moving average of each variable is kept. The default is false. Keras: <c>use_ema</c>.</summary>
+    public bool UseEma
+    {
+        get;
+        init
+        {
+            if (value)
+                Own(nameof(UseEma));
+            field = value;
+        }
+    }
+
+    /// <summary>
+    /// Momentum of the moving averages, in [0, 1]: average ← momentum · average + (1 − momentum) · w. The default is 0.99.
+    /// Keras: <c>ema_momentum</c>.
+    /// </summary>
+    public double EmaMomentum
+    {
+        get;
+        init => field = value == field ? value : Check.InUnitInterval(value, Own(nameof(EmaMomentum)));
+    } = 0.99;
+
+    /// <summary>
+    /// After how many updates, ≥ 1, the averages overwrite the variables again and again; null, the default, for never.
+    /// Keras: <c>ema_overwrite_frequency</c>.
+    /// </summary>
+    public int? EmaOverwriteFrequency
+    {
+        get;
+        init => field = value is { } frequency ? Check.AtLeast(1, frequency, Own(nameof(EmaOverwriteFrequency))) : null;
+    }
+
+    /// <summary>
+    /// What losses are multiplied by (<see cref="ScaleLoss(double)"/>) and gradients divided by, so that 16-bit gradients do not
+    /// underflow: any finite number but 0; null, the default, for nothing. A <see cref="LossScaleOptimizer"/> around this optimizer
+    /// clears it. Keras: <c>loss_scale_factor</c>.
+    /// </summary>
+    public double? LossScaleFactor
+    {
+        get => _lossScaleFactor;
+        init => _lossScaleFactor = value is { } scale ? Check.NotZero(scale, Own(nameof(LossScaleFactor))) : null;
+    }
+
+    /// <summary>
+    /// How many calls of Apply make one update with the mean of their gradients: ≥ 2; null, the default, for one.
+    /// Keras: <c>gradient_accumulation_steps</c>.
+    /// </summary>
+    public int? GradientAccumulationSteps
+    {
+        get;
+        init => field = value is { } steps ? Check.AtLeast(2, steps, Own(nameof(GradientAccumulationSteps))) : null;
+    }
+
+    /// <summary>
+    /// The type that a constant learning rate is held in: <see cref="DType.Float32"/>, the default, or <see cref="DType.Float64"/>. In
+    /// the default, double variables see 0.001 as 0.0010000000474974513, as in Keras, whose <c>floatx</c> this is.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is another type.</exception>
+    public DType FloatX
+    {
+        get;
+        init
+        {
+            if (value is not (DType.Float32 or DType.Float64))
+                throw new ArgumentOutOfRangeException(nameof(FloatX), value, "FloatX is Float32 or Float64.");
+            field = value;
+            _rate = ToRate(_learningRate.Number ?? 0);
+        }
+    } = DType.Float32;
+
+    /// <summary>
+    /// The learning rate. A number may be replaced by another number, and anything by a schedule or function; then the optimizer's
+    /// variable <c>learning_rate</c> is gone. Keras: <c>learning_rate</c>.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A schedule or function is replaced by a number.</exception>
+    public virtual LearningRate LearningRate
+    {
+        get => _learningRate.Number is null ? _learningRate : HeldRate;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            if (value.Number is not { } number)
+            {
+                _learningRate = value;
+                _variables = null;
+                return;
+            }
+
+            if (_learningRate.Number is null)
+            {
+                throw new InvalidOperationException(
+                    $"{Name}: the learning rate is a {(_learningRate.Schedule is null ? "function" : "schedule")}, so it cannot be set to "
+                    + $"the number {number}. Give the constructor a number if the rate is to be set.");
+            }
+
+            ToRate(number).CopyTo(_rate, 0);
+        }
+    }
+
+    /// <summary>The number in force for the next step: the schedule at the counter, or what the function returns.</summary>
+    /// <exception cref="InvalidOperationException">The schedule or function gives NaN or infinity.</exception>
+    public virtual double CurrentLearningRate
+    {
+        get
+        {
+            double rate = _learningRate.Schedule?.At(Counter) ?? _learningRate.Function?.Invoke() ?? HeldRate;
+            return double.IsFinite(rate)
+                ? rate
+                : throw new InvalidOperationException($"{Name}: the learning rate at step {Counter} is {rate}; it must be finite.");
+        }
+    }
+
+    /// <summary>Completed updates: the counter, divided by the accumulation steps. Keras: <c>iterations</c>.</summary>
+    public virtual long Iterations => Counter / (GradientAccumulationSteps ?? 1);
+
+    /// <summary>Calls of Apply that were not skipped; Keras's stored <c>iteration</c>.</summary>
+    private protected ref long Counter => ref _iteration[0];
+
+    double HeldRate => _rate is float[] single ? single[0] : ((double[])_rate)[0];
+
+    /// <summary>The loss to differentiate, so that gradients arrive multiplied by the loss scale. Keras: <c>scale_loss</c>.</summary>
+    /// <param name="loss">The loss.</param>
+    /// <returns>The loss times <see cref="LossScaleFactor"/>, or the loss where there is none.</returns>
+    public virtual double ScaleLoss(double loss) => LossScaleFactor is { } scale ? loss * scale : loss;
+
+    /// <inheritdoc cref="ScaleLoss(double)"/>
+    public virtual float ScaleLoss(float loss) => LossScaleFactor is { } scale ? loss * (float)scale : loss;
+
+    /// <summary>Names the slots, once, when the optimizer is built; they are zero at first.</summary>
+    /// <param name="slots">Where to add them.</param>
+    protected abstract void Build(Slots slots);
+
+    /// <summary>
+    /// Forms the coefficients of this step in the type of the lanes and hands the rule to <see cref="Step{L}"/>. Called once for the
+    /// float (and 16-bit) and once for the double variables. Keras: <c>update_step</c>.
+    /// </summary>
+    /// <typeparam name="L">Lanes of one width and type.</typeparam>
+    /// <param name="step">The step.</param>
+    protected abstract void UpdateStep<L>(Step<L> step)
+        where L : struct, ILane<L>;
+
+    internal void CallUpdateStep<L>(Step<L> step)
+        where L : struct, ILane<L> => UpdateStep(step);
+
+    /// <summary>Whether the settings are this optimizer's own; else they belong to one that it wraps.</summary>
+    private protected virtual bool OwnsSettings => true;
+
+    // The name of a setting that is being set, once it is known that it may be.
+    string Own(string setting) => OwnsSettings
+        ? setting
+        : throw new ArgumentException($"{GetType().Name} does not support {setting}; set it on the inner optimizer.", setting);
+
+    double? Clip(double? value, string setting, double? other)
+    {
+        if (value is not { } limit)
+            return null;
+        if (other is not null)
+            throw new ArgumentException($"Only one of ClipNorm, ClipValue and GlobalClipNorm can be set: {setting} is the second.", setting);
+        return Check.Positive(limit, Own(setting));
+    }
+
+    Array ToRate(double value)
+    {
+        if (FloatX == DType.Float64)
+            return new[] { value };
+        float rounded = (float)value;
+        return float.IsFinite(rounded)
+            ? new[] { rounded }
+            : throw new ArgumentOutOfRangeException(nameof(LearningRate), value, "The learning rate does not fit into a float.");
+    }
+
+    string NextAutoName()
+    {
+        string name = SnakeCase(GetType().Name);
+        int number = AutoNames.AddOrUpdate(name, 0, (_, last) => last + 1);
+        return number == 0 ? name : $"{name}_{number}";
+    }
+
+    static string SnakeCase(string name)
+    {
+        var snake = new StringBuilder();
+        for (int i = 0; i < name.Length; i++)
+        {
+            if (i > 0 && char.IsUpper(name[i]) && !char.IsUpper(name[i - 1]))
+                snake.Append('_');
+            snake.Append(char.ToLowerInvariant(name[i]));
+        }
+
+        return snake.ToString();
+    }
+}

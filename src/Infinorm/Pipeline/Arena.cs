@@ -1,0 +1,62 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Infinorm.Pipeline;
+
+/// <summary>
+/// One block of memory for all slots of an optimizer: zeroed, pinned and managed, cut at cache lines, so nothing has to be disposed
+/// and nothing is freed while somebody can see it.
+/// </summary>
+sealed unsafe class Arena
+{
+    /// <summary>The size of a cache line and of the widest lane: slots begin and end at multiples of it.</summary>
+    public const int Alignment = 64;
+
+    readonly Vector512<byte>[] _lines;
+    byte* _next;
+    readonly byte* _first, _end;
+
+    public Arena(nint bytes)
+    {
+        _lines = GC.AllocateArray<Vector512<byte>>(checked((int)(bytes / Alignment) + 1), pinned: true);
+        var first = (nint)Unsafe.AsPointer(ref _lines[0]);
+        _next = (byte*)Padded(first);
+        _end = _next + bytes;
+        _first = _next;
+    }
+
+    /// <summary>The least multiple of <see cref="Alignment"/> that holds so many bytes.</summary>
+    public static nint Padded(nint bytes) => (bytes + Alignment - 1) & ~(nint)(Alignment - 1);
+
+    /// <summary>Whether an address lies in this arena.</summary>
+    public bool Holds(byte* address) => address >= _first && address < _end;
+
+    /// <summary>The next so many bytes; the arena was made large enough.</summary>
+    public byte* Take(nint bytes)
+    {
+        byte* taken = _next;
+        _next += bytes;
+        return taken;
+    }
+
+    /// <summary>The elements at an address of this arena as memory that keeps the arena alive.</summary>
+    public Memory<T> View<T>(byte* address, int length)
+        where T : unmanaged => new ArenaMemory<T>(this, address, length).Memory;
+
+    sealed class ArenaMemory<T>(Arena arena, byte* address, int length) : MemoryManager<T>
+        where T : unmanaged
+    {
+        readonly Arena _arena = arena;
+
+        public override Span<T> GetSpan() => new(address, length);
+
+        public override MemoryHandle Pin(int elementIndex = 0) => new(address + ((nint)elementIndex * sizeof(T)), default, this);
+
+        public override void Unpin() => GC.KeepAlive(_arena);
+
+        protected override void Dispose(bool disposing)
+        {
+        }
+    }
+}

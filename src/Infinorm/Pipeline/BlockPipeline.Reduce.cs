@@ -1,0 +1,184 @@
+using System.Runtime.CompilerServices;
+using Infinorm.Kernels;
+using static Infinorm.Pipeline.GradientStages;
+
+namespace Infinorm.Pipeline;
+
+/// <summary>The norm of all gradients and what they are multiplied by; null without clipping by global norm.</summary>
+readonly record struct GradientNorm(double? Norm, double? Factor);
+
+/// <summary>The reduction before the pass: one read of the gradients gives their norms and whether they are finite.</summary>
+sealed unsafe partial class BlockPipeline
+{
+    bool Reduce(out GradientNorm norm)
+    {
+        norm = default;
+        ReduceAll(_floats);
+        ReduceAll(_doubles);
+        if (_plan.RequiresFinite && (_floats.Finite.Contains(false) || _doubles.Finite.Contains(false)))
+            return false;
+        if (_plan.Clip == ClipKind.Norm)
+            SetDivisors();
+        else if (_plan.Clip == ClipKind.GlobalNorm)
+            norm = SetGlobalFactor();
+        return true;
+    }
+
+    void ReduceAll(WorkList work)
+    {
+        for (int task = 0; task < work.TaskCount; task++)
+            ReduceTask(work, task);
+    }
+
+    [SkipLocalsInit]
+    void ReduceTask(WorkList work, int task)
+    {
+        byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
+        var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
+        for (int i = work.TaskStarts[task]; i < work.TaskStarts[task + 1]; i++)
+        {
+            Chunk chunk = work.Chunks[i];
+            ref Target target = ref _targets[chunk.Target];
+            ref MemorySpot gradient = ref _gradients[chunk.Target];
+            work.Sums[i] = 0;
+            work.Finite[i] = true;
+            if (gradient.Owner is null)
+                continue;
+            fixed (byte* dense = &DenseAt(in gradient, chunk.Start))
+            {
+                var view = new ChunkView
+                {
+                    Plan = ref _plan,
+                    Target = ref target,
+                    Chunk = chunk,
+                    Gradient = dense,
+                    GradientDType = gradient.DType,
+                    Rows = gradient.Owner is RowGradient ? _rows[chunk.Target] : null,
+                    Scratch = scratch,
+                };
+                work.Finite[i] = ReduceChunk(in view, out work.Sums[i]);
+            }
+        }
+    }
+
+    bool ReduceChunk(in ChunkView view, out double sum)
+    {
+        bool doubles = view.Target.GradientType(in _gradients[view.Chunk.Target]) == DType.Float64;
+        bool doubleTarget = view.Target.ComputeType == DType.Float64;
+        return LaneWidth.Bits switch
+        {
+            512 when doubles && doubleTarget => ReduceChunk<Lane512<double>>(in view, out sum),
+            512 when !doubles && !doubleTarget => ReduceChunk<Lane512<float>>(in view, out sum),
+            256 when doubles && doubleTarget => ReduceChunk<Lane256<double>>(in view, out sum),
+            256 when !doubles && !doubleTarget => ReduceChunk<Lane256<float>>(in view, out sum),
+            128 when doubles && doubleTarget => ReduceChunk<Lane128<double>>(in view, out sum),
+            128 when !doubles && !doubleTarget => ReduceChunk<Lane128<float>>(in view, out sum),
+            _ when doubles && doubleTarget => ReduceChunk<Lane1<double>>(in view, out sum),
+            _ when !doubles && !doubleTarget => ReduceChunk<Lane1<float>>(in view, out sum),
+            _ when doubles => ReduceChunk<Lane1<float>, Lane1<double>, Lane1<double>>(in view, out sum),
+            _ when _plan.AccumulationSteps > 0 => ReduceChunk<Lane1<double>, Lane1<float>, Lane1<double>>(in view, out sum),
+            _ => ReduceChunk<Lane1<double>, Lane1<float>, Lane1<float>>(in view, out sum),
+        };
+    }
+
+    bool ReduceChunk<L>(in ChunkView view, out double sum)
+        where L : struct, ILane<L> => ReduceChunk<L, L, L>(in view, out sum);
+
+    [SkipLocalsInit]
+    bool ReduceChunk<L, LG, LP>(in ChunkView view, out double sum)
+        where L : struct, ILane<L>
+        where LG : struct, ILane<LG>
+        where LP : struct, ILane<LP>
+    {
+        double* sums = stackalloc double[BlockKernels.SumCount];
+        new Span<double>(sums, BlockKernels.SumCount).Clear();
+        bool normed = _plan.Clip is ClipKind.Norm or ClipKind.GlobalNorm && !view.Target.OverwrittenByGradient;
+        bool finite = true;
+        for (int offset = 0; offset < view.Chunk.Count; offset += BlockLength)
+        {
+            int count = Math.Min(BlockLength, view.Chunk.Count - offset);
+            if (_plan.RequiresFinite)
+            {
+                byte* loaded = Load(in view, offset, count, TypeOf<LG>(), view.Scratch.Gradient);
+                finite &= BlockKernels.IsFinite<LG>(loaded, PaddedBytes<LG>(count));
+            }
+
+            if (normed)
+                BlockKernels.AddSquares<LP>(Mean<L, LG, LP>(in view, offset, count), PaddedBytes<LP>(count), sums);
+        }
+
+        // Halves are folded onto each other, always in this order.
+        for (int half = BlockKernels.SumCount / 2; half > 0; half /= 2)
+        {
+            for (int i = 0; i < half; i++)
+                sums[i] += sums[i + half];
+        }
+
+        sum = sums[0];
+        return finite;
+    }
+
+    // The sum of the squares of a variable's gradient, its chunks in order, rounded to the type it was computed in.
+    double SquaredNorm(ref readonly Target target, DType type)
+    {
+        double[] sums = (target.ComputeType == DType.Float64 ? _doubles : _floats).Sums;
+        double sum = 0;
+        for (int i = 0; i < target.ChunkCount; i++)
+            sum += sums[target.FirstChunk + i];
+        return Rounded(sum, type);
+    }
+
+    void SetDivisors()
+    {
+        for (int t = 0; t < _targets.Length; t++)
+        {
+            if (_gradients[t].Owner is null)
+                continue;
+            ref Target target = ref _targets[t];
+            DType type = ClipType(t);
+            double squared = SquaredNorm(in target, type);
+            double norm = squared > 0 ? Root(squared, type) : squared;
+            target.ClipOperand = Math.Max(norm, Rounded(_plan.ClipLimit, type));
+        }
+    }
+
+    // factor = c · min(1/n, 1/c), to which n − n is added: a norm that is not finite makes every gradient NaN.
+    GradientNorm SetGlobalFactor()
+    {
+        DType type = DType.Float32;
+        for (int t = 0; t < _targets.Length; t++)
+        {
+            if (IsStepped(t) && ClipType(t) == DType.Float64)
+                type = DType.Float64;
+        }
+
+        double sum = 0;
+        for (int t = 0; t < _targets.Length; t++)
+        {
+            if (IsStepped(t))
+                sum += SquaredNorm(in _targets[t], ClipType(t));
+        }
+
+        double norm = Root(Rounded(sum, type), type);
+        double inverse = Math.Min(Rounded(1 / norm, type), Rounded(1 / _plan.ClipLimit, type));
+        double factor = Rounded(Rounded(_plan.ClipLimit, type) * inverse, type);
+        factor = Rounded(factor + Rounded(norm - norm, type), type);
+        foreach (ref Target target in _targets.AsSpan())
+            target.ClipOperand = factor;
+        return new GradientNorm(norm, factor);
+    }
+
+    bool IsStepped(int target) => _gradients[target].Owner is not null && !_targets[target].OverwrittenByGradient;
+
+    // The type in which a variable's gradient is clipped.
+    DType ClipType(int target)
+    {
+        DType type = _targets[target].GradientType(in _gradients[target]);
+        return _plan.AccumulationSteps > 0 && _targets[target].ComputeType == DType.Float64 ? DType.Float64 : type;
+    }
+
+    // Products, quotients, sums and roots of two floats, formed in double and rounded to float, are rounded correctly.
+    static double Rounded(double value, DType type) => type == DType.Float64 ? value : (float)value;
+
+    static double Root(double value, DType type) => Rounded(Math.Sqrt(value), type);
+}

@@ -1,0 +1,58 @@
+using System.Runtime.CompilerServices;
+
+namespace Infinorm.Pipeline;
+
+/// <summary>One variable as the pipeline sees it: its memory, its slots, and what is to be done to it.</summary>
+unsafe struct Target
+{
+    /// <summary>The variable itself, for what is done seldom.</summary>
+    public Variable Variable;
+
+    /// <summary>The variable's elements.</summary>
+    public MemorySpot Spot;
+
+    /// <summary>The rule's slots, <see cref="Stride"/> bytes apart.</summary>
+    public byte* Slots;
+
+    /// <summary>The moving average; null without.</summary>
+    public byte* Averages;
+
+    /// <summary>The gradient accumulator; null without.</summary>
+    public byte* Accumulator;
+
+    /// <summary>A float copy of a 16-bit variable whose constraint needs the unrounded values; null for all others.</summary>
+    public byte* Wide;
+
+    /// <summary>Bytes from one slot to the next: the padded size of one.</summary>
+    public nint Stride;
+
+    /// <summary>Whether weight decay applies, if there is any.</summary>
+    public bool Decays;
+
+    /// <summary>Whether the gradient replaces the variable.</summary>
+    public bool OverwrittenByGradient;
+
+    /// <summary>What clipping by norm divides the gradient by in this call, and clipping by global norm multiplies it by.</summary>
+    public double ClipOperand;
+
+    /// <summary>The variable's chunks in its work list.</summary>
+    public int FirstChunk, ChunkCount;
+
+    /// <summary>The type in which everything about the variable is computed, and of its slots.</summary>
+    public readonly DType ComputeType => Spot.DType == DType.Float64 ? DType.Float64 : DType.Float32;
+
+    /// <summary>Whether the variable is held in fewer bits than it is computed in.</summary>
+    public readonly bool IsNarrow => Spot.DType != ComputeType;
+
+    /// <summary>The type a gradient has from the first stage on: 16-bit ones are widened, and a 16-bit variable's are float.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly DType GradientType(in MemorySpot gradient) =>
+        gradient.DType == DType.Float64 && !IsNarrow ? DType.Float64 : DType.Float32;
+}
+
+/// <summary>A piece of a variable: what is reduced on its own and handed to one worker at a time.</summary>
+readonly record struct Chunk(int Target, int Start, int Count)
+{
+    /// <summary>The longest chunk, in elements; norms are summed chunk by chunk, so it is part of what fixes their bits.</summary>
+    public const int MaxCount = 16 * 1024;
+}

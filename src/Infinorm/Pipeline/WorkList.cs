@@ -1,0 +1,62 @@
+namespace Infinorm.Pipeline;
+
+/// <summary>The chunks of all variables that are computed in one type, in order, and how they are grouped into tasks.</summary>
+sealed class WorkList
+{
+    /// <summary>How many elements make a task: small variables share one.</summary>
+    const int TaskElements = 2 * Chunk.MaxCount;
+
+    WorkList(Chunk[] chunks, int[] taskStarts)
+    {
+        Chunks = chunks;
+        TaskStarts = taskStarts;
+        Sums = new double[chunks.Length];
+        Finite = new bool[chunks.Length];
+    }
+
+    public Chunk[] Chunks { get; }
+
+    /// <summary>The first chunk of each task, and the end.</summary>
+    public int[] TaskStarts { get; }
+
+    public int TaskCount => TaskStarts.Length - 1;
+
+    /// <summary>The sum of the squares of each chunk of the gradients, of the last reduction.</summary>
+    public double[] Sums { get; }
+
+    /// <summary>Whether each chunk of the gradients was finite, of the last reduction.</summary>
+    public bool[] Finite { get; }
+
+    /// <summary>Cuts the variables that are computed in <paramref name="type"/>.</summary>
+    public static WorkList Cut(Span<Target> targets, DType type)
+    {
+        var chunks = new List<Chunk>();
+        var taskStarts = new List<int> { 0 };
+        int inTask = 0;
+        for (int t = 0; t < targets.Length; t++)
+        {
+            ref Target target = ref targets[t];
+            if (target.ComputeType != type)
+                continue;
+            target.FirstChunk = chunks.Count;
+            for (int start = 0; start < target.Spot.Length; start += Chunk.MaxCount)
+            {
+                var chunk = new Chunk(t, start, Math.Min(Chunk.MaxCount, target.Spot.Length - start));
+                if (inTask > 0 && inTask + chunk.Count > TaskElements)
+                {
+                    taskStarts.Add(chunks.Count);
+                    inTask = 0;
+                }
+
+                chunks.Add(chunk);
+                inTask += chunk.Count;
+            }
+
+            target.ChunkCount = chunks.Count - target.FirstChunk;
+        }
+
+        if (chunks.Count > 0)
+            taskStarts.Add(chunks.Count);
+        return new WorkList([.. chunks], [.. taskStarts]);
+    }
+}

@@ -1,0 +1,106 @@
+using Infinorm.Numerics;
+
+namespace Infinorm;
+
+/// <summary>
+/// The gradient of one variable for one call of Apply: dense memory of the variable's length, some rows of it, or none. Arrays and
+/// memories of float, double, <see cref="Half"/> and <see cref="BFloat16"/> convert implicitly; nothing is copied or allocated.
+/// <see langword="default"/> and an empty collection entry <c>default</c> mean "no gradient": the variable is untouched in this call.
+/// </summary>
+public readonly struct Gradient : IEquatable<Gradient>
+{
+    internal Gradient(MemorySpot spot) => Spot = spot;
+
+    /// <summary>Whether there is no gradient, as Keras's <c>None</c>.</summary>
+    public bool IsNone => Spot.Owner is null;
+
+    internal MemorySpot Spot { get; }
+
+    internal RowGradient? AsRows => Spot.Owner as RowGradient;
+
+    /// <summary>The gradient that <paramref name="values"/> holds.</summary>
+    /// <typeparam name="T">float, double, Half or BFloat16.</typeparam>
+    /// <param name="values">As many elements as the variable has, in its order; shared until the call returns.</param>
+    public static Gradient Of<T>(ReadOnlyMemory<T> values)
+        where T : unmanaged
+    {
+        var spot = MemorySpot.Of(values);
+        if (spot.DType is DType.Int32 or DType.Int64)
+            throw new ArgumentException($"A gradient is of floating point, found {spot.DType.KerasName()}.", nameof(values));
+        return new(spot);
+    }
+
+    /// <summary>
+    /// The sparse gradient of a table: gradients of some of its rows (extent 0), the others being zero. It means what the dense gradient
+    /// would, rows of equal index being summed first. Keras: <c>IndexedSlices</c>.
+    /// </summary>
+    /// <typeparam name="T">float, double, Half or BFloat16.</typeparam>
+    /// <param name="indices">Row numbers, in any order, duplicates allowed.</param>
+    /// <param name="values">The rows one after the other, <c>indices.Length</c> times the length of a row.</param>
+    public static Gradient Rows<T>(ReadOnlyMemory<int> indices, ReadOnlyMemory<T> values)
+        where T : unmanaged => RowGradient.Of(indices, values);
+
+    /// <inheritdoc cref="Rows{T}(ReadOnlyMemory{int}, ReadOnlyMemory{T})"/>
+    public static Gradient Rows<T>(int[] indices, T[] values)
+        where T : unmanaged => RowGradient.Of<T>(indices, values);
+
+    /// <summary>The dense gradient in an array; a null array is no gradient.</summary>
+    public static implicit operator Gradient(float[]? values) => OfArray(values);
+
+    /// <inheritdoc cref="op_Implicit(float[])"/>
+    public static implicit operator Gradient(double[]? values) => OfArray(values);
+
+    /// <inheritdoc cref="op_Implicit(float[])"/>
+    public static implicit operator Gradient(Half[]? values) => OfArray(values);
+
+    /// <inheritdoc cref="op_Implicit(float[])"/>
+    public static implicit operator Gradient(BFloat16[]? values) => OfArray(values);
+
+    /// <summary>The dense gradient in a memory.</summary>
+    public static implicit operator Gradient(ReadOnlyMemory<float> values) => Of(values);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlyMemory{float})"/>
+    public static implicit operator Gradient(ReadOnlyMemory<double> values) => Of(values);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlyMemory{float})"/>
+    public static implicit operator Gradient(ReadOnlyMemory<Half> values) => Of(values);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlyMemory{float})"/>
+    public static implicit operator Gradient(ReadOnlyMemory<BFloat16> values) => Of(values);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlyMemory{float})"/>
+    public static implicit operator Gradient(Memory<float> values) => Of<float>(values);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlyMemory{float})"/>
+    public static implicit operator Gradient(Memory<double> values) => Of<double>(values);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlyMemory{float})"/>
+    public static implicit operator Gradient(Memory<Half> values) => Of<Half>(values);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlyMemory{float})"/>
+    public static implicit operator Gradient(Memory<BFloat16> values) => Of<BFloat16>(values);
+
+    /// <summary>The sparse gradient of a table; null is no gradient.</summary>
+    public static implicit operator Gradient(RowGradient? rows) =>
+        rows is null ? default : new(new MemorySpot(rows, 0, rows.Values.Length, rows.Values.DType));
+
+    /// <summary>Whether both are the same memory.</summary>
+    public static bool operator ==(Gradient left, Gradient right) => left.Equals(right);
+
+    /// <summary>Whether they are different memory.</summary>
+    public static bool operator !=(Gradient left, Gradient right) => !left.Equals(right);
+
+    /// <inheritdoc/>
+    public bool Equals(Gradient other) =>
+        ReferenceEquals(Spot.Owner, other.Spot.Owner)
+        && Spot.Start == other.Spot.Start && Spot.Length == other.Spot.Length && Spot.DType == other.Spot.DType;
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => obj is Gradient other && Equals(other);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Spot.GetHashCode();
+
+    static Gradient OfArray<T>(T[]? values)
+        where T : unmanaged => values is null ? default : new(new MemorySpot(values, 0, values.Length, DTypes.Of<T>()));
+}

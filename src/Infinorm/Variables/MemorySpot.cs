@@ -1,0 +1,64 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Infinorm.Numerics;
+
+namespace Infinorm;
+
+/// <summary>
+/// A piece of <see cref="Memory{T}"/> whose element type is a value, not a type parameter: an array or a memory manager, the first
+/// element, the number of elements. It is what the pipeline keeps of a variable and of a gradient.
+/// </summary>
+/// <param name="Owner">The array or memory manager; <see langword="null"/> for no memory.</param>
+/// <param name="Start">The first element.</param>
+/// <param name="Length">The number of elements.</param>
+/// <param name="DType">The element type.</param>
+readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DType)
+{
+    public static MemorySpot Of<T>(ReadOnlyMemory<T> memory)
+        where T : unmanaged
+    {
+        DType dtype = DTypes.Of<T>();
+        if (MemoryMarshal.TryGetArray(memory, out ArraySegment<T> segment))
+            return new(segment.Array, segment.Offset, segment.Count, dtype);
+        if (MemoryMarshal.TryGetMemoryManager(memory, out MemoryManager<T>? manager, out int start, out int length))
+            return new(manager, start, length, dtype);
+        throw new ArgumentException("The memory is neither an array's nor a memory manager's.", nameof(memory));
+    }
+
+    /// <summary>The element at <paramref name="index"/>; it moves with its array, so the caller pins it.</summary>
+    public ref byte At(int index) => ref Unsafe.AddByteOffset(ref First(), (nint)(Start + index) * DType.Size());
+
+    /// <summary>Whether any element is also one of <paramref name="other"/>'s.</summary>
+    public unsafe bool Overlaps(MemorySpot other)
+    {
+        if (Length == 0 || other.Length == 0)
+            return false;
+        if (ReferenceEquals(Owner, other.Owner))
+            return Start < other.Start + other.Length && other.Start < Start + Length;
+        if (Owner is Array && other.Owner is Array)
+            return false;
+
+        // Memory managers may view one native block, or an array of somebody's.
+        fixed (byte* a = &At(0), b = &other.At(0))
+            return a < b + ((nint)other.Length * other.DType.Size()) && b < a + ((nint)Length * DType.Size());
+    }
+
+    ref byte First()
+    {
+        if (Owner is Array array)
+            return ref MemoryMarshal.GetArrayDataReference(array);
+        return ref DType switch
+        {
+            DType.Float32 => ref FirstOf<float>(Owner!),
+            DType.Float64 => ref FirstOf<double>(Owner!),
+            DType.Float16 => ref FirstOf<Half>(Owner!),
+            DType.BFloat16 => ref FirstOf<BFloat16>(Owner!),
+            _ => ref FirstOf<long>(Owner!),
+        };
+    }
+
+    static ref byte FirstOf<T>(object owner)
+        where T : unmanaged =>
+        ref Unsafe.As<T, byte>(ref MemoryMarshal.GetReference(((MemoryManager<T>)owner).GetSpan()));
+}

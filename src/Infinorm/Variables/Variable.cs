@@ -1,0 +1,191 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Infinorm;
+
+/// <summary>
+/// A named tensor: one the optimizer trains, viewing memory that its owner keeps, or one of the optimizer's own (its counter, learning
+/// rate and slots), viewing the optimizer's memory. Keras: <c>keras.Variable</c>.
+/// </summary>
+public abstract class Variable
+{
+    readonly nint[] _shape;
+
+    private protected Variable(string path, DType dtype, int length, ReadOnlySpan<nint> shape)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        if (path.StartsWith('/') || path.EndsWith('/') || path.Contains("//", StringComparison.Ordinal))
+            throw new ArgumentException($"A variable's path is names joined by '/': found \"{path}\".", nameof(path));
+
+        nint elements = 1;
+        foreach (nint extent in shape)
+        {
+            if (extent < 0)
+                throw new ArgumentException($"{path}: the shape [{Join(shape)}] has a negative extent.", nameof(shape));
+            elements = checked(elements * extent);
+        }
+
+        if (elements != length)
+        {
+            throw new ArgumentException(
+                $"{path}: the memory has {length} elements, the shape [{Join(shape)}] has {elements}.", nameof(shape));
+        }
+
+        Path = path;
+        DType = dtype;
+        Length = length;
+        _shape = shape.ToArray();
+    }
+
+    /// <summary>The full path, names joined by <c>/</c>, such as <c>dense/kernel</c>.</summary>
+    public string Path { get; }
+
+    /// <summary>The last part of <see cref="Path"/>.</summary>
+    public string Name => Path[(Path.LastIndexOf('/') + 1)..];
+
+    /// <summary>The extents, outermost first; empty for a scalar.</summary>
+    public ReadOnlySpan<nint> Shape => _shape;
+
+    /// <summary>The number of elements.</summary>
+    public int Length { get; }
+
+    /// <summary>The element type.</summary>
+    public DType DType { get; }
+
+    /// <summary>
+    /// What is done to the variable after each call of Apply in which it had a gradient; <see langword="null"/>, the default, for nothing.
+    /// </summary>
+    public Constraint? Constraint { get; init; }
+
+    /// <summary>
+    /// Whether Apply replaces the variable by its gradient instead of stepping it, as Keras does for the scales of quantised layers:
+    /// no unscaling, clipping, decay, average or constraint. The default is <see langword="false"/>.
+    /// </summary>
+    public bool OverwriteWithGradient { get; init; }
+
+    /// <summary>Sets every element, cast to this variable's type.</summary>
+    /// <param name="value">An array of the same shape.</param>
+    /// <exception cref="ArgumentException">The shape is another one.</exception>
+    public void Assign(NdArray value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        CheckFits(value);
+        value.Cast(DType).Bytes.CopyTo(Bytes);
+    }
+
+    /// <summary>Sets every element, cast to this variable's type.</summary>
+    /// <typeparam name="T">float, double, Half, BFloat16, int or long.</typeparam>
+    /// <param name="values">As many values as the variable has elements, in row-major order.</param>
+    /// <exception cref="ArgumentException">There are more or fewer values.</exception>
+    public void Assign<T>(params ReadOnlySpan<T> values)
+        where T : unmanaged
+    {
+        if (values.Length != Length)
+            throw new ArgumentException($"{Path}: {values.Length} values, the variable has {Length} elements.", nameof(values));
+        Assign(NdArray.Create(values.ToArray(), Shape));
+    }
+
+    /// <summary>A copy of the elements.</summary>
+    public NdArray ToNdArray() => NdArray.FromBytes(DType, Bytes, Shape);
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Path} {DType.KerasName()}[{Join(Shape)}]";
+
+    internal void CheckFits(NdArray value)
+    {
+        if (!value.Shape.SequenceEqual(Shape))
+            throw new ArgumentException($"{Path}: the value has shape [{Join(value.Shape)}], the variable has [{Join(Shape)}].", nameof(value));
+    }
+
+    /// <summary>The elements as bytes, valid while the variable is reachable.</summary>
+    internal abstract Span<byte> Bytes { get; }
+
+    /// <summary>Where the elements lie.</summary>
+    internal abstract MemorySpot Spot { get; }
+
+    /// <summary>Keeps the elements where they are until the handle is disposed.</summary>
+    internal abstract MemoryHandle Pin();
+
+    /// <summary>A variable with the same name and flags over a copy of <paramref name="value"/>.</summary>
+    internal abstract Variable With(NdArray value);
+
+    internal static string Join(ReadOnlySpan<nint> shape) => string.Join(", ", shape.ToArray());
+}
+
+/// <summary>A variable over memory that its owner keeps.</summary>
+/// <typeparam name="T">float, double, Half or BFloat16; the optimizer's counters are long.</typeparam>
+public sealed class Variable<T> : Variable
+    where T : unmanaged
+{
+    /// <summary>A variable of rank 1 over all of <paramref name="values"/>.</summary>
+    /// <param name="path">Names joined by <c>/</c>, such as <c>dense/bias</c>.</param>
+    /// <param name="values">The memory, shared, not copied.</param>
+    public Variable(string path, Memory<T> values)
+        : this(path, values, [(nint)values.Length])
+    {
+    }
+
+    /// <summary>A variable over all of <paramref name="values"/>.</summary>
+    /// <param name="path">Names joined by <c>/</c>, such as <c>dense/kernel</c>.</param>
+    /// <param name="values">The memory in row-major order, shared, not copied.</param>
+    /// <param name="shape">The extents, outermost first; empty for a scalar.</param>
+    /// <exception cref="ArgumentException">The shape has another number of elements than the memory.</exception>
+    [OverloadResolutionPriority(1)]
+    public Variable(string path, Memory<T> values, ReadOnlySpan<int> shape)
+        : this(path, values, ToNative(shape))
+    {
+    }
+
+    /// <inheritdoc cref="Variable{T}(string, Memory{T}, ReadOnlySpan{int})"/>
+    public Variable(string path, Memory<T> values, ReadOnlySpan<long> shape)
+        : this(path, values, ToNative(shape))
+    {
+    }
+
+    /// <inheritdoc cref="Variable{T}(string, Memory{T}, ReadOnlySpan{int})"/>
+    public Variable(string path, Memory<T> values, ReadOnlySpan<nint> shape)
+        : base(path, DTypes.Of<T>(), values.Length, shape)
+    {
+        Memory = values;
+        Spot = MemorySpot.Of<T>(values);
+    }
+
+    /// <summary>The elements in row-major order.</summary>
+    public Memory<T> Memory { get; }
+
+    /// <summary>The elements in row-major order.</summary>
+    public Span<T> Span => Memory.Span;
+
+    internal override Span<byte> Bytes => MemoryMarshal.AsBytes(Memory.Span);
+
+    internal override MemorySpot Spot { get; }
+
+    internal override MemoryHandle Pin() => Memory.Pin();
+
+    internal override Variable With(NdArray value)
+    {
+        CheckFits(value);
+        return new Variable<T>(Path, value.Cast(DType).AsSpan<T>().ToArray(), Shape)
+        {
+            Constraint = Constraint,
+            OverwriteWithGradient = OverwriteWithGradient,
+        };
+    }
+
+    static ReadOnlySpan<nint> ToNative(ReadOnlySpan<int> shape)
+    {
+        var native = new nint[shape.Length];
+        for (int i = 0; i < shape.Length; i++)
+            native[i] = shape[i];
+        return native;
+    }
+
+    static ReadOnlySpan<nint> ToNative(ReadOnlySpan<long> shape)
+    {
+        var native = new nint[shape.Length];
+        for (int i = 0; i < shape.Length; i++)
+            native[i] = checked((nint)shape[i]);
+        return native;
+    }
+}
