@@ -1,0 +1,101 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+
+namespace Infinorm;
+
+/// <summary>
+/// A learning rate: a number, a <see cref="LearningRateSchedule"/>, or a function that is asked at every step. All three convert to it
+/// implicitly.
+/// </summary>
+public sealed class LearningRate
+{
+    /// <summary>The name that Python gives to a function without one.</summary>
+    const string Lambda = "<lambda>";
+
+    static readonly ConcurrentDictionary<string, Func<double>> _functions = new();
+
+    /// <summary>A constant rate, which can be changed between steps.</summary>
+    /// <param name="value">Any finite number.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The value is NaN or infinite.</exception>
+    public LearningRate(double value) => Number = Check.Finite(value, "learningRate");
+
+    /// <summary>A rate computed from the number of steps taken.</summary>
+    /// <exception cref="ArgumentNullException">The schedule is null.</exception>
+    public LearningRate(LearningRateSchedule schedule)
+    {
+        ArgumentNullException.ThrowIfNull(schedule);
+        Schedule = schedule;
+    }
+
+    /// <summary>A rate that the caller computes. Its value is used unrounded for double variables.</summary>
+    /// <exception cref="ArgumentNullException">The function is null.</exception>
+    public LearningRate(Func<double> function)
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        Function = function;
+    }
+
+    internal double? Number { get; }
+
+    internal LearningRateSchedule? Schedule { get; }
+
+    internal Func<double>? Function { get; }
+
+    /// <inheritdoc cref="LearningRate(double)"/>
+    public static implicit operator LearningRate(double value) => new(value);
+
+    /// <inheritdoc cref="LearningRate(LearningRateSchedule)"/>
+    public static implicit operator LearningRate(LearningRateSchedule schedule) => new(schedule);
+
+    /// <inheritdoc cref="LearningRate(Func{double})"/>
+    public static implicit operator LearningRate(Func<double> function) => new(function);
+
+    /// <summary>
+    /// Gives a function the name under which configs hold it. A config that names a function can be read only after the function was
+    /// registered (in Keras: passed as a custom object). A name registered again means the new function.
+    /// </summary>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static void RegisterFunction(string name, Func<double> function)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        _functions[name] = function;
+    }
+
+    /// <summary>
+    /// The rate as it stands in an optimizer's config. An optimizer writes a number itself: the one that its variable holds by then.
+    /// </summary>
+    internal JsonNode ToConfig()
+    {
+        if (Schedule is not null)
+            return Schedule.GetConfig();
+        if (Function is not null)
+            return KerasObject.Wrap("builtins", KerasObject.FunctionClass, NameOf(Function), KerasObject.FunctionClass);
+        return Number!.Value;
+    }
+
+    /// <summary>Reads a number, a schedule or a function that is registered.</summary>
+    internal static LearningRate FromConfig(JsonObject config)
+    {
+        var read = KerasObject.Read("learning rate", config);
+        if (read.ClassName != KerasObject.FunctionClass)
+            return LearningRateSchedule.FromConfig(config);
+
+        string name = read.Config.GetValue<string>();
+        return _functions.TryGetValue(name, out var function)
+            ? function
+            : throw new FormatException($"learning rate: the function '{name}' is not known; "
+                + $"register it first with {nameof(LearningRate)}.{nameof(RegisterFunction)}");
+    }
+
+    static string NameOf(Func<double> function)
+    {
+        foreach (var (name, registered) in _functions)
+        {
+            if (registered == function)
+                return name;
+        }
+        string method = function.Method.Name;
+        return method.Contains('<') ? Lambda : method; // the compiler's names for lambdas and local functions
+    }
+}

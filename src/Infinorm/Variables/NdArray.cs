@@ -1,0 +1,153 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Infinorm.Numerics;
+
+namespace Infinorm;
+
+/// <summary>
+/// Numbers of one type with a shape, in C order (the last axis varies fastest): the form in which values enter and leave an optimizer.
+/// It has a copy of the numbers it was made from and never changes.
+/// </summary>
+public sealed class NdArray
+{
+    readonly byte[] _bytes;
+    readonly nint[] _shape;
+
+    NdArray(DType dtype, byte[] bytes, nint[] shape)
+    {
+        DType = dtype;
+        _bytes = bytes;
+        _shape = shape;
+    }
+
+    /// <summary>The type of the elements.</summary>
+    public DType DType { get; }
+
+    /// <summary>The sizes of the axes, outermost first; empty for a single number.</summary>
+    public ReadOnlySpan<nint> Shape => _shape;
+
+    /// <summary>The number of elements.</summary>
+    public int Length => _bytes.Length / DType.Size();
+
+    /// <summary>The elements as bytes in C order, each little-endian as in memory.</summary>
+    public ReadOnlySpan<byte> Bytes => _bytes;
+
+    /// <summary>Copies an array of one axis.</summary>
+    /// <exception cref="NotSupportedException">T is not the type of a <see cref="Infinorm.DType"/>.</exception>
+    [OverloadResolutionPriority(1)]
+    public static NdArray Create<T>(T[] values)
+        where T : unmanaged => Create<T>(values, [values.Length]);
+
+    /// <summary>Copies an array and gives it a shape; <c>[]</c> is the shape of a single number.</summary>
+    /// <exception cref="ArgumentException">The shape has another number of elements than the array, or a negative size.</exception>
+    /// <exception cref="NotSupportedException">T is not the type of a <see cref="Infinorm.DType"/>.</exception>
+    [OverloadResolutionPriority(1)]
+    public static NdArray Create<T>(T[] values, params ReadOnlySpan<int> shape)
+        where T : unmanaged => Create<T>(values, Shapes.Widen(shape));
+
+    /// <inheritdoc cref="Create{T}(T[], ReadOnlySpan{int})"/>
+    public static NdArray Create<T>(T[] values, params ReadOnlySpan<nint> shape)
+        where T : unmanaged => Create<T>(values.AsSpan(), shape);
+
+    /// <inheritdoc cref="Create{T}(T[], ReadOnlySpan{int})"/>
+    public static NdArray Create<T>(ReadOnlySpan<T> values, ReadOnlySpan<nint> shape)
+        where T : unmanaged
+    {
+        var dtype = DTypes.Of<T>();
+        if (Shapes.Length(shape) != values.Length)
+        {
+            throw new ArgumentException(
+                $"The shape {Shapes.Format(shape)} has {Shapes.Length(shape)} elements, but {values.Length} were given.", nameof(shape));
+        }
+        return new(dtype, MemoryMarshal.AsBytes(values).ToArray(), shape.ToArray());
+    }
+
+    /// <summary>Copies elements that are given as bytes: C order, each little-endian.</summary>
+    /// <exception cref="ArgumentException">The number of bytes does not fit the shape, or a size is negative.</exception>
+    public static NdArray FromBytes(DType dtype, ReadOnlySpan<byte> bytes, ReadOnlySpan<nint> shape)
+    {
+        long expected = (long)Shapes.Length(shape) * dtype.Size();
+        if (bytes.Length != expected)
+        {
+            throw new ArgumentException(
+                $"The shape {Shapes.Format(shape)} of {dtype.KerasName()} takes {expected} bytes, but {bytes.Length} were given.",
+                nameof(bytes));
+        }
+        return new(dtype, bytes.ToArray(), shape.ToArray());
+    }
+
+    /// <summary>The elements in C order, without a copy.</summary>
+    /// <exception cref="InvalidOperationException">They are not of type T; <see cref="Cast"/> converts them.</exception>
+    public ReadOnlySpan<T> AsSpan<T>()
+        where T : unmanaged =>
+        DTypes.Of<T>() == DType
+            ? MemoryMarshal.Cast<byte, T>(_bytes)
+            : throw new InvalidOperationException(
+                $"The array holds {DType.KerasName()}, not {DTypes.Of<T>().KerasName()}; {nameof(Cast)} converts it.");
+
+    /// <summary>
+    /// The same numbers in another type, each rounded once to nearest, ties to even. A float becomes an integer by cutting off its
+    /// fraction; what lies outside the integer's range becomes its nearest end, NaN becomes 0.
+    /// </summary>
+    /// <returns>A new array, or this one if it has the type already.</returns>
+    public NdArray Cast(DType dtype)
+    {
+        if (dtype == DType)
+            return this;
+        return DType switch
+        {
+            DType.Float16 => CastExact<Half>(dtype, x => (double)x),
+            DType.BFloat16 => CastExact<BFloat16>(dtype, x => x),
+            DType.Float32 => CastExact<float>(dtype, x => x),
+            DType.Float64 => CastExact<double>(dtype, x => x),
+            DType.Int32 => CastExact<int>(dtype, x => x),
+            _ => CastLong(dtype),
+        };
+    }
+
+    /// <summary>Every type but int64 widens to double exactly, so that only the second conversion rounds.</summary>
+    NdArray CastExact<T>(DType dtype, Func<T, double> widen)
+        where T : unmanaged => dtype switch
+        {
+            DType.Float16 => Map<T, Half>(x => (Half)widen(x)),
+            DType.BFloat16 => Map<T, BFloat16>(x => (BFloat16)widen(x)),
+            DType.Float32 => Map<T, float>(x => (float)widen(x)),
+            DType.Float64 => Map(widen),
+            DType.Int32 => Map<T, int>(x => (int)widen(x)),
+            DType.Int64 => Map<T, long>(x => (long)widen(x)),
+            _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not a dtype."),
+        };
+
+    NdArray CastLong(DType dtype) => dtype switch
+    {
+        DType.Float16 => Map<long, Half>(x => (Half)(double)x), // whatever rounds to double is far beyond the largest Half
+        DType.BFloat16 => Map<long, BFloat16>(x => (BFloat16)ToOddDouble(x)),
+        DType.Float32 => Map<long, float>(x => x),
+        DType.Float64 => Map<long, double>(x => x),
+        DType.Int32 => Map<long, int>(int.CreateSaturating),
+        _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not a dtype."),
+    };
+
+    /// <summary>
+    /// The integer, or if it has more than 53 bits its upper bits, the last of them set if something was cut off: rounded again, that
+    /// gives what rounding once gives.
+    /// </summary>
+    static double ToOddDouble(long value)
+    {
+        const long lost = 0xFFF;
+        bool fits = Math.Abs((double)value) < 1L << 53;
+        return fits || (value & lost) == 0 ? value : (value & ~lost) | (lost + 1) >> 1;
+    }
+
+    NdArray Map<TFrom, TTo>(Func<TFrom, TTo> convert)
+        where TFrom : unmanaged
+        where TTo : unmanaged
+    {
+        var from = AsSpan<TFrom>();
+        var bytes = new byte[from.Length * Unsafe.SizeOf<TTo>()];
+        var to = MemoryMarshal.Cast<byte, TTo>(bytes.AsSpan());
+        for (int i = 0; i < to.Length; i++)
+            to[i] = convert(from[i]);
+        return new(DTypes.Of<TTo>(), bytes, _shape);
+    }
+}
