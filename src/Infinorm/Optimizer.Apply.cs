@@ -52,7 +52,7 @@ public abstract partial class Optimizer
         if (IsBuilt)
             return Step(Ordered(gradients, trainableVariables), dynamicScale: null);
 
-        BuildInApply(trainableVariables);
+        BuildAt(trainableVariables, ScopeInApply);
         try
         {
             return Step(gradients, dynamicScale: null);
@@ -76,14 +76,14 @@ public abstract partial class Optimizer
         return Apply(gradients, variables);
     }
 
-    /// <summary>Builds for the variables of a first Apply.</summary>
-    private protected virtual void BuildInApply(ReadOnlySpan<Variable> variables) => Build(variables, Name);
+    /// <summary>What the slots' paths begin with when the first Apply builds.</summary>
+    private protected virtual string ScopeInApply => "";
 
     /// <summary>Takes the build of a first Apply back, where its gradients turn out to be wrong.</summary>
-    private protected virtual void Unbuild()
+    internal virtual void Unbuild()
     {
         _pipeline = null;
-        _variables = null;
+        ForgetVariables();
         _slotVariables = [];
         _trainable = [];
     }

@@ -16,7 +16,7 @@ public abstract partial class Optimizer
         RequireAverages();
         using var _ = Enter();
         foreach (var (variable, average) in Averages())
-            variable.Assign(average.ToNdArray());
+            variable.CopyFrom(average);
     }
 
     /// <summary>As <see cref="FinalizeVariableValues()"/>, for a caller who wants the variables checked.</summary>
@@ -52,7 +52,7 @@ public abstract partial class Optimizer
         foreach (var (variable, average) in Averages())
         {
             saved.Add((variable, variable.ToNdArray()));
-            variable.Assign(average.ToNdArray());
+            variable.CopyFrom(average);
         }
 
         return new AveragesInUse(saved, turn);

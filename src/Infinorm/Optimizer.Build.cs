@@ -23,13 +23,13 @@ public abstract unsafe partial class Optimizer
     /// <param name="trainableVariables">Float variables, each once, over memory that does not overlap.</param>
     /// <exception cref="ArgumentException">There is none, one occurs twice, two overlap, or one is of an integer type.</exception>
     /// <exception cref="InvalidOperationException">The optimizer was built for other variables.</exception>
-    public void Build(params ReadOnlySpan<Variable> trainableVariables) => Build(trainableVariables, Name);
+    public void Build(params ReadOnlySpan<Variable> trainableVariables) => BuildAt(trainableVariables, scope: "");
 
     /// <inheritdoc cref="Build(ReadOnlySpan{Variable})"/>
-    public void Build(IEnumerable<Variable> trainableVariables) => Build([.. trainableVariables], Name);
+    public void Build(IEnumerable<Variable> trainableVariables) => BuildAt([.. trainableVariables], scope: "");
 
-    /// <summary>Builds with the path that the slots' names are put below.</summary>
-    private protected virtual void Build(ReadOnlySpan<Variable> variables, string path)
+    /// <summary>Builds; the slots' paths begin with the scope and the optimizer's name.</summary>
+    internal virtual void BuildAt(ReadOnlySpan<Variable> variables, string scope)
     {
         if (IsBuilt)
         {
@@ -51,8 +51,8 @@ public abstract unsafe partial class Optimizer
         for (int i = 0; i < variables.Length; i++)
             _indices.Add(variables[i], i);
         _pipeline = new BlockPipeline(MakeTargets(slots.Names.Count, decays));
-        NameSlots(slots.Names, path);
-        _variables = null;
+        NameSlots(slots.Names, scope + Name);
+        ForgetVariables();
     }
 
     void CheckTrainable(ReadOnlySpan<Variable> variables)

@@ -36,18 +36,11 @@ public abstract partial class Optimizer
     /// <summary>Adds the settings of the subclass, under their Keras names.</summary>
     protected abstract void GetConfig(JsonObject config);
 
+    // What all optimizers have stands before the subclass's own; an optimizer around another one has only its own.
     private protected virtual void GetSharedConfig(JsonObject config)
     {
         config["learning_rate"] = _learningRate.Number is null ? _learningRate.ToConfig() : HeldRate;
-        config["weight_decay"] = WeightDecay;
-        config["clipnorm"] = ClipNorm;
-        config["global_clipnorm"] = GlobalClipNorm;
-        config["clipvalue"] = ClipValue;
-        config["use_ema"] = UseEma;
-        config["ema_momentum"] = EmaMomentum;
-        config["ema_overwrite_frequency"] = EmaOverwriteFrequency;
-        config["loss_scale_factor"] = LossScaleFactor;
-        config["gradient_accumulation_steps"] = GradientAccumulationSteps;
+        _settings.Write(config);
     }
 
     /// <summary>
@@ -72,7 +65,9 @@ public abstract partial class Optimizer
             return read.Create(reader =>
             {
                 Optimizer optimizer = create(reader);
-                optimizer.SetShared(reader, floatX);
+                optimizer._name = reader.Text("name", null);
+                optimizer._settings.Read(reader);
+                optimizer.SetFloatX(floatX);
                 return optimizer;
             });
         }

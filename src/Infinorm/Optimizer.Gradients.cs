@@ -84,7 +84,7 @@ public abstract unsafe partial class Optimizer
 
     /// <summary>The gradients in the order of the built variables.</summary>
     /// <exception cref="ArgumentException">A variable is unknown or listed twice.</exception>
-    private protected virtual ReadOnlySpan<Gradient> Ordered(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> variables)
+    internal virtual ReadOnlySpan<Gradient> Ordered(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> variables)
     {
         if (variables.SequenceEqual(_trainable))
             return gradients;

@@ -110,8 +110,19 @@ public abstract partial class Optimizer
         return ([.. copies.Select(v => v.ToNdArray())], [.. copy.Variables.Select(v => v.ToNdArray())]);
     }
 
-    /// <summary>An optimizer with the same settings and slots of its own, built for copies of this one's variables.</summary>
-    private protected virtual Optimizer CloneFor(ReadOnlySpan<Variable> copies)
+    /// <summary>An optimizer with the same settings, built for copies of this one's variables.</summary>
+    internal virtual Optimizer CloneFor(ReadOnlySpan<Variable> copies)
+    {
+        Optimizer clone = CloneSelf();
+        clone.Unbuild();
+        clone.BuildAt(copies, scope: "");
+        for (int i = 0; i < copies.Length; i++)
+            clone._pipeline!.Targets[i].Decays = _pipeline!.Targets[i].Decays;
+        return clone;
+    }
+
+    /// <summary>A copy that shares the settings and nothing that a step changes.</summary>
+    private protected Optimizer CloneSelf()
     {
         var clone = (Optimizer)MemberwiseClone();
         clone._iteration = [.. _iteration];
@@ -120,9 +131,7 @@ public abstract partial class Optimizer
         clone._accepted = [];
         clone._ordered = [];
         clone._variableArrays = null;
-        clone.Unbuild();
-        clone._decaysByIndex = [.. _pipeline!.Decays];
-        clone.Build(copies, Name);
+        clone.ForgetVariables();
         return clone;
     }
 

@@ -18,16 +18,23 @@ public abstract partial class Optimizer
     static readonly ConcurrentDictionary<string, int> AutoNames = new();
 
     long[] _iteration = new long[1];
+    readonly OptimizerSettings _settings;
     LearningRate _learningRate;
-    double? _lossScaleFactor;
     Array _rate;
+    DType _floatX = DType.Float32;
     string? _name;
 
     /// <summary>Initialises what all optimizers share.</summary>
     /// <param name="learningRate">A number, a schedule or a function.</param>
     protected Optimizer(LearningRate learningRate)
+        : this(learningRate, new OptimizerSettings())
+    {
+    }
+
+    private protected Optimizer(LearningRate learningRate, OptimizerSettings settings)
     {
         ArgumentNullException.ThrowIfNull(learningRate);
+        _settings = settings;
         _learningRate = learningRate;
         _rate = ToRate(learningRate.Number ?? 0);
     }
@@ -55,8 +62,8 @@ public abstract partial class Optimizer
     /// </summary>
     public double? WeightDecay
     {
-        get;
-        init => field = value is { } decay ? Check.Finite(decay, Own(nameof(WeightDecay))) : null;
+        get => _settings.WeightDecay;
+        init => _settings.WeightDecay = value;
     }
 
     /// <summary>
@@ -65,8 +72,8 @@ public abstract partial class Optimizer
     /// </summary>
     public double? ClipNorm
     {
-        get;
-        init => field = Clip(value, nameof(ClipNorm), ClipValue ?? GlobalClipNorm);
+        get => _settings.ClipNorm;
+        init => _settings.ClipNorm = value;
     }
 
     /// <summary>
@@ -74,8 +81,8 @@ public abstract partial class Optimizer
     /// </summary>
     public double? ClipValue
     {
-        get;
-        init => field = Clip(value, nameof(ClipValue), ClipNorm ?? GlobalClipNorm);
+        get => _settings.ClipValue;
+        init => _settings.ClipValue = value;
     }
 
     /// <summary>
@@ -83,20 +90,15 @@ public abstract partial class Optimizer
     /// </summary>
     public double? GlobalClipNorm
     {
-        get;
-        init => field = Clip(value, nameof(GlobalClipNorm), ClipNorm ?? ClipValue);
+        get => _settings.GlobalClipNorm;
+        init => _settings.GlobalClipNorm = value;
     }
 
     /// <summary>Whether a moving average of each variable is kept. The default is false. Keras: <c>use_ema</c>.</summary>
     public bool UseEma
     {
-        get;
-        init
-        {
-            if (value)
-                Own(nameof(UseEma));
-            field = value;
-        }
+        get => _settings.UseEma;
+        init => _settings.UseEma = value;
     }
 
     /// <summary>
@@ -105,9 +107,9 @@ public abstract partial class Optimizer
     /// </summary>
     public double EmaMomentum
     {
-        get;
-        init => field = value == field ? value : Check.InUnitInterval(value, Own(nameof(EmaMomentum)));
-    } = 0.99;
+        get => _settings.EmaMomentum;
+        init => _settings.EmaMomentum = value;
+    }
 
     /// <summary>
     /// After how many updates, ≥ 1, the averages overwrite the variables again and again; null, the default, for never.
@@ -115,8 +117,8 @@ public abstract partial class Optimizer
     /// </summary>
     public int? EmaOverwriteFrequency
     {
-        get;
-        init => field = value is { } frequency ? Check.AtLeast(1, frequency, Own(nameof(EmaOverwriteFrequency))) : null;
+        get => _settings.EmaOverwriteFrequency;
+        init => _settings.EmaOverwriteFrequency = value;
     }
 
     /// <summary>
@@ -126,8 +128,8 @@ public abstract partial class Optimizer
     /// </summary>
     public double? LossScaleFactor
     {
-        get => _lossScaleFactor;
-        init => _lossScaleFactor = value is { } scale ? Check.NotZero(scale, Own(nameof(LossScaleFactor))) : null;
+        get => _settings.LossScaleFactor;
+        init => _settings.LossScaleFactor = value;
     }
 
     /// <summary>
@@ -136,8 +138,8 @@ public abstract partial class Optimizer
     /// </summary>
     public int? GradientAccumulationSteps
     {
-        get;
-        init => field = value is { } steps ? Check.AtLeast(2, steps, Own(nameof(GradientAccumulationSteps))) : null;
+        get => _settings.GradientAccumulationSteps;
+        init => _settings.GradientAccumulationSteps = value;
     }
 
     /// <summary>
@@ -147,15 +149,9 @@ public abstract partial class Optimizer
     /// <exception cref="ArgumentOutOfRangeException">It is another type.</exception>
     public DType FloatX
     {
-        get;
-        init
-        {
-            if (value is not (DType.Float32 or DType.Float64))
-                throw new ArgumentOutOfRangeException(nameof(FloatX), value, "FloatX is Float32 or Float64.");
-            field = value;
-            _rate = ToRate(_learningRate.Number ?? 0);
-        }
-    } = DType.Float32;
+        get => _floatX;
+        init => SetFloatX(value);
+    }
 
     /// <summary>
     /// The learning rate. A number may be replaced by another number, and anything by a schedule or function; then the optimizer's
@@ -171,7 +167,7 @@ public abstract partial class Optimizer
             if (value.Number is not { } number)
             {
                 _learningRate = value;
-                _variables = null;
+                ForgetVariables();
                 return;
             }
 
@@ -231,26 +227,19 @@ public abstract partial class Optimizer
     internal void CallUpdateStep<L>(Step<L> step)
         where L : struct, ILane<L> => UpdateStep(step);
 
-    /// <summary>Whether the settings are this optimizer's own; else they belong to one that it wraps.</summary>
-    private protected virtual bool OwnsSettings => true;
+    internal void ClearLossScaleFactor() => _settings.LossScaleFactor = null;
 
-    // The name of a setting that is being set, once it is known that it may be.
-    string Own(string setting) => OwnsSettings
-        ? setting
-        : throw new ArgumentException($"{GetType().Name} does not support {setting}; set it on the inner optimizer.", setting);
-
-    double? Clip(double? value, string setting, double? other)
+    internal virtual void SetFloatX(DType floatX)
     {
-        if (value is not { } limit)
-            return null;
-        if (other is not null)
-            throw new ArgumentException($"Only one of ClipNorm, ClipValue and GlobalClipNorm can be set: {setting} is the second.", setting);
-        return Check.Positive(limit, Own(setting));
+        if (floatX is not (DType.Float32 or DType.Float64))
+            throw new ArgumentOutOfRangeException(nameof(FloatX), floatX, "FloatX is Float32 or Float64.");
+        _floatX = floatX;
+        _rate = ToRate(_learningRate.Number ?? 0);
     }
 
     Array ToRate(double value)
     {
-        if (FloatX == DType.Float64)
+        if (_floatX == DType.Float64)
             return new[] { value };
         float rounded = (float)value;
         return float.IsFinite(rounded)

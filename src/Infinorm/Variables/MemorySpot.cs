@@ -48,14 +48,14 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
     {
         if (Owner is Array array)
             return ref MemoryMarshal.GetArrayDataReference(array);
-        return ref DType switch
+        switch (DType)
         {
-            DType.Float32 => ref FirstOf<float>(Owner!),
-            DType.Float64 => ref FirstOf<double>(Owner!),
-            DType.Float16 => ref FirstOf<Half>(Owner!),
-            DType.BFloat16 => ref FirstOf<BFloat16>(Owner!),
-            _ => ref FirstOf<long>(Owner!),
-        };
+            case DType.Float32: return ref FirstOf<float>(Owner!);
+            case DType.Float64: return ref FirstOf<double>(Owner!);
+            case DType.Float16: return ref FirstOf<Half>(Owner!);
+            case DType.BFloat16: return ref FirstOf<BFloat16>(Owner!);
+            default: return ref FirstOf<long>(Owner!);
+        }
     }
 
     static ref byte FirstOf<T>(object owner)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Infinorm.Kernels;
 
 namespace Infinorm;
 
@@ -18,18 +19,10 @@ public abstract class Variable
         if (path.StartsWith('/') || path.EndsWith('/') || path.Contains("//", StringComparison.Ordinal))
             throw new ArgumentException($"A variable's path is names joined by '/': found \"{path}\".", nameof(path));
 
-        nint elements = 1;
-        foreach (nint extent in shape)
-        {
-            if (extent < 0)
-                throw new ArgumentException($"{path}: the shape [{Join(shape)}] has a negative extent.", nameof(shape));
-            elements = checked(elements * extent);
-        }
-
-        if (elements != length)
+        if (Shapes.Length(shape) != length)
         {
             throw new ArgumentException(
-                $"{path}: the memory has {length} elements, the shape [{Join(shape)}] has {elements}.", nameof(shape));
+                $"{path}: the memory has {length} elements, the shape {Shapes.Format(shape)} has {Shapes.Length(shape)}.", nameof(shape));
         }
 
         Path = path;
@@ -90,12 +83,12 @@ public abstract class Variable
     public NdArray ToNdArray() => NdArray.FromBytes(DType, Bytes, Shape);
 
     /// <inheritdoc/>
-    public override string ToString() => $"{Path} {DType.KerasName()}[{Join(Shape)}]";
+    public override string ToString() => $"{Path} {DType.KerasName()}{Shapes.Format(Shape)}";
 
     internal void CheckFits(NdArray value)
     {
         if (!value.Shape.SequenceEqual(Shape))
-            throw new ArgumentException($"{Path}: the value has shape [{Join(value.Shape)}], the variable has [{Join(Shape)}].", nameof(value));
+            throw new ArgumentException($"{Path}: the value has shape {Shapes.Format(value.Shape)}, the variable has {Shapes.Format(Shape)}.", nameof(value));
     }
 
     /// <summary>The elements as bytes, valid while the variable is reachable.</summary>
@@ -110,7 +103,8 @@ public abstract class Variable
     /// <summary>A variable with the same name and flags over a copy of <paramref name="value"/>.</summary>
     internal abstract Variable With(NdArray value);
 
-    internal static string Join(ReadOnlySpan<nint> shape) => string.Join(", ", shape.ToArray());
+    /// <summary>Sets every element to that of a variable of the same length, rounded once to this variable's type.</summary>
+    internal abstract void CopyFrom(Variable source);
 }
 
 /// <summary>A variable over memory that its owner keeps.</summary>
@@ -133,7 +127,7 @@ public sealed class Variable<T> : Variable
     /// <exception cref="ArgumentException">The shape has another number of elements than the memory.</exception>
     [OverloadResolutionPriority(1)]
     public Variable(string path, Memory<T> values, ReadOnlySpan<int> shape)
-        : this(path, values, ToNative(shape))
+        : this(path, values, Shapes.Widen(shape))
     {
     }
 
@@ -161,6 +155,18 @@ public sealed class Variable<T> : Variable
 
     internal override MemorySpot Spot { get; }
 
+    internal override unsafe void CopyFrom(Variable source)
+    {
+        if (source is Variable<T> same)
+        {
+            same.Span.CopyTo(Span);
+            return;
+        }
+
+        using MemoryHandle from = source.Pin(), to = Pin();
+        Conversions.Convert((byte*)from.Pointer, source.DType, (byte*)to.Pointer, DType, Length);
+    }
+
     internal override MemoryHandle Pin() => Memory.Pin();
 
     internal override Variable With(NdArray value)
@@ -171,14 +177,6 @@ public sealed class Variable<T> : Variable
             Constraint = Constraint,
             OverwriteWithGradient = OverwriteWithGradient,
         };
-    }
-
-    static ReadOnlySpan<nint> ToNative(ReadOnlySpan<int> shape)
-    {
-        var native = new nint[shape.Length];
-        for (int i = 0; i < shape.Length; i++)
-            native[i] = shape[i];
-        return native;
     }
 
     static ReadOnlySpan<nint> ToNative(ReadOnlySpan<long> shape)

@@ -1,0 +1,118 @@
+using System.Text.Json.Nodes;
+
+namespace Infinorm;
+
+/// <summary>
+/// The settings that all optimizers share, each checked when it is set, and their place in the config. What they mean stands at the
+/// properties of <see cref="Optimizer"/>.
+/// </summary>
+/// <param name="unsupportedBy">The class of an optimizer that leaves them to the one it wraps; null for all others.</param>
+sealed class OptimizerSettings(string? unsupportedBy = null)
+{
+    const double DefaultEmaMomentum = 0.99;
+
+    public double? WeightDecay
+    {
+        get;
+        set => field = value is { } decay ? Check.Finite(decay, Supported(nameof(WeightDecay))) : null;
+    }
+
+    public double? ClipNorm
+    {
+        get;
+        set => field = Clip(value, nameof(ClipNorm), ClipValue ?? GlobalClipNorm);
+    }
+
+    public double? ClipValue
+    {
+        get;
+        set => field = Clip(value, nameof(ClipValue), ClipNorm ?? GlobalClipNorm);
+    }
+
+    public double? GlobalClipNorm
+    {
+        get;
+        set => field = Clip(value, nameof(GlobalClipNorm), ClipNorm ?? ClipValue);
+    }
+
+    public bool UseEma
+    {
+        get;
+        set => field = value && Supported(nameof(UseEma)) is not null;
+    }
+
+    public double EmaMomentum
+    {
+        get;
+        set => field = value == DefaultEmaMomentum ? value : Check.InUnitInterval(value, Supported(nameof(EmaMomentum)));
+    } = DefaultEmaMomentum;
+
+    public int? EmaOverwriteFrequency
+    {
+        get;
+        set => field = value is { } frequency ? Check.AtLeast(1, frequency, Supported(nameof(EmaOverwriteFrequency))) : null;
+    }
+
+    public double? LossScaleFactor
+    {
+        get;
+        set => field = value is { } scale ? Check.NotZero(scale, Supported(nameof(LossScaleFactor))) : null;
+    }
+
+    public int? GradientAccumulationSteps
+    {
+        get;
+        set => field = value is { } steps ? Check.AtLeast(2, steps, Supported(nameof(GradientAccumulationSteps))) : null;
+    }
+
+    public void Write(JsonObject config)
+    {
+        config["weight_decay"] = WeightDecay;
+        config["clipnorm"] = ClipNorm;
+        config["global_clipnorm"] = GlobalClipNorm;
+        config["clipvalue"] = ClipValue;
+        config["use_ema"] = UseEma;
+        config["ema_momentum"] = EmaMomentum;
+        config["ema_overwrite_frequency"] = EmaOverwriteFrequency;
+        config["loss_scale_factor"] = LossScaleFactor;
+        config["gradient_accumulation_steps"] = GradientAccumulationSteps;
+    }
+
+    /// <summary>Sets what a config holds; there a zero means that a clip, an interval or a factor is off.</summary>
+    public void Read(ConfigReader config)
+    {
+        WeightDecay = config.OptionalNumber("weight_decay");
+        double? clipNorm = config.OptionalNumber("clipnorm");
+        double? globalClipNorm = config.OptionalNumber("global_clipnorm");
+        double? clipValue = config.OptionalNumber("clipvalue");
+        if ((clipNorm is null ? 0 : 1) + (globalClipNorm is null ? 0 : 1) + (clipValue is null ? 0 : 1) > 1)
+            throw new ArgumentException("Only one of clipnorm, global_clipnorm and clipvalue can be set.");
+        ClipNorm = OffIfZero(clipNorm);
+        GlobalClipNorm = OffIfZero(globalClipNorm);
+        ClipValue = OffIfZero(clipValue);
+        UseEma = config.Boolean("use_ema", false);
+        EmaMomentum = config.Number("ema_momentum", DefaultEmaMomentum);
+        EmaOverwriteFrequency = OffIfZero(config.OptionalInteger("ema_overwrite_frequency"));
+        LossScaleFactor = config.OptionalNumber("loss_scale_factor");
+        GradientAccumulationSteps = OffIfZero(config.OptionalInteger("gradient_accumulation_steps"));
+        config.MustBeNull("decay");
+    }
+
+    static double? OffIfZero(double? value) => value == 0 ? null : value;
+
+    static int? OffIfZero(int? value) => value == 0 ? null : value;
+
+    double? Clip(double? value, string setting, double? other)
+    {
+        if (value is not { } limit)
+            return null;
+        if (other is not null)
+            throw new ArgumentException($"Only one of ClipNorm, ClipValue and GlobalClipNorm can be set: {setting} is the second.", setting);
+        return Check.Positive(limit, Supported(setting));
+    }
+
+    // The name of a setting that is being set, once it is known that it may be.
+    string Supported(string setting) => unsupportedBy is null
+        ? setting
+        : throw new ArgumentException($"{unsupportedBy} does not support {setting}; set it on the inner optimizer.", setting);
+}
