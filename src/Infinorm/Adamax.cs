@@ -32,8 +32,12 @@ public sealed class Adamax : Optimizer
         Epsilon = Check.NotNegative(epsilon, nameof(epsilon));
     }
 
-    /// <inheritdoc cref="Adamax(LearningRate?, double, double, double)"/>
+    /// <summary>An Adamax whose rate is computed by the caller.</summary>
     /// <param name="learningRate">A function that is asked for the rate of each step.</param>
+    /// <param name="beta1">Decay of the mean of the gradients, in [0, 1]. Keras: <c>beta_1</c>.</param>
+    /// <param name="beta2">Decay of the infinity norm of the gradients, in [0, 1]. Keras: <c>beta_2</c>.</param>
+    /// <param name="epsilon">Added to the norm against division by zero, finite and ≥ 0. Keras: <c>epsilon</c>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public Adamax(Func<double> learningRate, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-7)
         : this(new LearningRate(learningRate), beta1, beta2, epsilon)
     {

@@ -1,5 +1,3 @@
-using Infinorm.Pipeline;
-
 namespace Infinorm;
 
 public abstract partial class Optimizer

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Infinorm.Pipeline;
 
 namespace Infinorm;
 

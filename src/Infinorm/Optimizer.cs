@@ -13,7 +13,7 @@ namespace Infinorm;
 /// An optimizer is used by one thread at a time: a second one gets an <see cref="InvalidOperationException"/>. It keeps a reference to
 /// the gradients of the last call, so that the same memory need not be checked again.
 /// </remarks>
-public abstract partial class Optimizer
+public abstract partial class Optimizer : IUpdateStep
 {
     static readonly ConcurrentDictionary<string, int> AutoNames = new();
 
@@ -224,8 +224,7 @@ public abstract partial class Optimizer
     protected abstract void UpdateStep<L>(Step<L> step)
         where L : struct, ILane<L>;
 
-    internal void CallUpdateStep<L>(Step<L> step)
-        where L : struct, ILane<L> => UpdateStep(step);
+    void IUpdateStep.UpdateStep<L>(Step<L> step) => UpdateStep(step);
 
     internal void ClearLossScaleFactor() => _settings.LossScaleFactor = null;
 

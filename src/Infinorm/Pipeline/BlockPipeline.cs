@@ -40,7 +40,7 @@ sealed unsafe partial class BlockPipeline
 
     /// <summary>Carries the plan out: the reduction it asks for, then one pass over memory, then the constraints.</summary>
     /// <returns>False if the plan requires finite gradients and they are not: then nothing has changed.</returns>
-    public bool Run(Optimizer optimizer, in StepPlan plan, out GradientNorm norm)
+    public bool Run(IUpdateStep optimizer, in StepPlan plan, out GradientNorm norm)
     {
         _plan = plan;
         norm = default;
@@ -52,7 +52,7 @@ sealed unsafe partial class BlockPipeline
         return true;
     }
 
-    void RunAll(Optimizer optimizer, WorkList work)
+    void RunAll(IUpdateStep optimizer, WorkList work)
     {
         if (work.TaskCount == 0)
             return;
@@ -70,11 +70,11 @@ sealed unsafe partial class BlockPipeline
         }
     }
 
-    void RunAll<L>(Optimizer optimizer, WorkList work)
+    void RunAll<L>(IUpdateStep optimizer, WorkList work)
         where L : struct, ILane<L>
     {
         if (_plan.Updates)
-            optimizer.CallUpdateStep(new Step<L>(this, work));
+            optimizer.UpdateStep(new Step<L>(this, work));
         else
             RunTasks<L, NoRule>(work, default);
     }

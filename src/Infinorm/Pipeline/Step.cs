@@ -2,6 +2,13 @@ using Infinorm.Kernels;
 
 namespace Infinorm.Pipeline;
 
+/// <summary>Whoever forms the coefficients of a step and hands its rule to the pipeline.</summary>
+interface IUpdateStep
+{
+    void UpdateStep<L>(Step<L> step)
+        where L : struct, ILane<L>;
+}
+
 /// <summary>One update of all variables of one type, as an optimizer's <see cref="Optimizer.UpdateStep{L}"/> sees it.</summary>
 /// <typeparam name="L">The lanes it is computed in.</typeparam>
 public readonly struct Step<L>
