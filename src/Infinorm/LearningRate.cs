@@ -12,7 +12,7 @@ public sealed class LearningRate
     /// <summary>The name that Python gives to a function without one.</summary>
     const string Lambda = "<lambda>";
 
-    static readonly ConcurrentDictionary<string, Func<double>> _functions = new();
+    static readonly ConcurrentDictionary<string, Func<double>> Functions = new();
 
     /// <summary>A constant rate, which can be changed between steps.</summary>
     /// <param name="value">Any finite number.</param>
@@ -59,7 +59,7 @@ public sealed class LearningRate
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(function);
-        _functions[name] = function;
+        Functions[name] = function;
     }
 
     /// <summary>
@@ -82,7 +82,7 @@ public sealed class LearningRate
             return LearningRateSchedule.FromConfig(config);
 
         string name = read.Config.GetValue<string>();
-        return _functions.TryGetValue(name, out var function)
+        return Functions.TryGetValue(name, out var function)
             ? function
             : throw new FormatException($"learning rate: the function '{name}' is not known; "
                 + $"register it first with {nameof(LearningRate)}.{nameof(RegisterFunction)}");
@@ -90,7 +90,7 @@ public sealed class LearningRate
 
     static string NameOf(Func<double> function)
     {
-        foreach (var (name, registered) in _functions)
+        foreach (var (name, registered) in Functions)
         {
             if (registered == function)
                 return name;

@@ -15,7 +15,7 @@ public abstract class LearningRateSchedule
 {
     const string KerasModule = "keras.optimizers.schedules";
 
-    static readonly Dictionary<string, Func<ConfigReader, LearningRateSchedule>> _builtIn = new()
+    static readonly Dictionary<string, Func<ConfigReader, LearningRateSchedule>> BuiltIn = new()
     {
         [nameof(ExponentialDecay)] = config => new ExponentialDecay(config),
         [nameof(PiecewiseConstantDecay)] = config => new PiecewiseConstantDecay(config),
@@ -25,7 +25,7 @@ public abstract class LearningRateSchedule
         [nameof(CosineDecayRestarts)] = config => new CosineDecayRestarts(config),
     };
 
-    static readonly ConcurrentDictionary<string, Func<ConfigReader, LearningRateSchedule>> _registered = new();
+    static readonly ConcurrentDictionary<string, Func<ConfigReader, LearningRateSchedule>> Registered = new();
 
     /// <param name="name">Keras's <c>name</c>; the name of the class by default.</param>
     protected LearningRateSchedule(string? name = null) => Name = name ?? GetType().Name;
@@ -61,9 +61,9 @@ public abstract class LearningRateSchedule
     {
         ArgumentNullException.ThrowIfNull(config);
         var read = KerasObject.Read("learning rate schedule", config);
-        if (_registered.TryGetValue(read.ClassName, out var create))
+        if (Registered.TryGetValue(read.ClassName, out var create))
             return read.Create(create);
-        if (read.Module == KerasModule && _builtIn.TryGetValue(read.ClassName, out create))
+        if (read.Module == KerasModule && BuiltIn.TryGetValue(read.ClassName, out create))
             return read.Create(create);
         throw new FormatException($"learning rate schedule: no class '{read.ClassName}' in module '{read.Module}'; Keras's are in "
             + $"'{KerasModule}', others must be registered first with {nameof(LearningRateSchedule)}.{nameof(Register)}");
@@ -77,12 +77,12 @@ public abstract class LearningRateSchedule
     {
         ArgumentException.ThrowIfNullOrEmpty(className);
         ArgumentNullException.ThrowIfNull(create);
-        if (_builtIn.ContainsKey(className))
+        if (BuiltIn.ContainsKey(className))
         {
             throw new ArgumentException(
                 $"'{className}' is one of Keras's schedules; register yours under a name of its own.", nameof(className));
         }
-        _registered[className] = create;
+        Registered[className] = create;
     }
 
     /// <summary>Keras's step counts are ints in practice and keep their kind in a config: 5 is written 5, 2.5 stays 2.5.</summary>
