@@ -50,7 +50,7 @@ public abstract unsafe partial class Optimizer
         _indices = new Dictionary<Variable, int>(variables.Length);
         for (int i = 0; i < variables.Length; i++)
             _indices.Add(variables[i], i);
-        _pipeline = new BlockPipeline(MakeTargets(slots.Names.Count, decays));
+        _pipeline = new BlockPipeline(MakeTargets(slots.Names.Count, decays), MaxDegreeOfParallelism);
         NameSlots(slots.Names, scope + Name);
         ForgetVariables();
     }
@@ -106,43 +106,49 @@ public abstract unsafe partial class Optimizer
         }
     }
 
-    // All slots of one variable lie together: average, accumulator, the rule's slots, the float copy of a constrained 16-bit variable.
+    // One slot of all variables lies together, then the next: long streams, however small the variables.
     Target[] MakeTargets(int slotCount, bool[] decays)
     {
         var targets = new Target[_trainable.Length];
-        nint total = 0;
+        nint stride = 0;
         for (int i = 0; i < targets.Length; i++)
         {
-            Variable variable = _trainable[i];
             ref Target target = ref targets[i];
-            target.Variable = variable;
-            target.Spot = variable.Spot;
+            target.Variable = _trainable[i];
+            target.Spot = _trainable[i].Spot;
             target.Decays = decays[i];
-            target.OverwrittenByGradient = variable.OverwriteWithGradient;
-            target.Stride = Arena.Padded((nint)variable.Length * target.ComputeType.Size());
-            total += target.Stride * SlotsOf(in target, slotCount);
+            target.OverwrittenByGradient = _trainable[i].OverwriteWithGradient;
+            stride += PaddedSize(in target);
         }
 
-        _arena = new Arena(total);
+        bool averages = UseEma, accumulators = GradientAccumulationSteps is not null, wide = false;
+        foreach (ref Target target in targets.AsSpan())
+            wide |= NeedsWide(in target);
+        int kinds = slotCount + (averages ? 1 : 0) + (accumulators ? 1 : 0) + (wide ? 1 : 0);
+
+        _arena = new Arena(stride * kinds);
+        byte* next = _arena.First;
         foreach (ref Target target in targets.AsSpan())
         {
-            if (UseEma && !target.OverwrittenByGradient)
-                target.Averages = _arena.Take(target.Stride);
-            if (GradientAccumulationSteps is not null)
-                target.Accumulator = _arena.Take(target.Stride);
-            if (!target.OverwrittenByGradient)
-                target.Slots = _arena.Take(target.Stride * slotCount);
+            target.Stride = stride;
+            byte* slot = next;
+            target.Slots = slot;
+            slot += slotCount * stride;
+            if (averages && !target.OverwrittenByGradient)
+                target.Averages = slot;
+            slot += averages ? stride : 0;
+            if (accumulators)
+                target.Accumulator = slot;
+            slot += accumulators ? stride : 0;
             if (NeedsWide(in target))
-                target.Wide = _arena.Take(target.Stride);
+                target.Wide = slot;
+            next += PaddedSize(in target);
         }
 
         return targets;
     }
 
-    int SlotsOf(in Target target, int slotCount) =>
-        (target.OverwrittenByGradient ? 0 : slotCount + (UseEma ? 1 : 0))
-        + (GradientAccumulationSteps is not null ? 1 : 0)
-        + (NeedsWide(in target) ? 1 : 0);
+    static nint PaddedSize(in Target target) => Arena.Padded((nint)target.Spot.Length * target.ComputeType.Size());
 
     static bool NeedsWide(in Target target) =>
         target.IsNarrow && target.Variable.Constraint is not null && !target.OverwrittenByGradient;
@@ -164,7 +170,7 @@ public abstract unsafe partial class Optimizer
 
         foreach (ref Target target in _pipeline.Targets)
         {
-            for (int slot = 0; slot < names.Count && target.Slots != null; slot++)
+            for (int slot = 0; slot < names.Count && !target.OverwrittenByGradient; slot++)
                 Add(in target, target.Slots + (slot * target.Stride), names[slot]);
         }
 

@@ -143,6 +143,16 @@ public abstract partial class Optimizer : IUpdateStep
     }
 
     /// <summary>
+    /// How many threads a large step uses at most, the calling one included: ≥ 1; the default is all processors of this process. The
+    /// result does not depend on it. Helpers are shared by all optimizers; small steps stay on the calling thread.
+    /// </summary>
+    public int MaxDegreeOfParallelism
+    {
+        get => _settings.MaxDegreeOfParallelism;
+        init => _settings.MaxDegreeOfParallelism = value;
+    }
+
+    /// <summary>
     /// The type that a constant learning rate is held in: <see cref="DType.Float32"/>, the default, or <see cref="DType.Float64"/>. In
     /// the default, double variables see 0.001 as 0.0010000000474974513, as in Keras, whose <c>floatx</c> this is.
     /// </summary>

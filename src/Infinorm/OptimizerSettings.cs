@@ -65,6 +65,13 @@ sealed class OptimizerSettings(string? unsupportedBy = null)
         set => field = value is { } steps ? Check.AtLeast(2, steps, Supported(nameof(GradientAccumulationSteps))) : null;
     }
 
+    // Not in the config: it is about the machine, not the training.
+    public int MaxDegreeOfParallelism
+    {
+        get;
+        set => field = Check.AtLeast(1, value, Supported(nameof(MaxDegreeOfParallelism)));
+    } = Environment.ProcessorCount;
+
     public void Write(JsonObject config)
     {
         config["weight_decay"] = WeightDecay;

@@ -119,9 +119,11 @@ static unsafe class BlockKernels
         return double.IsFinite(L.Sum(check));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int LaneLength<L>()
         where L : struct, ILane<L> => Unsafe.SizeOf<L>() / ElementSize<L>();
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int ElementSize<L>()
         where L : struct, ILane<L> => L.IsDouble ? sizeof(double) : sizeof(float);
 

@@ -38,9 +38,9 @@ readonly struct Lane128<T>(Vector128<T> elements) : ILane<Lane128<T>>
         var squares = value._elements * value._elements;
         if (typeof(T) == typeof(float))
         {
-            var (lower, upper) = Vector128.Widen(squares.AsSingle());
-            (Vector128.LoadUnsafe(ref sums) + lower).StoreUnsafe(ref sums);
-            (Vector128.LoadUnsafe(ref sums, 2) + upper).StoreUnsafe(ref sums, 2);
+            var singles = squares.AsSingle();
+            (Vector128.LoadUnsafe(ref sums) + Vector128.WidenLower(singles)).StoreUnsafe(ref sums);
+            (Vector128.LoadUnsafe(ref sums, 2) + Vector128.WidenUpper(singles)).StoreUnsafe(ref sums, 2);
         }
         else
         {

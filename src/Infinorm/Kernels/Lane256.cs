@@ -38,9 +38,9 @@ readonly struct Lane256<T>(Vector256<T> elements) : ILane<Lane256<T>>
         var squares = value._elements * value._elements;
         if (typeof(T) == typeof(float))
         {
-            var (lower, upper) = Vector256.Widen(squares.AsSingle());
-            (Vector256.LoadUnsafe(ref sums) + lower).StoreUnsafe(ref sums);
-            (Vector256.LoadUnsafe(ref sums, 4) + upper).StoreUnsafe(ref sums, 4);
+            var singles = squares.AsSingle();
+            (Vector256.LoadUnsafe(ref sums) + Vector256.WidenLower(singles)).StoreUnsafe(ref sums);
+            (Vector256.LoadUnsafe(ref sums, 4) + Vector256.WidenUpper(singles)).StoreUnsafe(ref sums, 4);
         }
         else
         {

@@ -38,9 +38,9 @@ readonly struct Lane512<T>(Vector512<T> elements) : ILane<Lane512<T>>
         var squares = value._elements * value._elements;
         if (typeof(T) == typeof(float))
         {
-            var (lower, upper) = Vector512.Widen(squares.AsSingle());
-            (Vector512.LoadUnsafe(ref sums) + lower).StoreUnsafe(ref sums);
-            (Vector512.LoadUnsafe(ref sums, 8) + upper).StoreUnsafe(ref sums, 8);
+            var singles = squares.AsSingle();
+            (Vector512.LoadUnsafe(ref sums) + Vector512.WidenLower(singles)).StoreUnsafe(ref sums);
+            (Vector512.LoadUnsafe(ref sums, 8) + Vector512.WidenUpper(singles)).StoreUnsafe(ref sums, 8);
         }
         else
         {

@@ -14,31 +14,23 @@ sealed unsafe class Arena
     public const int Alignment = 64;
 
     readonly Vector512<byte>[] _lines;
-    byte* _next;
-    readonly byte* _first, _end;
+    readonly byte* _end;
 
     public Arena(nint bytes)
     {
         _lines = GC.AllocateArray<Vector512<byte>>(checked((int)(bytes / Alignment) + 1), pinned: true);
-        var first = (nint)Unsafe.AsPointer(ref _lines[0]);
-        _next = (byte*)Padded(first);
-        _end = _next + bytes;
-        _first = _next;
+        First = (byte*)Padded((nint)Unsafe.AsPointer(ref _lines[0]));
+        _end = First + bytes;
     }
+
+    /// <summary>The first byte, at the start of a cache line.</summary>
+    public byte* First { get; }
 
     /// <summary>The least multiple of <see cref="Alignment"/> that holds so many bytes.</summary>
     public static nint Padded(nint bytes) => (bytes + Alignment - 1) & ~(nint)(Alignment - 1);
 
     /// <summary>Whether an address lies in this arena.</summary>
-    public bool Holds(byte* address) => address >= _first && address < _end;
-
-    /// <summary>The next so many bytes; the arena was made large enough.</summary>
-    public byte* Take(nint bytes)
-    {
-        byte* taken = _next;
-        _next += bytes;
-        return taken;
-    }
+    public bool Holds(byte* address) => address >= First && address < _end;
 
     /// <summary>The elements at an address of this arena as memory that keeps the arena alive.</summary>
     public Memory<T> View<T>(byte* address, int length)

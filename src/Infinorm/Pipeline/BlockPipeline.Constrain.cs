@@ -8,26 +8,27 @@ sealed unsafe partial class BlockPipeline
 {
     void Constrain()
     {
-        for (int t = 0; t < _targets.Length; t++)
+        foreach (int t in _constrained)
         {
             ref Target target = ref _targets[t];
-            if (target.Variable.Constraint is null || !IsStepped(t))
+            if (!IsStepped(t))
                 continue;
+            Constraint constraint = target.Variable.Constraint!;
             int length = target.Spot.Length;
             ReadOnlySpan<nint> shape = target.Variable.Shape;
             if (target.Wide != null)
             {
-                target.Variable.Constraint.Apply(new Span<float>(target.Wide, length), shape);
+                constraint.Apply(new Span<float>(target.Wide, length), shape);
                 fixed (byte* weights = &target.Spot.At(0))
                     Conversions.Convert(target.Wide, DType.Float32, weights, target.Spot.DType, length);
             }
             else if (target.ComputeType == DType.Float64)
             {
-                target.Variable.Constraint.Apply(MemoryMarshal.Cast<byte, double>(target.Variable.Bytes), shape);
+                constraint.Apply(MemoryMarshal.Cast<byte, double>(target.Variable.Bytes), shape);
             }
             else
             {
-                target.Variable.Constraint.Apply(MemoryMarshal.Cast<byte, float>(target.Variable.Bytes), shape);
+                constraint.Apply(MemoryMarshal.Cast<byte, float>(target.Variable.Bytes), shape);
             }
         }
     }

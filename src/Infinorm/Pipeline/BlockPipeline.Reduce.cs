@@ -26,38 +26,49 @@ sealed unsafe partial class BlockPipeline
 
     void ReduceAll(WorkList work)
     {
-        for (int task = 0; task < work.TaskCount; task++)
-            ReduceTask(work, task);
+        var job = work.JobOf<ReduceJob>();
+        (job.Pipeline, job.Tasks) = (this, work);
+        job.Run(work.TaskCount, _helpers);
     }
 
-    [SkipLocalsInit]
-    void ReduceTask(WorkList work, int task)
+    sealed class ReduceJob : Job
     {
-        byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
-        var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
-        for (int i = work.TaskStarts[task]; i < work.TaskStarts[task + 1]; i++)
+        public BlockPipeline Pipeline = null!;
+        public WorkList Tasks = null!;
+
+        [SkipLocalsInit]
+        protected override void Execute(int task)
         {
-            Chunk chunk = work.Chunks[i];
-            ref Target target = ref _targets[chunk.Target];
-            ref MemorySpot gradient = ref _gradients[chunk.Target];
-            work.Sums[i] = 0;
-            work.Finite[i] = true;
-            if (gradient.Owner is null)
-                continue;
-            fixed (byte* dense = &DenseAt(in gradient, chunk.Start))
+            byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
+            var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
+            int i = Tasks.FirstChunk(task);
+            foreach (ref readonly Chunk chunk in Tasks.ChunksOf(task))
             {
-                var view = new ChunkView
-                {
-                    Plan = ref _plan,
-                    Target = ref target,
-                    Chunk = chunk,
-                    Gradient = dense,
-                    GradientDType = gradient.DType,
-                    Rows = gradient.Owner is RowGradient ? _rows[chunk.Target] : null,
-                    Scratch = scratch,
-                };
-                work.Finite[i] = ReduceChunk(in view, out work.Sums[i]);
+                Tasks.Finite[i] = Pipeline.ReduceChunk(in chunk, scratch, out Tasks.Sums[i]);
+                i++;
             }
+        }
+    }
+
+    bool ReduceChunk(in Chunk chunk, Scratch scratch, out double sum)
+    {
+        ref MemorySpot gradient = ref _gradients[chunk.Target];
+        sum = 0;
+        if (gradient.Owner is null)
+            return true;
+        fixed (byte* dense = &DenseAt(in gradient, chunk.Start))
+        {
+            var view = new ChunkView
+            {
+                Plan = ref _plan,
+                Target = ref _targets[chunk.Target],
+                Chunk = chunk,
+                Gradient = dense,
+                GradientDType = gradient.DType,
+                Rows = gradient.Owner is RowGradient ? _rows[chunk.Target] : null,
+                Scratch = scratch,
+            };
+            return ReduceChunk(in view, out sum);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Infinorm.Kernels;
 using static Infinorm.Pipeline.GradientStages;
 
@@ -15,13 +16,18 @@ sealed unsafe partial class BlockPipeline
     readonly MemorySpot[] _gradients;
     readonly RowOrder?[] _rows;
     readonly WorkList _floats, _doubles;
+    readonly int[] _constrained;
+    readonly int _helpers;
     StepPlan _plan;
+    bool _isBare;
 
-    public BlockPipeline(Target[] targets)
+    public BlockPipeline(Target[] targets, int maxDegreeOfParallelism)
     {
+        _helpers = maxDegreeOfParallelism - 1;
         _targets = targets;
         _gradients = new MemorySpot[targets.Length];
         _rows = new RowOrder?[targets.Length];
+        _constrained = [.. Enumerable.Range(0, targets.Length).Where(t => targets[t].Variable.Constraint is not null)];
         _floats = WorkList.Cut(targets, DType.Float32);
         _doubles = WorkList.Cut(targets, DType.Float64);
     }
@@ -43,6 +49,7 @@ sealed unsafe partial class BlockPipeline
     public bool Run(IUpdateStep optimizer, in StepPlan plan, out GradientNorm norm)
     {
         _plan = plan;
+        _isBare = plan.IsBare;
         norm = default;
         if (plan.Reduces && !Reduce(out norm))
             return false;
@@ -84,22 +91,53 @@ sealed unsafe partial class BlockPipeline
         where L : struct, ILane<L>
         where TLoop : struct, IRuleLoop
     {
-        for (int task = 0; task < work.TaskCount; task++)
-            RunTask<L, TLoop>(work, task, in loop);
+        var job = work.JobOf<PassJob<L, TLoop>>();
+        (job.Pipeline, job.Tasks, job.Loop) = (this, work, loop);
+        job.Run(work.TaskCount, _helpers);
     }
 
-    [SkipLocalsInit]
-    void RunTask<L, TLoop>(WorkList work, int task, in TLoop loop)
+    sealed class PassJob<L, TLoop> : Job
         where L : struct, ILane<L>
         where TLoop : struct, IRuleLoop
     {
-        byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
-        var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
-        for (int i = work.TaskStarts[task]; i < work.TaskStarts[task + 1]; i++)
-            RunChunk<L, TLoop>(work.Chunks[i], scratch, in loop);
+        public BlockPipeline Pipeline = null!;
+        public WorkList Tasks = null!;
+        public TLoop Loop;
+
+        [SkipLocalsInit]
+        protected override void Execute(int task)
+        {
+            byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
+            var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
+            ReadOnlySpan<Chunk> chunks = Tasks.ChunksOf(task);
+            for (int i = 0; i < chunks.Length; i++)
+            {
+                if (i + 1 < chunks.Length)
+                    Pipeline.Prefetch(in chunks[i + 1]);
+                Pipeline.RunChunk<L, TLoop>(in chunks[i], scratch, in Loop);
+            }
+        }
     }
 
-    void RunChunk<L, TLoop>(Chunk chunk, Scratch scratch, in TLoop loop)
+    // The processor sees ahead in long streams by itself, but not from one small variable to the next. What moves meanwhile is
+    // prefetched in vain, nothing worse.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void Prefetch(in Chunk chunk)
+    {
+        ref MemorySpot gradient = ref _gradients[chunk.Target];
+        if (!Sse.IsSupported || chunk.Count > BlockLength || gradient.Owner is null or RowGradient)
+            return;
+        ref Target target = ref _targets[chunk.Target];
+        var weights = (byte*)Unsafe.AsPointer(ref target.Spot.At(chunk.Start));
+        for (nint at = 0; at < (nint)chunk.Count * target.Spot.DType.Size(); at += Arena.Alignment)
+            Sse.Prefetch0(weights + at);
+        var values = (byte*)Unsafe.AsPointer(ref gradient.At(chunk.Start));
+        for (nint at = 0; at < (nint)chunk.Count * gradient.DType.Size(); at += Arena.Alignment)
+            Sse.Prefetch0(values + at);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void RunChunk<L, TLoop>(in Chunk chunk, Scratch scratch, in TLoop loop)
         where L : struct, ILane<L>
         where TLoop : struct, IRuleLoop
     {
@@ -111,47 +149,51 @@ sealed unsafe partial class BlockPipeline
         if (!hasGradient && !averaged && !(_plan.ResetsAccumulators && target.Accumulator != null))
             return;
 
-        var rows = gradient.Owner is RowGradient ? _rows[chunk.Target] : null;
         fixed (byte* weights = &target.Spot.At(chunk.Start))
         fixed (byte* dense = &DenseAt(in gradient, chunk.Start))
         {
-            var view = new ChunkView
-            {
-                Plan = ref _plan,
-                Target = ref target,
-                Chunk = chunk,
-                Weights = weights,
-                Gradient = dense,
-                GradientDType = gradient.DType,
-                Rows = rows,
-                Scratch = scratch,
-            };
-
-            int offset = 0;
-            if (stepped && !averaged && rows is null && IsBare(in target, gradient.DType))
+            int done = 0;
+            if (_isBare && stepped && gradient.DType == target.Spot.DType && !target.IsNarrow && dense != null)
             {
                 int lane = BlockKernels.LaneLength<L>();
-                offset = chunk.Count / lane * lane;
-                loop.Run(
-                    weights, dense, target.Slots + view.At<L>(0), target.Stride, (nint)offset * BlockKernels.ElementSize<L>());
+                nint size = BlockKernels.ElementSize<L>();
+                done = chunk.Count / lane * lane;
+                loop.Run(weights, dense, target.Slots + (chunk.Start * size), target.Stride, done * size);
             }
 
-            for (; offset < chunk.Count; offset += BlockLength)
-            {
-                int count = Math.Min(BlockLength, chunk.Count - offset);
-                if (hasGradient && target.OverwrittenByGradient)
-                    Overwrite<L>(in view, offset, count);
-                else
-                    RunBlock<L, TLoop>(in view, offset, count, stepped, averaged, in loop);
-            }
+            if (done < chunk.Count)
+                RunBlocks<L, TLoop>(in chunk, done, weights, dense, scratch, stepped, averaged, in loop);
         }
     }
 
-    // Nothing but the rule: no stage before or after it, no conversion. Then the rule's loop runs over the whole chunk.
-    bool IsBare(in Target target, DType gradient) =>
-        _plan is { Updates: true, LossScale: null, AccumulationSteps: 0, Clip: ClipKind.None }
-        && !(_plan.WeightDecay is not null && target.Decays)
-        && gradient == target.Spot.DType && !target.IsNarrow;
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void RunBlocks<L, TLoop>(
+        in Chunk chunk, int offset, byte* weights, byte* dense, Scratch scratch, bool stepped, bool averaged, in TLoop loop)
+        where L : struct, ILane<L>
+        where TLoop : struct, IRuleLoop
+    {
+        ref MemorySpot gradient = ref _gradients[chunk.Target];
+        var view = new ChunkView
+        {
+            Plan = ref _plan,
+            Target = ref _targets[chunk.Target],
+            Chunk = chunk,
+            Weights = weights,
+            Gradient = dense,
+            GradientDType = gradient.DType,
+            Rows = gradient.Owner is RowGradient ? _rows[chunk.Target] : null,
+            Scratch = scratch,
+        };
+        bool overwritten = gradient.Owner is not null && !stepped;
+        for (; offset < chunk.Count; offset += BlockLength)
+        {
+            int count = Math.Min(BlockLength, chunk.Count - offset);
+            if (overwritten)
+                Overwrite<L>(in view, offset, count);
+            else
+                RunBlock<L, TLoop>(in view, offset, count, stepped, averaged, in loop);
+        }
+    }
 
     static ref byte DenseAt(in MemorySpot gradient, int start)
     {

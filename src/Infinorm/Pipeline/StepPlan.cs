@@ -57,6 +57,10 @@ readonly record struct StepPlan
     /// <summary>Whether every accumulator is zeroed, also those of variables without a gradient in this call.</summary>
     public bool ResetsAccumulators { get; init; }
 
+    /// <summary>Whether the rule is the only stage; then its loop runs over whole chunks.</summary>
+    public bool IsBare => Updates && LossScale is null && AccumulationSteps == 0 && Clip == ClipKind.None
+        && WeightDecay is null && AverageMomentum is null;
+
     /// <summary>Whether a reduction over the gradients comes before the pass.</summary>
     public bool Reduces => RequiresFinite || Clip is ClipKind.Norm or ClipKind.GlobalNorm;
 }

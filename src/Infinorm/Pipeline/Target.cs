@@ -23,7 +23,7 @@ unsafe struct Target
     /// <summary>A float copy of a 16-bit variable whose constraint needs the unrounded values; null for all others.</summary>
     public byte* Wide;
 
-    /// <summary>Bytes from one slot to the next: the padded size of one.</summary>
+    /// <summary>Bytes from one slot to the next: the padded size of one slot of all variables.</summary>
     public nint Stride;
 
     /// <summary>Whether weight decay applies, if there is any.</summary>

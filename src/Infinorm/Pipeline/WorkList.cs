@@ -6,26 +6,46 @@ sealed class WorkList
     /// <summary>How many elements make a task: small variables share one.</summary>
     const int TaskElements = 2 * Chunk.MaxCount;
 
+    readonly Chunk[] _chunks;
+    readonly int[] _taskStarts; // the first chunk of each task, and the end
+    readonly List<Job> _jobs = [];
+
     WorkList(Chunk[] chunks, int[] taskStarts)
     {
-        Chunks = chunks;
-        TaskStarts = taskStarts;
+        _chunks = chunks;
+        _taskStarts = taskStarts;
         Sums = new double[chunks.Length];
         Finite = new bool[chunks.Length];
     }
 
-    public Chunk[] Chunks { get; }
-
-    /// <summary>The first chunk of each task, and the end.</summary>
-    public int[] TaskStarts { get; }
-
-    public int TaskCount => TaskStarts.Length - 1;
+    public int TaskCount => _taskStarts.Length - 1;
 
     /// <summary>The sum of the squares of each chunk of the gradients, of the last reduction.</summary>
     public double[] Sums { get; }
 
     /// <summary>Whether each chunk of the gradients was finite, of the last reduction.</summary>
     public bool[] Finite { get; }
+
+    /// <summary>The number of a task's first chunk.</summary>
+    public int FirstChunk(int task) => _taskStarts[task];
+
+    /// <summary>The chunks of a task.</summary>
+    public ReadOnlySpan<Chunk> ChunksOf(int task) => _chunks.AsSpan(_taskStarts[task].._taskStarts[task + 1]);
+
+    /// <summary>The job of one kind that works on this list; made once.</summary>
+    public TJob JobOf<TJob>()
+        where TJob : Job, new()
+    {
+        foreach (Job job in _jobs)
+        {
+            if (job is TJob found)
+                return found;
+        }
+
+        var made = new TJob();
+        _jobs.Add(made);
+        return made;
+    }
 
     /// <summary>Cuts the variables that are computed in <paramref name="type"/>.</summary>
     public static WorkList Cut(Span<Target> targets, DType type)

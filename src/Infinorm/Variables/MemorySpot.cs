@@ -15,6 +15,8 @@ namespace Infinorm;
 /// <param name="DType">The element type.</param>
 readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DType)
 {
+    readonly bool _isArray = Owner is Array; // asked for twice per variable and step, where a cast would show
+
     public static MemorySpot Of<T>(ReadOnlyMemory<T> memory)
         where T : unmanaged
     {
@@ -27,6 +29,7 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
     }
 
     /// <summary>The element at <paramref name="index"/>; it moves with its array, so the caller pins it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ref byte At(int index) => ref Unsafe.AddByteOffset(ref First(), (nint)(Start + index) * DType.Size());
 
     /// <summary>Whether any element is also one of <paramref name="other"/>'s.</summary>
@@ -36,7 +39,7 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
             return false;
         if (ReferenceEquals(Owner, other.Owner))
             return Start < other.Start + other.Length && other.Start < Start + Length;
-        if (Owner is Array && other.Owner is Array)
+        if (_isArray && other._isArray)
             return false;
 
         // Memory managers may view one native block, or an array of somebody's.
@@ -44,10 +47,16 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
             return a < b + ((nint)other.Length * other.DType.Size()) && b < a + ((nint)Length * DType.Size());
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     ref byte First()
     {
-        if (Owner is Array array)
-            return ref MemoryMarshal.GetArrayDataReference(array);
+        if (_isArray)
+            return ref MemoryMarshal.GetArrayDataReference(Unsafe.As<Array>(Owner!));
+        return ref FirstOfManager();
+    }
+
+    ref byte FirstOfManager()
+    {
         switch (DType)
         {
             case DType.Float32: return ref FirstOf<float>(Owner!);
