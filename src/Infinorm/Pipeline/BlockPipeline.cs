@@ -130,8 +130,9 @@ sealed unsafe partial class BlockPipeline
             int offset = 0;
             if (stepped && !averaged && rows is null && IsBare(in target, gradient.DType))
             {
-                int lane = BlockKernels.LaneLength<L>();
-                offset = chunk.Count / lane * lane;
+                // Whole cache lines: the block that follows is padded to one, and from its middle would reach into the next slot.
+                int line = Arena.Alignment / BlockKernels.ElementSize<L>();
+                offset = chunk.Count / line * line;
                 loop.Run(
                     weights, dense, target.Slots + view.At<L>(0), target.Stride, (nint)offset * BlockKernels.ElementSize<L>());
             }
