@@ -65,7 +65,8 @@ public abstract partial class Optimizer
             return read.Create(reader =>
             {
                 Optimizer optimizer = create(reader);
-                optimizer._name = reader.Text("name", null);
+                if (reader.Text("name", null) is { } name)
+                    optimizer._name = CheckName(name);
                 optimizer._settings.Read(reader);
                 optimizer.SetFloatX(floatX);
                 return optimizer;

@@ -47,13 +47,7 @@ public abstract partial class Optimizer : IUpdateStep
     public string Name
     {
         get => _name ??= NextAutoName();
-        init
-        {
-            ArgumentNullException.ThrowIfNull(value);
-            if (value.Contains('/'))
-                throw new ArgumentException($"Name may not contain '/': found \"{value}\".", nameof(Name));
-            _name = value;
-        }
+        init => _name = CheckName(value);
     }
 
     /// <summary>
@@ -254,6 +248,12 @@ public abstract partial class Optimizer : IUpdateStep
         return float.IsFinite(rounded)
             ? new[] { rounded }
             : throw new ArgumentOutOfRangeException(nameof(LearningRate), value, "The learning rate does not fit into a float.");
+    }
+
+    static string CheckName(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return name.Contains('/') ? throw new ArgumentException($"Name may not contain '/': found \"{name}\".", nameof(Name)) : name;
     }
 
     string NextAutoName()

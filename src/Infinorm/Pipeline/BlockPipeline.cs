@@ -155,9 +155,10 @@ sealed unsafe partial class BlockPipeline
             int done = 0;
             if (_isBare && stepped && gradient.DType == target.Spot.DType && !target.IsNarrow && dense != null)
             {
-                int lane = BlockKernels.LaneLength<L>();
+                // Whole cache lines: the block that follows is padded to one, and from its middle would reach into the next slot.
                 nint size = BlockKernels.ElementSize<L>();
-                done = chunk.Count / lane * lane;
+                int line = Arena.Alignment / (int)size;
+                done = chunk.Count / line * line;
                 loop.Run(weights, dense, target.Slots + (chunk.Start * size), target.Stride, done * size);
             }
 

@@ -1,0 +1,110 @@
+using System.Text.Json.Nodes;
+
+namespace Infinorm.Tests.Conformance;
+
+/// <summary>The objects of one case while it runs: the optimizer, the model variables, and what the data say about them.</summary>
+sealed class Session
+{
+    readonly bool _behindNorm;
+    readonly DType _floatX;
+    VariableLayout[] _layout = [];
+
+    public Session(OptimizerCase @case)
+    {
+        Variables = Array.ConvertAll(@case.Variables, spec => spec.ToVariable());
+        _floatX = @case.Floatx;
+        Config = @case.Optimizer.Config();
+        Arguments = KerasConfig.Innermost(Config);
+        _behindNorm = KerasConfig.Number(Arguments, "clipnorm") > 0 || KerasConfig.Number(Arguments, "global_clipnorm") > 0
+            || @case.Variables.Any(spec => spec.Constraint is { HasNorm: true });
+        Optimizer = Create(Config);
+        if (@case.Optimizer.Callable is { } value)
+            UseFunction(value);
+    }
+
+    public Optimizer Optimizer { get; private set; }
+
+    public Variable[] Variables { get; }
+
+    /// <summary>The config object that the optimizer was built from.</summary>
+    public JsonObject Config { get; }
+
+    /// <summary>The settings of the (inner) optimizer, by Keras's names.</summary>
+    public JsonObject Arguments { get; }
+
+    /// <summary>The stored counter; of the innermost optimizer when there is a wrapper, whose own counter stays 0.</summary>
+    public Variable Counter => Optimizer.Variables.Last(variable => variable.Name == "iteration");
+
+    public long RawIterations => Counter.ToNdArray().AsSpan<long>()[0];
+
+    /// <summary>What the function returns that is the learning rate.</summary>
+    public double FunctionValue { get; set; }
+
+    public void UseFunction(double value)
+    {
+        FunctionValue = value;
+        Optimizer.LearningRate = new LearningRate(() => FunctionValue);
+    }
+
+    public Variable[] Select(int[] indices) => Array.ConvertAll(indices, index => Variables[index]);
+
+    /// <summary>Goes on with a fresh optimizer made from a config and a saved state.</summary>
+    public void Reload(JsonObject config, IVariableStore store)
+    {
+        Variable[] built = [.. Optimizer.TrainableVariables];
+        Optimizer = Create(config);
+        Optimizer.Build(built);
+        Optimizer.LoadOwnVariables(store);
+    }
+
+    public static VariableStore ToStore(Dictionary<string, GoldenArray> arrays)
+    {
+        var store = new VariableStore();
+        foreach ((string key, GoldenArray array) in arrays)
+            store.Save(key, array.ToNdArray());
+        return store;
+    }
+
+    /// <summary>Saves the optimizer's variables and compares what arrives in the store.</summary>
+    public void CompareSaved(Dictionary<string, GoldenArray> expected)
+    {
+        var store = new VariableStore();
+        Optimizer.SaveOwnVariables(store);
+        Assert.Equal(expected.Keys.Order(), store.Keys.Order());
+        foreach ((string key, GoldenArray array) in expected)
+            Compare($"saved {key}", array.Dtype, array.Shape, array.Bytes, store.Load(key));
+    }
+
+    /// <summary>Compares the whole state with what the data expect after a step.</summary>
+    public void Compare(Step step)
+    {
+        _layout = step.Layout ?? _layout;
+        if (step.Expect is not { } expect)
+            return;
+        Assert.Equal(expect.Iterations, Optimizer.Iterations);
+        Assert.Equal(expect.RawIterations, RawIterations);
+        Assert.Equal(expect.LearningRate.Value, Optimizer.CurrentLearningRate);
+        for (int i = 0; i < Variables.Length; i++)
+            Compare(Variables[i].Path, Variables[i].DType, Variables[i].Shape, expect.Variables[i], Variables[i].ToNdArray());
+
+        Assert.Equal(_layout.Select(item => item.Path), Optimizer.Variables.Select(variable => variable.Path));
+        Assert.Equal(_layout.Select(item => item.Name), Optimizer.Variables.Select(variable => variable.Name));
+        for (int i = 0; i < _layout.Length; i++)
+        {
+            VariableLayout item = _layout[i];
+            Compare(item.Path, item.Dtype, item.Shape, expect.OptimizerVariables[i], Optimizer.Variables[i].ToNdArray());
+        }
+    }
+
+    Optimizer Create(JsonObject config) => Optimizer.FromConfig(config, _floatX);
+
+    void Compare(string name, DType dtype, ReadOnlySpan<int> shape, byte[] expected, NdArray actual)
+    {
+        Assert.Equal(dtype, actual.DType);
+        Assert.Equal(shape.ToArray(), Array.ConvertAll(actual.Shape.ToArray(), size => (int)size));
+        Comparison.AssertSame(name, dtype, expected, actual.Bytes, _behindNorm);
+    }
+
+    void Compare(string name, DType dtype, ReadOnlySpan<nint> shape, byte[] expected, NdArray actual) =>
+        Compare(name, dtype, Array.ConvertAll(shape.ToArray(), size => (int)size), expected, actual);
+}

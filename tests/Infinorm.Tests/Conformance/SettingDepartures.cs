@@ -1,0 +1,53 @@
+using System.Text.Json.Nodes;
+using static Infinorm.Tests.Conformance.Departures;
+
+namespace Infinorm.Tests.Conformance;
+
+/// <summary>Settings that Keras lets pass and Infinorm refuses, or the other way round.</summary>
+static class SettingDepartures
+{
+    static readonly string[] Finite =
+    [
+        "learning_rate", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "epsilon", "loss_scale_factor", "initial_scale",
+    ];
+
+    static readonly string[] NotNegative = ["clipnorm", "clipvalue", "global_clipnorm", "epsilon", "ema_overwrite_frequency"];
+    static readonly string[] NotZero = ["loss_scale_factor"];
+    static readonly string[] Positive = ["initial_scale", "dynamic_growth_steps"];
+    static readonly string[] UnitInterval = ["beta_1", "beta_2", "ema_momentum"];
+    static readonly string[] Integers = ["ema_overwrite_frequency", "gradient_accumulation_steps", "dynamic_growth_steps"];
+
+    /// <summary>The departure of a config object, or of the one inside it.</summary>
+    public static Departure? Of(JsonObject config)
+    {
+        if (config["config"] is not JsonObject arguments)
+            return null;
+        if (arguments["decay"] is not null)
+            return Refused<FormatException>("the old setting decay");
+        if (arguments["inner_optimizer"]?["class_name"]?.ToString() == "LossScaleOptimizer")
+            return Refused<FormatException>("a LossScaleOptimizer around another");
+        if (arguments["boundaries"] is JsonArray { Count: 0 })
+            return Refused<ArgumentException>("a piecewise schedule without boundaries");
+        if (arguments["learning_rate"] is JsonObject schedule && schedule["class_name"]?.ToString() == "function")
+            return Refused<FormatException>("a function that is not registered");
+        if (KerasConfig.IsInteger(arguments["learning_rate"]))
+            return Different("an integer learning rate is a number");
+
+        foreach (string key in Integers)
+        {
+            if (arguments[key] is { } value && !KerasConfig.IsInteger(value))
+                return Refused<FormatException>($"{key} that is no integer");
+        }
+
+        return Finite.Select(key => OutOfRange(arguments, key, double.IsFinite, "not finite"))
+            .Concat(NotNegative.Select(key => OutOfRange(arguments, key, value => value >= 0, "negative")))
+            .Concat(NotZero.Select(key => OutOfRange(arguments, key, value => value != 0, "zero")))
+            .Concat(Positive.Select(key => OutOfRange(arguments, key, value => value > 0, "not positive")))
+            .Concat(UnitInterval.Select(key => OutOfRange(arguments, key, value => value is >= 0 and <= 1, "outside [0, 1]")))
+            .FirstOrDefault(departure => departure is not null)
+            ?? (arguments["inner_optimizer"] is JsonObject inner ? Of(inner) : null);
+    }
+
+    static Departure? OutOfRange(JsonObject arguments, string key, Func<double, bool> isInRange, string reason) =>
+        KerasConfig.Number(arguments, key) is { } value && !isInRange(value) ? Refused<FormatException>($"{key} {reason}") : null;
+}
