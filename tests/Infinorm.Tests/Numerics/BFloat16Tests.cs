@@ -8,7 +8,7 @@ namespace Infinorm.Tests.Numerics;
 public class BFloat16Tests
 {
     /// <summary>Every finite number of the type in ascending order, and the power of two that would follow the largest.</summary>
-    static readonly double[] _numbers =
+    static readonly double[] Numbers =
         [.. Enumerable.Range(0, 0x7F80).Select(bits => (double)BFloat16.FromBits((ushort)bits)), Math.ScaleB(1, 128)];
 
     [Fact]
@@ -39,9 +39,9 @@ public class BFloat16Tests
     [Fact]
     public void RoundsEveryTieToTheEvenAndItsNeighboursAway()
     {
-        for (int bits = 0; bits < _numbers.Length - 1; bits++)
+        for (int bits = 0; bits < Numbers.Length - 1; bits++)
         {
-            double tie = (_numbers[bits] + _numbers[bits + 1]) / 2;
+            double tie = (Numbers[bits] + Numbers[bits + 1]) / 2;
             int even = (bits + 1) & ~1;
             foreach (int sign in new[] { 0, 0x8000 })
             {
@@ -140,13 +140,13 @@ public class BFloat16Tests
 
     static int Nearest(double magnitude)
     {
-        if (magnitude >= _numbers[^1])
-            return _numbers.Length - 1;
-        int below = Array.BinarySearch(_numbers, magnitude);
+        if (magnitude >= Numbers[^1])
+            return Numbers.Length - 1;
+        int below = Array.BinarySearch(Numbers, magnitude);
         if (below >= 0)
             return below;
         below = ~below - 1;
-        int comparison = (Exact(magnitude) - Exact(_numbers[below])).CompareTo(Exact(_numbers[below + 1]) - Exact(magnitude));
+        int comparison = (Exact(magnitude) - Exact(Numbers[below])).CompareTo(Exact(Numbers[below + 1]) - Exact(magnitude));
         return comparison < 0 || (comparison == 0 && below % 2 == 0) ? below : below + 1;
     }
 
