@@ -65,8 +65,9 @@ public abstract class LearningRateSchedule
             return read.Create(create);
         if (read.Module == KerasModule && BuiltIn.TryGetValue(read.ClassName, out create))
             return read.Create(create);
-        throw new FormatException($"learning rate schedule: no class '{read.ClassName}' in module '{read.Module}'; Keras's are in "
-            + $"'{KerasModule}', others must be registered first with {nameof(LearningRateSchedule)}.{nameof(Register)}");
+        string where = read.Module is null ? "without a module" : $"in module '{read.Module}'";
+        throw new FormatException($"learning rate schedule: no class '{read.ClassName}' {where}; Keras's are in '{KerasModule}', "
+            + $"others must be registered first with {nameof(LearningRateSchedule)}.{nameof(Register)}");
     }
 
     /// <summary>Lets configs name a schedule of your own. A name registered again means the new function.</summary>

@@ -12,6 +12,9 @@ namespace Infinorm;
 /// <param name="RegisteredName">The name under which a class that is not Keras's own was registered; null for Keras's.</param>
 readonly record struct KerasObject(string? Module, string ClassName, JsonNode Config, string? RegisteredName)
 {
+    /// <summary>The class name that Keras gives to a function; its config is the function's name.</summary>
+    public const string FunctionClass = "function";
+
     /// <summary>The object with Keras's keys in Keras's order.</summary>
     public static JsonObject Wrap(string? module, string className, JsonNode config, string? registeredName) => new()
     {
@@ -39,9 +42,6 @@ readonly record struct KerasObject(string? Module, string ClassName, JsonNode Co
         reader.RequireAllRead();
         return result;
     }
-
-    /// <summary>The class name that Keras gives to a function; its config is the function's name.</summary>
-    public const string FunctionClass = "function";
 
     /// <summary>Reads the settings with a function for this class, and makes sure that it has read all of them.</summary>
     public T Create<T>(Func<ConfigReader, T> read)
