@@ -32,7 +32,7 @@ static class DTypes
 
     /// <summary>Bytes of one element.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Size(this DType type) => Sizes[(int)type];
+    public static int Size(this DType type) => (uint)type < (uint)Sizes.Length ? Sizes[(int)type] : throw NotADType(type);
 
     /// <summary>The name in Keras and NumPy: "float32".</summary>
     public static string KerasName(this DType type) => type switch
@@ -43,7 +43,7 @@ static class DTypes
         DType.Float64 => "float64",
         DType.Int32 => "int32",
         DType.Int64 => "int64",
-        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a dtype."),
+        _ => throw NotADType(type),
     };
 
     /// <summary>The dtype whose elements are of type <typeparamref name="T"/>.</summary>
@@ -65,4 +65,6 @@ static class DTypes
         throw new NotSupportedException(
             $"Elements of type {typeof(T)} are not supported; use float, double, Half, BFloat16, int or long.");
     }
+
+    static ArgumentOutOfRangeException NotADType(DType type) => new(nameof(type), type, "Not a dtype.");
 }
