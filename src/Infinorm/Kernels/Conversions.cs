@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Infinorm.Numerics;
 
 namespace Infinorm.Kernels;
@@ -9,30 +10,39 @@ static unsafe class Conversions
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Convert(byte* source, DType from, byte* target, DType to, int count)
     {
+        int i;
         switch (from, to)
         {
             case (DType.Float16, DType.Float32):
-                for (int i = 0; i < count; i++)
+                for (i = 0; i <= count - HalfVectors.Length; i += HalfVectors.Length)
+                    HalfVectors.FromHalf(Vector128.Load((ushort*)source + i)).Store((float*)target + i);
+                for (; i < count; i++)
                     ((float*)target)[i] = (float)((Half*)source)[i];
                 break;
             case (DType.BFloat16, DType.Float32):
-                for (int i = 0; i < count; i++)
+                for (i = 0; i <= count - HalfVectors.Length; i += HalfVectors.Length)
+                    HalfVectors.FromBFloat16(Vector128.Load((ushort*)source + i)).Store((float*)target + i);
+                for (; i < count; i++)
                     ((float*)target)[i] = ((BFloat16*)source)[i];
                 break;
             case (DType.Float64, DType.Float32):
-                for (int i = 0; i < count; i++)
+                for (i = 0; i < count; i++)
                     ((float*)target)[i] = (float)((double*)source)[i];
                 break;
             case (DType.Float32, DType.Float64):
-                for (int i = 0; i < count; i++)
+                for (i = 0; i < count; i++)
                     ((double*)target)[i] = ((float*)source)[i];
                 break;
             case (DType.Float32, DType.Float16):
-                for (int i = 0; i < count; i++)
+                for (i = 0; i <= count - HalfVectors.Length; i += HalfVectors.Length)
+                    HalfVectors.ToHalf(Vector256.Load((float*)source + i)).Store((ushort*)target + i);
+                for (; i < count; i++)
                     ((Half*)target)[i] = (Half)((float*)source)[i];
                 break;
             case (DType.Float32, DType.BFloat16):
-                for (int i = 0; i < count; i++)
+                for (i = 0; i <= count - HalfVectors.Length; i += HalfVectors.Length)
+                    HalfVectors.ToBFloat16(Vector256.Load((float*)source + i)).Store((ushort*)target + i);
+                for (; i < count; i++)
                     ((BFloat16*)target)[i] = (BFloat16)((float*)source)[i];
                 break;
             default:
