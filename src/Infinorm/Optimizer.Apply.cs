@@ -1,3 +1,4 @@
+using Infinorm.Kernels;
 using Infinorm.Pipeline;
 
 namespace Infinorm;

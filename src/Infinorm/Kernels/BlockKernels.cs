@@ -3,62 +3,36 @@ using System.Runtime.CompilerServices;
 namespace Infinorm.Kernels;
 
 /// <summary>
-/// The elementwise formulas around the rule, one block of memory each. <c>bytes</c> is a multiple of the lane's size; blocks may be
-/// unaligned; <c>target</c> may be the same block as a source. The order of operations is the order of rounding.
+/// Loops over blocks of memory. <c>bytes</c> is a multiple of the lane's size; blocks may be unaligned; <c>target</c> may be the same
+/// block as a source.
 /// </summary>
 static unsafe class BlockKernels
 {
     const MethodImplOptions Hot = MethodImplOptions.AggressiveOptimization;
 
-    /// <summary>Where one block of squares is summed: element i of a chunk goes to sum i mod 64, whatever the lane's width.</summary>
-    public const int SumCount = 64;
-
+    /// <summary>accumulator ← gradient / scale + accumulator; the division only where there is a loss scale.</summary>
     [MethodImpl(Hot)]
-    public static void Divide<L>(byte* target, byte* source, nint bytes, L divisor)
+    public static void Accumulate<L>(byte* accumulator, byte* gradient, nint bytes, in GradientFormula<L> formula)
         where L : struct, ILane<L>
     {
+        GradientFormula<L> stages = formula;
         for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-            Store(target, i, Load<L>(source, i) / divisor);
+            Store(accumulator, i, stages.Unscale(Load<L>(gradient, i)) + Load<L>(accumulator, i));
     }
 
+    /// <summary>target ← the gradient that the rule sees; accumulator null where there is none.</summary>
     [MethodImpl(Hot)]
-    public static void Multiply<L>(byte* target, byte* source, nint bytes, L factor)
+    public static void Prepare<L>(byte* target, byte* gradient, byte* accumulator, nint bytes, in GradientFormula<L> formula)
         where L : struct, ILane<L>
     {
+        GradientFormula<L> stages = formula;
         for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-            Store(target, i, Load<L>(source, i) * factor);
-    }
-
-    [MethodImpl(Hot)]
-    public static void MultiplyDivide<L>(byte* target, byte* source, nint bytes, L factor, L divisor)
-        where L : struct, ILane<L>
-    {
-        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-            Store(target, i, Load<L>(source, i) * factor / divisor);
-    }
-
-    [MethodImpl(Hot)]
-    public static void Clamp<L>(byte* target, byte* source, nint bytes, L lowest, L highest)
-        where L : struct, ILane<L>
-    {
-        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-            Store(target, i, L.Max(L.Min(Load<L>(source, i), highest), lowest));
-    }
-
-    [MethodImpl(Hot)]
-    public static void Add<L>(byte* target, byte* left, byte* right, nint bytes)
-        where L : struct, ILane<L>
-    {
-        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-            Store(target, i, Load<L>(left, i) + Load<L>(right, i));
-    }
-
-    [MethodImpl(Hot)]
-    public static void AddDivide<L>(byte* target, byte* left, byte* right, nint bytes, L divisor)
-        where L : struct, ILane<L>
-    {
-        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-            Store(target, i, (Load<L>(left, i) + Load<L>(right, i)) / divisor);
+        {
+            L value = stages.Unscale(Load<L>(gradient, i));
+            if (accumulator != null)
+                value = stages.Mean(value, Load<L>(accumulator, i));
+            Store(target, i, stages.Clip(value));
+        }
     }
 
     [MethodImpl(Hot)]
@@ -69,38 +43,18 @@ static unsafe class BlockKernels
             Store(target, i, L.Max(Load<L>(left, i), Load<L>(right, i)));
     }
 
-    /// <summary>Decoupled weight decay: w ← w − (w · decay) · rate.</summary>
+    /// <summary>Moves the averages towards the weights and, if they overwrite, the weights to the averages.</summary>
     [MethodImpl(Hot)]
-    public static void Decay<L>(byte* weights, nint bytes, L decay, L rate)
+    public static void Average<L>(byte* averages, byte* weights, nint bytes, in WeightFormula<L> formula)
         where L : struct, ILane<L>
     {
+        WeightFormula<L> stages = formula;
         for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
         {
-            L weight = Load<L>(weights, i);
-            Store(weights, i, weight - weight * decay * rate);
-        }
-    }
-
-    /// <summary>Exponential moving average: a ← momentum · a + (1 − momentum) · w.</summary>
-    [MethodImpl(Hot)]
-    public static void Average<L>(byte* averages, byte* weights, nint bytes, L momentum, L take)
-        where L : struct, ILane<L>
-    {
-        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-            Store(averages, i, momentum * Load<L>(averages, i) + take * Load<L>(weights, i));
-    }
-
-    /// <summary>Adds the squares of a block to <see cref="SumCount"/> sums of double.</summary>
-    [MethodImpl(Hot)]
-    public static void AddSquares<L>(byte* source, nint bytes, double* sums)
-        where L : struct, ILane<L>
-    {
-        int lane = LaneLength<L>();
-        int sum = 0;
-        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-        {
-            L.AddSquares(Load<L>(source, i), ref sums[sum]);
-            sum = (sum + lane) & (SumCount - 1);
+            L average = stages.Average(Load<L>(averages, i), Load<L>(weights, i));
+            Store(averages, i, average);
+            if (stages.Overwrites)
+                Store(weights, i, average);
         }
     }
 

@@ -45,9 +45,6 @@ public interface ILane<L>
     /// <summary>Whether the elements are <see cref="double"/>, else <see cref="float"/>.</summary>
     internal static abstract bool IsDouble { get; }
 
-    /// <summary>Adds the square of each element, rounded to the element type, to the sums that start at <paramref name="sums"/>.</summary>
-    internal static abstract void AddSquares(L value, ref double sums);
-
     /// <summary>The sum of the elements; only whether it is finite has a meaning that does not depend on the width.</summary>
     internal static abstract double Sum(L value);
 }

@@ -31,6 +31,4 @@ readonly struct Lane1<T>(T element) : ILane<Lane1<T>>
     public static bool IsDouble => typeof(T) == typeof(double);
 
     public static double Sum(Lane1<T> value) => double.CreateTruncating(value._element);
-
-    public static void AddSquares(Lane1<T> value, ref double sums) => sums += double.CreateTruncating(value._element * value._element);
 }

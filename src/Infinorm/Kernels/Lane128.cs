@@ -32,19 +32,4 @@ readonly struct Lane128<T>(Vector128<T> elements) : ILane<Lane128<T>>
     public static bool IsDouble => typeof(T) == typeof(double);
 
     public static double Sum(Lane128<T> value) => double.CreateTruncating(Vector128.Sum(value._elements));
-
-    public static void AddSquares(Lane128<T> value, ref double sums)
-    {
-        var squares = value._elements * value._elements;
-        if (typeof(T) == typeof(float))
-        {
-            var singles = squares.AsSingle();
-            (Vector128.LoadUnsafe(ref sums) + Vector128.WidenLower(singles)).StoreUnsafe(ref sums);
-            (Vector128.LoadUnsafe(ref sums, 2) + Vector128.WidenUpper(singles)).StoreUnsafe(ref sums, 2);
-        }
-        else
-        {
-            (Vector128.LoadUnsafe(ref sums) + squares.AsDouble()).StoreUnsafe(ref sums);
-        }
-    }
 }

@@ -32,19 +32,4 @@ readonly struct Lane256<T>(Vector256<T> elements) : ILane<Lane256<T>>
     public static bool IsDouble => typeof(T) == typeof(double);
 
     public static double Sum(Lane256<T> value) => double.CreateTruncating(Vector256.Sum(value._elements));
-
-    public static void AddSquares(Lane256<T> value, ref double sums)
-    {
-        var squares = value._elements * value._elements;
-        if (typeof(T) == typeof(float))
-        {
-            var singles = squares.AsSingle();
-            (Vector256.LoadUnsafe(ref sums) + Vector256.WidenLower(singles)).StoreUnsafe(ref sums);
-            (Vector256.LoadUnsafe(ref sums, 4) + Vector256.WidenUpper(singles)).StoreUnsafe(ref sums, 4);
-        }
-        else
-        {
-            (Vector256.LoadUnsafe(ref sums) + squares.AsDouble()).StoreUnsafe(ref sums);
-        }
-    }
 }

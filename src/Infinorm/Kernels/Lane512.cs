@@ -32,19 +32,4 @@ readonly struct Lane512<T>(Vector512<T> elements) : ILane<Lane512<T>>
     public static bool IsDouble => typeof(T) == typeof(double);
 
     public static double Sum(Lane512<T> value) => double.CreateTruncating(Vector512.Sum(value._elements));
-
-    public static void AddSquares(Lane512<T> value, ref double sums)
-    {
-        var squares = value._elements * value._elements;
-        if (typeof(T) == typeof(float))
-        {
-            var singles = squares.AsSingle();
-            (Vector512.LoadUnsafe(ref sums) + Vector512.WidenLower(singles)).StoreUnsafe(ref sums);
-            (Vector512.LoadUnsafe(ref sums, 8) + Vector512.WidenUpper(singles)).StoreUnsafe(ref sums, 8);
-        }
-        else
-        {
-            (Vector512.LoadUnsafe(ref sums) + squares.AsDouble()).StoreUnsafe(ref sums);
-        }
-    }
 }

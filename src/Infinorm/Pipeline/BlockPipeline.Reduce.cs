@@ -72,60 +72,81 @@ sealed unsafe partial class BlockPipeline
         }
     }
 
-    bool ReduceChunk(in ChunkView view, out double sum)
+    bool ReduceChunk(in ChunkView view, out double sum) => (LaneWidth.Bits, view.Target.ComputeType) switch
     {
-        bool doubles = view.Target.GradientType(in _gradients[view.Chunk.Target]) == DType.Float64;
-        bool doubleTarget = view.Target.ComputeType == DType.Float64;
-        return LaneWidth.Bits switch
-        {
-            512 when doubles && doubleTarget => ReduceChunk<Lane512<double>>(in view, out sum),
-            512 when !doubles && !doubleTarget => ReduceChunk<Lane512<float>>(in view, out sum),
-            256 when doubles && doubleTarget => ReduceChunk<Lane256<double>>(in view, out sum),
-            256 when !doubles && !doubleTarget => ReduceChunk<Lane256<float>>(in view, out sum),
-            128 when doubles && doubleTarget => ReduceChunk<Lane128<double>>(in view, out sum),
-            128 when !doubles && !doubleTarget => ReduceChunk<Lane128<float>>(in view, out sum),
-            _ when doubles && doubleTarget => ReduceChunk<Lane1<double>>(in view, out sum),
-            _ when !doubles && !doubleTarget => ReduceChunk<Lane1<float>>(in view, out sum),
-            _ when doubles => ReduceChunk<Lane1<float>, Lane1<double>, Lane1<double>>(in view, out sum),
-            _ when _plan.AccumulationSteps > 0 => ReduceChunk<Lane1<double>, Lane1<float>, Lane1<double>>(in view, out sum),
-            _ => ReduceChunk<Lane1<double>, Lane1<float>, Lane1<float>>(in view, out sum),
-        };
-    }
+        (512, DType.Float64) => ReduceChunk<Lane512<double>>(in view, out sum),
+        (512, _) => ReduceChunk<Lane512<float>>(in view, out sum),
+        (256, DType.Float64) => ReduceChunk<Lane256<double>>(in view, out sum),
+        (256, _) => ReduceChunk<Lane256<float>>(in view, out sum),
+        (128, DType.Float64) => ReduceChunk<Lane128<double>>(in view, out sum),
+        (128, _) => ReduceChunk<Lane128<float>>(in view, out sum),
+        (_, DType.Float64) => ReduceChunk<Lane1<double>>(in view, out sum),
+        _ => ReduceChunk<Lane1<float>>(in view, out sum),
+    };
 
     bool ReduceChunk<L>(in ChunkView view, out double sum)
-        where L : struct, ILane<L> => ReduceChunk<L, L, L>(in view, out sum);
-
-    [SkipLocalsInit]
-    bool ReduceChunk<L, LG, LP>(in ChunkView view, out double sum)
         where L : struct, ILane<L>
+    {
+        double* sums = view.Scratch.Sums;
+        new Span<double>(sums, SquareSums.Count).Clear();
+        bool normed = _plan.Clip is ClipKind.Norm or ClipKind.GlobalNorm && !view.Target.OverwrittenByGradient;
+        bool finite = true;
+
+        // What needs no work is read where it lies. Blocks begin at multiples of their length, so that an element's sum is fixed.
+        bool direct = view.Gradient != null && view.GradientDType == view.Target.ComputeType
+            && _plan.LossScale is null && _plan.AccumulationSteps == 0;
+        int whole = direct ? view.Chunk.Count / BlockLength * BlockLength : 0;
+        if (whole > 0)
+            finite &= ReduceBlock<L>(in view, 0, whole, normed, sums);
+        for (int offset = whole; offset < view.Chunk.Count; offset += BlockLength)
+            finite &= ReduceBlock<L>(in view, offset, Math.Min(BlockLength, view.Chunk.Count - offset), normed, sums);
+
+        sum = SquareSums.Fold(sums);
+        return finite;
+    }
+
+    bool ReduceBlock<L>(in ChunkView view, int offset, int count, bool normed, double* sums)
+        where L : struct, ILane<L>
+    {
+        DType type = view.Target.GradientType(view.GradientDType);
+        if (type != view.Target.ComputeType)
+        {
+            return type == DType.Float64 ? ReduceMixed<Lane1<double>, Lane1<double>>(in view, offset, count, normed, sums)
+                : _plan.AccumulationSteps > 0 ? ReduceMixed<Lane1<float>, Lane1<double>>(in view, offset, count, normed, sums)
+                : ReduceMixed<Lane1<float>, Lane1<float>>(in view, offset, count, normed, sums);
+        }
+
+        byte* gradient = Load(in view, offset, count, type);
+        nint bytes = PaddedBytes<L>(count);
+        bool finite = !_plan.RequiresFinite || BlockKernels.IsFinite<L>(gradient, bytes);
+        if (normed)
+        {
+            if (_plan.LossScale is not null || _plan.AccumulationSteps > 0)
+            {
+                var formula = new GradientFormula<L>(_plan.LossScale, _plan.AccumulationSteps, ClipKind.None, 0, 0);
+                byte* accumulator = view.Target.Accumulator == null ? null : view.AccumulatorAt(offset);
+                BlockKernels.Prepare(view.Scratch.Gradient, gradient, accumulator, bytes, in formula);
+                gradient = view.Scratch.Gradient;
+            }
+
+            SquareSums.Add(gradient, type, count, sums);
+        }
+
+        return finite;
+    }
+
+    bool ReduceMixed<LG, LP>(in ChunkView view, int offset, int count, bool normed, double* sums)
         where LG : struct, ILane<LG>
         where LP : struct, ILane<LP>
     {
-        double* sums = stackalloc double[BlockKernels.SumCount];
-        new Span<double>(sums, BlockKernels.SumCount).Clear();
-        bool normed = _plan.Clip is ClipKind.Norm or ClipKind.GlobalNorm && !view.Target.OverwrittenByGradient;
-        bool finite = true;
-        for (int offset = 0; offset < view.Chunk.Count; offset += BlockLength)
+        bool finite = !_plan.RequiresFinite
+            || BlockKernels.IsFinite<LG>(Load(in view, offset, count, TypeOf<LG>()), (nint)count * BlockKernels.ElementSize<LG>());
+        if (normed)
         {
-            int count = Math.Min(BlockLength, view.Chunk.Count - offset);
-            if (_plan.RequiresFinite)
-            {
-                byte* loaded = Load(in view, offset, count, TypeOf<LG>(), view.Scratch.Gradient);
-                finite &= BlockKernels.IsFinite<LG>(loaded, PaddedBytes<LG>(count));
-            }
-
-            if (normed)
-                BlockKernels.AddSquares<LP>(Mean<L, LG, LP>(in view, offset, count), PaddedBytes<LP>(count), sums);
+            byte* gradient = Mixed<LG, LP>(in view, offset, count, clipped: false);
+            SquareSums.Add(gradient, TypeOf<LP>(), count, sums);
         }
 
-        // Halves are folded onto each other, always in this order.
-        for (int half = BlockKernels.SumCount / 2; half > 0; half /= 2)
-        {
-            for (int i = 0; i < half; i++)
-                sums[i] += sums[i + half];
-        }
-
-        sum = sums[0];
         return finite;
     }
 
@@ -184,7 +205,7 @@ sealed unsafe partial class BlockPipeline
     // The type in which a variable's gradient is clipped.
     DType ClipType(int target)
     {
-        DType type = _targets[target].GradientType(in _gradients[target]);
+        DType type = _targets[target].GradientType(_gradients[target].DType);
         return _plan.AccumulationSteps > 0 && _targets[target].ComputeType == DType.Float64 ? DType.Float64 : type;
     }
 

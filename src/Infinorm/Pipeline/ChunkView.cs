@@ -3,7 +3,7 @@ namespace Infinorm.Pipeline;
 /// <summary>Memory for one block at each place where stages need some; blocks of <see cref="GradientStages.BlockLength"/> doubles.</summary>
 readonly unsafe struct Scratch(byte* memory)
 {
-    public const int Size = 4 * BlockSize;
+    public const int Size = (4 * BlockSize) + (Kernels.SquareSums.Count * sizeof(double));
 
     const int BlockSize = GradientStages.BlockLength * sizeof(double);
 
@@ -14,6 +14,9 @@ readonly unsafe struct Scratch(byte* memory)
     public byte* Accumulator => memory + (2 * BlockSize);
 
     public byte* Weights => memory + (3 * BlockSize);
+
+    /// <summary>The sums of squares of the chunk.</summary>
+    public double* Sums => (double*)(memory + (4 * BlockSize));
 }
 
 /// <summary>Everything a stage needs to know while one chunk is worked on, its memory pinned.</summary>
@@ -38,10 +41,8 @@ unsafe ref struct ChunkView
     public Scratch Scratch;
 
     /// <summary>A block of the accumulator.</summary>
-    public readonly byte* Accumulator<L>(int offset)
-        where L : struct, Kernels.ILane<L> => Target.Accumulator + At<L>(offset);
+    public readonly byte* AccumulatorAt(int offset) => Target.Accumulator + At(offset);
 
     /// <summary>Bytes from the start of a slot to a block of this chunk.</summary>
-    public readonly nint At<L>(int offset)
-        where L : struct, Kernels.ILane<L> => (nint)(Chunk.Start + offset) * Kernels.BlockKernels.ElementSize<L>();
+    public readonly nint At(int offset) => (nint)(Chunk.Start + offset) * Target.ComputeType.Size();
 }

@@ -5,18 +5,19 @@ using Infinorm.Kernels;
 namespace Infinorm.Pipeline;
 
 /// <summary>
-/// What happens to one block of a gradient on its way to the rule: load → unscale → accumulate → clip. The types: <c>LG</c> the
-/// gradient's, <c>LP</c> the wider of it and the accumulator's (Keras promotes there), <c>L</c> the variable's. Nearly always all three
-/// are one; where not, the others are lanes of one element, so there is one text for all.
+/// How a block of a gradient comes to the rule's loop: as it lies in memory where it can, else through scratch memory. Nearly always it
+/// is of the type its variable is computed in, and the loop does the rest. Where it is not, Keras unscales it in its own type, the
+/// accumulator joins in the wider of both, and that is clipped before it is cast: <see cref="Mixed{LG, LP}"/>, lanes of one element.
 /// </summary>
 static unsafe class GradientStages
 {
-    /// <summary>Elements that stay in the L1 cache through all stages, with a block of each slot and of the scratch.</summary>
+    /// <summary>Elements that stay in the L1 cache together with a block of each slot and of the scratch.</summary>
     public const int BlockLength = 512;
 
-    /// <summary>The gradient of a block, as it comes, in the type <paramref name="type"/>; zero beyond its end.</summary>
-    public static byte* Load(ref readonly ChunkView view, int offset, int count, DType type, byte* scratch)
+    /// <summary>The gradient of a block as it comes, in the type <paramref name="type"/>; zero beyond its end.</summary>
+    public static byte* Load(ref readonly ChunkView view, int offset, int count, DType type)
     {
+        byte* scratch = view.Scratch.Gradient;
         nint bytes = (nint)count * type.Size();
         nint padded = Arena.Padded(bytes);
         if (view.Rows is { } rows)
@@ -43,91 +44,65 @@ static unsafe class GradientStages
         return scratch;
     }
 
-    /// <summary>The gradient that an update sees before it is clipped: unscaled, and the mean of what was accumulated.</summary>
-    public static byte* Mean<L, LG, LP>(ref readonly ChunkView view, int offset, int count)
-        where L : struct, ILane<L>
+    /// <summary>
+    /// A gradient of another type, unscaled, the mean with what was accumulated, and clipped if asked: a block of <c>LP</c>.
+    /// </summary>
+    /// <typeparam name="LG">The gradient's type.</typeparam>
+    /// <typeparam name="LP">The type it is clipped in.</typeparam>
+    public static byte* Mixed<LG, LP>(ref readonly ChunkView view, int offset, int count, bool clipped)
         where LG : struct, ILane<LG>
         where LP : struct, ILane<LP>
     {
+        ref readonly StepPlan plan = ref view.Plan;
         byte* gradient = Unscaled<LG, LP>(in view, offset, count);
-        if (view.Plan.AccumulationSteps == 0)
-            return gradient;
-        byte* accumulator = Accumulator<L, LP>(in view, offset, count);
-        BlockKernels.AddDivide(view.Scratch.Gradient, gradient, accumulator, PaddedBytes<LP>(count), LP.Of(view.Plan.AccumulationSteps));
+        byte* accumulator = plan.AccumulationSteps > 0 ? WideAccumulator<LP>(in view, offset, count) : null;
+        var formula = new GradientFormula<LP>(
+            null, plan.AccumulationSteps, clipped ? plan.Clip : ClipKind.None, plan.ClipLimit, view.Target.ClipOperand);
+        BlockKernels.Prepare(view.Scratch.Gradient, gradient, accumulator, PaddedBytes<LP>(count), in formula);
         return view.Scratch.Gradient;
     }
 
-    /// <summary>The gradient the rule sees.</summary>
-    public static byte* Clipped<L, LG, LP>(ref readonly ChunkView view, int offset, int count)
-        where L : struct, ILane<L>
-        where LG : struct, ILane<LG>
-        where LP : struct, ILane<LP>
-    {
-        byte* gradient = Mean<L, LG, LP>(in view, offset, count);
-        byte* scratch = view.Scratch.Gradient;
-        nint bytes = PaddedBytes<LP>(count);
-        ref readonly StepPlan plan = ref view.Plan;
-        if (plan.Clip == ClipKind.GlobalNorm)
-        {
-            BlockKernels.Multiply(scratch, gradient, bytes, LP.Of(view.Target.ClipOperand));
-            gradient = scratch;
-        }
-        else if (plan.Clip == ClipKind.Norm)
-        {
-            BlockKernels.MultiplyDivide(scratch, gradient, bytes, LP.Of(plan.ClipLimit), LP.Of(view.Target.ClipOperand));
-            gradient = scratch;
-        }
-        else if (plan.Clip == ClipKind.Value)
-        {
-            BlockKernels.Clamp(scratch, gradient, bytes, LP.Of(-plan.ClipLimit), LP.Of(plan.ClipLimit));
-            gradient = scratch;
-        }
-
-        return Converted<LP, L>(gradient, count, view.Scratch.Converted);
-    }
-
-    /// <summary>accumulator ← gradient + accumulator.</summary>
-    public static void Accumulate<L, LG, LP>(ref readonly ChunkView view, int offset, int count)
-        where L : struct, ILane<L>
+    /// <summary>accumulator ← gradient + accumulator, for a gradient of another type.</summary>
+    public static void AccumulateMixed<LG, LP>(ref readonly ChunkView view, int offset, int count)
         where LG : struct, ILane<LG>
         where LP : struct, ILane<LP>
     {
         byte* gradient = Unscaled<LG, LP>(in view, offset, count);
-        byte* accumulator = Accumulator<L, LP>(in view, offset, count);
-        BlockKernels.Add<LP>(accumulator, gradient, accumulator, PaddedBytes<LP>(count));
-        if (LP.IsDouble != L.IsDouble)
-            Conversions.Convert(accumulator, TypeOf<LP>(), view.Accumulator<L>(offset), TypeOf<L>(), count);
+        byte* accumulator = WideAccumulator<LP>(in view, offset, count);
+        BlockKernels.Accumulate<LP>(accumulator, gradient, PaddedBytes<LP>(count), default);
+        if (accumulator == view.Scratch.Accumulator)
+            Conversions.Convert(accumulator, TypeOf<LP>(), view.AccumulatorAt(offset), view.Target.ComputeType, count);
+    }
+
+    /// <summary>A block in another type, zero beyond its end, in scratch memory; as it is where the type is the same.</summary>
+    public static byte* Converted(byte* block, DType from, DType to, int count, byte* scratch)
+    {
+        if (from == to)
+            return block;
+        Conversions.Convert(block, from, scratch, to, count);
+        nint bytes = (nint)count * to.Size();
+        NativeMemory.Clear(scratch + bytes, (nuint)(Arena.Padded(bytes) - bytes));
+        return scratch;
     }
 
     static byte* Unscaled<LG, LP>(ref readonly ChunkView view, int offset, int count)
         where LG : struct, ILane<LG>
         where LP : struct, ILane<LP>
     {
-        byte* gradient = Load(in view, offset, count, TypeOf<LG>(), view.Scratch.Gradient);
-        if (view.Plan.LossScale is { } scale)
+        byte* gradient = Load(in view, offset, count, TypeOf<LG>());
+        if (view.Plan.LossScale is not null)
         {
-            BlockKernels.Divide(view.Scratch.Gradient, gradient, PaddedBytes<LG>(count), LG.Of(scale));
+            var formula = new GradientFormula<LG>(view.Plan.LossScale, 0, ClipKind.None, 0, 0);
+            BlockKernels.Prepare(view.Scratch.Gradient, gradient, null, PaddedBytes<LG>(count), in formula);
             gradient = view.Scratch.Gradient;
         }
 
-        return Converted<LG, LP>(gradient, count, view.Scratch.Converted);
+        return Converted(gradient, TypeOf<LG>(), TypeOf<LP>(), count, view.Scratch.Converted);
     }
 
-    static byte* Accumulator<L, LP>(ref readonly ChunkView view, int offset, int count)
-        where L : struct, ILane<L>
-        where LP : struct, ILane<LP> => Converted<L, LP>(view.Accumulator<L>(offset), count, view.Scratch.Accumulator);
-
-    static byte* Converted<LFrom, LTo>(byte* block, int count, byte* scratch)
-        where LFrom : struct, ILane<LFrom>
-        where LTo : struct, ILane<LTo>
-    {
-        if (LFrom.IsDouble == LTo.IsDouble)
-            return block;
-        Conversions.Convert(block, TypeOf<LFrom>(), scratch, TypeOf<LTo>(), count);
-        nint bytes = (nint)count * BlockKernels.ElementSize<LTo>();
-        NativeMemory.Clear(scratch + bytes, (nuint)(PaddedBytes<LTo>(count) - bytes));
-        return scratch;
-    }
+    static byte* WideAccumulator<LP>(ref readonly ChunkView view, int offset, int count)
+        where LP : struct, ILane<LP> =>
+        Converted(view.AccumulatorAt(offset), view.Target.ComputeType, TypeOf<LP>(), count, view.Scratch.Accumulator);
 
     public static DType TypeOf<L>()
         where L : struct, ILane<L> => L.IsDouble ? DType.Float64 : DType.Float32;

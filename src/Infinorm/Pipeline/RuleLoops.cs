@@ -4,104 +4,166 @@ using static Infinorm.Kernels.BlockKernels;
 
 namespace Infinorm.Pipeline;
 
-/// <summary>A rule's loop over one block: the weights, the gradient and the rule's slots, which lie <c>stride</c> bytes apart.</summary>
-unsafe interface IRuleLoop
-{
-    void Run(byte* weights, byte* gradient, byte* slots, nint stride, nint bytes);
-}
+#pragma warning disable IDE0044 // From a readonly field, a rule that is no readonly struct would be copied for every lane.
 
-/// <summary>For calls that update nothing.</summary>
-readonly struct NoRule : IRuleLoop
-{
-    public unsafe void Run(byte* weights, byte* gradient, byte* slots, nint stride, nint bytes)
-    {
-    }
-}
-
-readonly unsafe struct RuleLoop0<L, TRule>(TRule rule) : IRuleLoop
+/// <summary>A rule together with which slots it steps.</summary>
+unsafe interface ISlotRule<L>
     where L : struct, ILane<L>
-    where TRule : struct, IRule0<L>
 {
-    readonly TRule _rule = rule;
+    /// <summary>Says where the slots of a block lie: so many bytes apart.</summary>
+    void Bind(byte* slots, nint stride);
 
+    /// <summary>Steps the lane at an offset of the block.</summary>
+    void Step(ref L weight, L gradient, nint offset);
+}
+
+/// <summary>The pass over one block, every stage that is on fused into one loop: each stream of memory is read and written once.</summary>
+static unsafe class RuleLoop
+{
+    /// <summary>The rule and nothing else.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Run(byte* weights, byte* gradient, byte* slots, nint stride, nint bytes)
+    public static void RunBare<L, TRule>(
+        in TRule slotRule, byte* slots, nint stride, byte* weights, byte* gradient, nint bytes)
+        where L : struct, ILane<L>
+        where TRule : struct, ISlotRule<L>
     {
-        TRule rule = _rule;
+        TRule rule = slotRule;
+        rule.Bind(slots, stride);
         for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
         {
             L weight = Load<L>(weights, i);
-            rule.Step(ref weight, Load<L>(gradient, i));
+            rule.Step(ref weight, Load<L>(gradient, i), i);
+            Store(weights, i, weight);
+        }
+    }
+
+    /// <summary>All stages from the unscaling to the overwriting; accumulator and averages are null where there are none.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<L, TRule>(
+        in TRule slotRule, byte* slots, nint stride, byte* weights, byte* gradient, byte* accumulator, byte* averages, nint bytes,
+        in GradientFormula<L> gradientFormula, in WeightFormula<L> weightFormula)
+        where L : struct, ILane<L>
+        where TRule : struct, ISlotRule<L>
+    {
+        TRule rule = slotRule;
+        rule.Bind(slots, stride);
+        GradientFormula<L> gradients = gradientFormula;
+        WeightFormula<L> formula = weightFormula;
+        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
+        {
+            L value = gradients.Unscale(Load<L>(gradient, i));
+            if (accumulator != null)
+            {
+                value = gradients.Mean(value, Load<L>(accumulator, i));
+                Store<L>(accumulator, i, default);
+            }
+
+            L weight = Load<L>(weights, i);
+            if (formula.Decays)
+                weight = formula.Decay(weight);
+            rule.Step(ref weight, gradients.Clip(value), i);
+            if (averages != null)
+            {
+                L average = formula.Average(Load<L>(averages, i), weight);
+                Store(averages, i, average);
+                if (formula.Overwrites)
+                    weight = average;
+            }
+
             Store(weights, i, weight);
         }
     }
 }
 
-readonly unsafe struct RuleLoop1<L, TRule>(TRule rule, Slot slot) : IRuleLoop
+/// <summary>For calls that update nothing.</summary>
+struct NoRule<L> : ISlotRule<L>
+    where L : struct, ILane<L>
+{
+    public readonly unsafe void Bind(byte* slots, nint stride)
+    {
+    }
+
+    public readonly void Step(ref L weight, L gradient, nint offset)
+    {
+    }
+}
+
+struct SlotRule0<L, TRule>(TRule rule) : ISlotRule<L>
+    where L : struct, ILane<L>
+    where TRule : struct, IRule0<L>
+{
+    TRule _rule = rule;
+
+    public readonly unsafe void Bind(byte* slots, nint stride)
+    {
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Step(ref L weight, L gradient, nint offset) => _rule.Step(ref weight, gradient);
+}
+
+unsafe struct SlotRule1<L, TRule>(TRule rule, Slot slot) : ISlotRule<L>
     where L : struct, ILane<L>
     where TRule : struct, IRule1<L>
 {
-    readonly TRule _rule = rule;
-    readonly int _slot = slot.Index;
+    TRule _rule = rule;
+    byte* _slot;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Run(byte* weights, byte* gradient, byte* slots, nint stride, nint bytes)
+    public void Bind(byte* slots, nint stride) => _slot = slots + (slot.Index * stride);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Step(ref L weight, L gradient, nint offset)
     {
-        TRule rule = _rule;
-        byte* slot = slots + (_slot * stride);
-        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-        {
-            L weight = Load<L>(weights, i), a = Load<L>(slot, i);
-            rule.Step(ref weight, Load<L>(gradient, i), ref a);
-            Store(slot, i, a);
-            Store(weights, i, weight);
-        }
+        L value = Load<L>(_slot, offset);
+        _rule.Step(ref weight, gradient, ref value);
+        Store(_slot, offset, value);
     }
 }
 
-readonly unsafe struct RuleLoop2<L, TRule>(TRule rule, Slot first, Slot second) : IRuleLoop
+unsafe struct SlotRule2<L, TRule>(TRule rule, Slot first, Slot second) : ISlotRule<L>
     where L : struct, ILane<L>
     where TRule : struct, IRule2<L>
 {
-    readonly TRule _rule = rule;
-    readonly int _first = first.Index, _second = second.Index;
+    TRule _rule = rule;
+    byte* _first, _second;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Run(byte* weights, byte* gradient, byte* slots, nint stride, nint bytes)
+    public void Bind(byte* slots, nint stride)
     {
-        TRule rule = _rule;
-        byte* first = slots + (_first * stride), second = slots + (_second * stride);
-        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-        {
-            L weight = Load<L>(weights, i), a = Load<L>(first, i), b = Load<L>(second, i);
-            rule.Step(ref weight, Load<L>(gradient, i), ref a, ref b);
-            Store(first, i, a);
-            Store(second, i, b);
-            Store(weights, i, weight);
-        }
+        _first = slots + (first.Index * stride);
+        _second = slots + (second.Index * stride);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Step(ref L weight, L gradient, nint offset)
+    {
+        L a = Load<L>(_first, offset), b = Load<L>(_second, offset);
+        _rule.Step(ref weight, gradient, ref a, ref b);
+        Store(_first, offset, a);
+        Store(_second, offset, b);
     }
 }
 
-readonly unsafe struct RuleLoop3<L, TRule>(TRule rule, Slot first, Slot second, Slot third) : IRuleLoop
+unsafe struct SlotRule3<L, TRule>(TRule rule, Slot first, Slot second, Slot third) : ISlotRule<L>
     where L : struct, ILane<L>
     where TRule : struct, IRule3<L>
 {
-    readonly TRule _rule = rule;
-    readonly int _first = first.Index, _second = second.Index, _third = third.Index;
+    TRule _rule = rule;
+    byte* _first, _second, _third;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Run(byte* weights, byte* gradient, byte* slots, nint stride, nint bytes)
+    public void Bind(byte* slots, nint stride)
     {
-        TRule rule = _rule;
-        byte* first = slots + (_first * stride), second = slots + (_second * stride), third = slots + (_third * stride);
-        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-        {
-            L weight = Load<L>(weights, i), a = Load<L>(first, i), b = Load<L>(second, i), c = Load<L>(third, i);
-            rule.Step(ref weight, Load<L>(gradient, i), ref a, ref b, ref c);
-            Store(first, i, a);
-            Store(second, i, b);
-            Store(third, i, c);
-            Store(weights, i, weight);
-        }
+        _first = slots + (first.Index * stride);
+        _second = slots + (second.Index * stride);
+        _third = slots + (third.Index * stride);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Step(ref L weight, L gradient, nint offset)
+    {
+        L a = Load<L>(_first, offset), b = Load<L>(_second, offset), c = Load<L>(_third, offset);
+        _rule.Step(ref weight, gradient, ref a, ref b, ref c);
+        Store(_first, offset, a);
+        Store(_second, offset, b);
+        Store(_third, offset, c);
     }
 }

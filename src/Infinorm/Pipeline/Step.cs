@@ -32,20 +32,20 @@ public readonly struct Step<L>
     /// <summary>Runs the rule over every variable that has a gradient. Called once.</summary>
     /// <param name="rule">The formula with its coefficients, formed before.</param>
     public void Run<TRule>(TRule rule)
-        where TRule : struct, IRule0<L> => _pipeline.RunTasks<L, RuleLoop0<L, TRule>>(_work, new(rule));
+        where TRule : struct, IRule0<L> => _pipeline.RunTasks<L, SlotRule0<L, TRule>>(_work, new(rule));
 
     /// <inheritdoc cref="Run{TRule}(TRule)"/>
     /// <param name="rule">The formula with its coefficients, formed before.</param>
     /// <param name="slot">The slot the rule steps.</param>
     public void Run<TRule>(TRule rule, Slot slot)
-        where TRule : struct, IRule1<L> => _pipeline.RunTasks<L, RuleLoop1<L, TRule>>(_work, new(rule, slot));
+        where TRule : struct, IRule1<L> => _pipeline.RunTasks<L, SlotRule1<L, TRule>>(_work, new(rule, slot));
 
     /// <inheritdoc cref="Run{TRule}(TRule)"/>
     /// <param name="rule">The formula with its coefficients, formed before.</param>
     /// <param name="first">The rule's first slot.</param>
     /// <param name="second">The rule's second slot.</param>
     public void Run<TRule>(TRule rule, Slot first, Slot second)
-        where TRule : struct, IRule2<L> => _pipeline.RunTasks<L, RuleLoop2<L, TRule>>(_work, new(rule, first, second));
+        where TRule : struct, IRule2<L> => _pipeline.RunTasks<L, SlotRule2<L, TRule>>(_work, new(rule, first, second));
 
     /// <inheritdoc cref="Run{TRule}(TRule)"/>
     /// <param name="rule">The formula with its coefficients, formed before.</param>
@@ -53,5 +53,5 @@ public readonly struct Step<L>
     /// <param name="second">The rule's second slot.</param>
     /// <param name="third">The rule's third slot.</param>
     public void Run<TRule>(TRule rule, Slot first, Slot second, Slot third)
-        where TRule : struct, IRule3<L> => _pipeline.RunTasks<L, RuleLoop3<L, TRule>>(_work, new(rule, first, second, third));
+        where TRule : struct, IRule3<L> => _pipeline.RunTasks<L, SlotRule3<L, TRule>>(_work, new(rule, first, second, third));
 }

@@ -1,19 +1,6 @@
+using Infinorm.Kernels;
+
 namespace Infinorm.Pipeline;
-
-/// <summary>Which of Keras's clips is on.</summary>
-enum ClipKind
-{
-    None,
-
-    /// <summary>Each gradient to a norm: g · c / max(‖g‖, c).</summary>
-    Norm,
-
-    /// <summary>All gradients to one norm.</summary>
-    GlobalNorm,
-
-    /// <summary>Each element to [−c, c].</summary>
-    Value,
-}
 
 /// <summary>
 /// What one call of Apply does, decided by the policy from the settings and counters before any element is touched.

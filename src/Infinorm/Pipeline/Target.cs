@@ -46,8 +46,8 @@ unsafe struct Target
 
     /// <summary>The type a gradient has from the first stage on: 16-bit ones are widened, and a 16-bit variable's are float.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly DType GradientType(in MemorySpot gradient) =>
-        gradient.DType == DType.Float64 && !IsNarrow ? DType.Float64 : DType.Float32;
+    public readonly DType GradientType(DType gradient) =>
+        gradient == DType.Float64 && !IsNarrow ? DType.Float64 : DType.Float32;
 }
 
 /// <summary>A piece of a variable: what is reduced on its own and handed to one worker at a time.</summary>

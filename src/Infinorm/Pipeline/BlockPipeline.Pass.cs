@@ -1,0 +1,230 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Infinorm.Kernels;
+using static Infinorm.Pipeline.GradientStages;
+
+namespace Infinorm.Pipeline;
+
+/// <summary>The pass over one chunk of a variable.</summary>
+sealed unsafe partial class BlockPipeline
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void RunChunk<L, TRule>(in Chunk chunk, Scratch scratch, in TRule rule)
+        where L : struct, ILane<L>
+        where TRule : struct, ISlotRule<L>
+    {
+        ref Target target = ref _targets[chunk.Target];
+        ref MemorySpot gradient = ref _gradients[chunk.Target];
+        bool hasGradient = gradient.Owner is not null;
+        bool averaged = _plan.AverageMomentum is not null && target.Averages != null;
+        if (!hasGradient && !averaged && !(_plan.ResetsAccumulators && target.Accumulator != null))
+            return;
+
+        fixed (byte* weights = &target.Spot.At(chunk.Start))
+        fixed (byte* dense = &DenseAt(in gradient, chunk.Start))
+        {
+            // What needs no conversion is worked on where it lies, as far as it fills whole cache lines: a block is padded to them.
+            bool direct = !target.IsNarrow && (!hasGradient || (dense != null && gradient.DType == target.Spot.DType));
+            int line = Arena.Alignment / BlockKernels.ElementSize<L>();
+            int done = direct ? chunk.Count & -line : 0;
+            if (_isBare && direct && hasGradient && !target.OverwrittenByGradient)
+            {
+                nint size = BlockKernels.ElementSize<L>();
+                RuleLoop.RunBare<L, TRule>(in rule, target.Slots + (chunk.Start * size), target.Stride, weights, dense, done * size);
+                if (done == chunk.Count)
+                    return;
+            }
+            else if (done > 0)
+            {
+                RunBlocks<L, TRule>(in chunk, 0, done, done, weights, dense, scratch, in rule);
+            }
+
+            RunBlocks<L, TRule>(in chunk, done, chunk.Count, BlockLength, weights, dense, scratch, in rule);
+        }
+    }
+
+    static ref byte DenseAt(in MemorySpot gradient, int start)
+    {
+        if (gradient.Owner is null or RowGradient)
+            return ref Unsafe.NullRef<byte>();
+        return ref gradient.At(start);
+    }
+
+    void RunBlocks<L, TRule>(
+        in Chunk chunk, int start, int end, int blockLength, byte* weights, byte* dense, Scratch scratch, in TRule rule)
+        where L : struct, ILane<L>
+        where TRule : struct, ISlotRule<L>
+    {
+        ref MemorySpot gradient = ref _gradients[chunk.Target];
+        ref Target target = ref _targets[chunk.Target];
+        var view = new ChunkView
+        {
+            Plan = ref _plan,
+            Target = ref target,
+            Chunk = chunk,
+            Weights = weights,
+            Gradient = dense,
+            GradientDType = gradient.DType,
+            Rows = gradient.Owner is RowGradient ? _rows[chunk.Target] : null,
+            Scratch = scratch,
+        };
+        bool hasGradient = gradient.Owner is not null;
+        var weightFormula = new WeightFormula<L>(
+            target.Decays ? _plan.WeightDecay : null, _plan.LearningRate, _plan.AverageMomentum, _plan.Overwrites);
+        for (int offset = start; offset < end; offset += blockLength)
+        {
+            int count = Math.Min(blockLength, end - offset);
+            if (hasGradient && target.OverwrittenByGradient)
+                Overwrite<L>(in view, offset, count);
+            else if (hasGradient && _plan.Updates)
+                Update<L, TRule>(in view, offset, count, in rule, in weightFormula);
+            else
+                Collect<L>(in view, offset, count, hasGradient, in weightFormula);
+        }
+    }
+
+    void Update<L, TRule>(in ChunkView view, int offset, int count, in TRule rule, in WeightFormula<L> weightFormula)
+        where L : struct, ILane<L>
+        where TRule : struct, ISlotRule<L>
+    {
+        ref readonly Target target = ref view.Target;
+        nint bytes = PaddedBytes<L>(count), at = view.At(offset);
+        byte* weights = LoadWeights<L>(in view, offset, count, constrained: true);
+        byte* averages = _plan.AverageMomentum is null || target.Averages == null ? null : target.Averages + at;
+        byte* accumulator = target.Accumulator == null ? null : target.Accumulator + at;
+        if (IsMixed(in view))
+        {
+            byte* gradient = ToCompute<L>(in view, offset, count);
+            RuleLoop.Run(
+                in rule, target.Slots + at, target.Stride, weights, gradient, null, averages, bytes, default, in weightFormula);
+            if (accumulator != null)
+                NativeMemory.Clear(accumulator, (nuint)bytes);
+        }
+        else
+        {
+            byte* gradient = Load(in view, offset, count, TypeOf<L>());
+            var formula = GradientFormulaOf<L>(in target);
+            RuleLoop.Run(
+                in rule, target.Slots + at, target.Stride, weights, gradient, accumulator, averages, bytes, in formula, in weightFormula);
+        }
+
+        StoreWeights<L>(in view, weights, offset, count);
+    }
+
+    // A variable that is not updated in this call: its gradient, if it has one, is accumulated, its average moves.
+    void Collect<L>(in ChunkView view, int offset, int count, bool accumulates, in WeightFormula<L> weightFormula)
+        where L : struct, ILane<L>
+    {
+        ref readonly Target target = ref view.Target;
+        nint bytes = PaddedBytes<L>(count), at = view.At(offset);
+        if (accumulates && IsMixed(in view))
+        {
+            AccumulateMixed<L>(in view, offset, count);
+        }
+        else if (accumulates)
+        {
+            var formula = GradientFormulaOf<L>(in target);
+            BlockKernels.Accumulate(target.Accumulator + at, Load(in view, offset, count, TypeOf<L>()), bytes, in formula);
+        }
+        else if (_plan.ResetsAccumulators && target.Accumulator != null)
+        {
+            NativeMemory.Clear(target.Accumulator + at, (nuint)bytes);
+        }
+
+        bool averaged = _plan.AverageMomentum is not null && target.Averages != null;
+        if (!averaged && target.Wide == null)
+            return;
+        byte* weights = LoadWeights<L>(in view, offset, count, constrained: accumulates);
+        if (averaged)
+            BlockKernels.Average(target.Averages + at, weights, bytes, in weightFormula);
+        if (averaged && _plan.Overwrites)
+            StoreWeights<L>(in view, weights, offset, count);
+    }
+
+    GradientFormula<L> GradientFormulaOf<L>(in Target target)
+        where L : struct, ILane<L> =>
+        new(_plan.LossScale, _plan.AccumulationSteps, _plan.Clip, _plan.ClipLimit, target.ClipOperand);
+
+    // The variable's block in the type it is computed in, writable up to the end of its last lane.
+    static byte* LoadWeights<L>(in ChunkView view, int offset, int count, bool constrained)
+        where L : struct, ILane<L>
+    {
+        ref readonly Target target = ref view.Target;
+        nint bytes = (nint)count * BlockKernels.ElementSize<L>(), padded = Arena.Padded(bytes);
+        byte* weights = view.Weights + ((nint)offset * target.Spot.DType.Size());
+        if (target.IsNarrow)
+        {
+            byte* wide = constrained && target.Wide != null ? target.Wide + view.At(offset) : view.Scratch.Weights;
+            return Converted(weights, target.Spot.DType, TypeOf<L>(), count, wide);
+        }
+
+        if (bytes == padded)
+            return weights;
+        NativeMemory.Copy(weights, view.Scratch.Weights, (nuint)bytes);
+        NativeMemory.Clear(view.Scratch.Weights + bytes, (nuint)(padded - bytes));
+        return view.Scratch.Weights;
+    }
+
+    // Back from where LoadWeights put them; a constrained 16-bit variable is narrowed only after its constraint.
+    static void StoreWeights<L>(in ChunkView view, byte* weights, int offset, int count)
+        where L : struct, ILane<L>
+    {
+        if (weights != view.Scratch.Weights)
+            return;
+        DType type = view.Target.Spot.DType;
+        byte* target = view.Weights + ((nint)offset * type.Size());
+        if (view.Target.IsNarrow)
+            Conversions.Convert(weights, TypeOf<L>(), target, type, count);
+        else
+            NativeMemory.Copy(weights, target, (nuint)((nint)count * BlockKernels.ElementSize<L>()));
+    }
+
+    // variable ← gradient; while accumulating, the largest gradient so far, from zero on.
+    void Overwrite<L>(in ChunkView view, int offset, int count)
+        where L : struct, ILane<L>
+    {
+        DType type = view.Target.GradientType(view.GradientDType);
+        nint bytes = PaddedBytes<L>(count);
+        byte* value = Converted(Load(in view, offset, count, type), type, TypeOf<L>(), count, view.Scratch.Converted);
+        if (_plan.AccumulationSteps > 0)
+        {
+            byte* accumulator = view.AccumulatorAt(offset);
+            BlockKernels.Max<L>(accumulator, value, accumulator, bytes);
+            value = accumulator;
+        }
+
+        if (!_plan.Updates)
+            return;
+        DType storage = view.Target.Spot.DType;
+        byte* target = view.Weights + ((nint)offset * storage.Size());
+        if (view.Target.IsNarrow)
+            Conversions.Convert(value, TypeOf<L>(), target, storage, count);
+        else
+            NativeMemory.Copy(value, target, (nuint)((nint)count * storage.Size()));
+        if (_plan.AccumulationSteps > 0)
+            NativeMemory.Clear(value, (nuint)bytes);
+    }
+
+    static bool IsMixed(in ChunkView view) => view.Target.GradientType(view.GradientDType) != view.Target.ComputeType;
+
+    // A gradient of another type, as the rule sees it.
+    byte* ToCompute<L>(in ChunkView view, int offset, int count)
+        where L : struct, ILane<L>
+    {
+        byte* scratch = view.Scratch.Converted;
+        if (!L.IsDouble)
+            return Converted(Mixed<Lane1<double>, Lane1<double>>(in view, offset, count, true), DType.Float64, DType.Float32, count, scratch);
+        return _plan.AccumulationSteps > 0
+            ? Mixed<Lane1<float>, Lane1<double>>(in view, offset, count, true)
+            : Converted(Mixed<Lane1<float>, Lane1<float>>(in view, offset, count, true), DType.Float32, DType.Float64, count, scratch);
+    }
+
+    static void AccumulateMixed<L>(in ChunkView view, int offset, int count)
+        where L : struct, ILane<L>
+    {
+        if (L.IsDouble)
+            GradientStages.AccumulateMixed<Lane1<float>, Lane1<double>>(in view, offset, count);
+        else
+            GradientStages.AccumulateMixed<Lane1<double>, Lane1<double>>(in view, offset, count);
+    }
+}
