@@ -1,3 +1,4 @@
+using System.Buffers;
 using Infinorm.Pipeline;
 
 namespace Infinorm;
@@ -69,11 +70,20 @@ public abstract partial class Optimizer
     /// <inheritdoc cref="Apply(ReadOnlySpan{Gradient})"/>
     public StepInfo ApplyGradients(params ReadOnlySpan<(Gradient Gradient, Variable Variable)> gradientsAndVariables)
     {
-        var gradients = new Gradient[gradientsAndVariables.Length];
-        var variables = new Variable[gradientsAndVariables.Length];
-        for (int i = 0; i < gradients.Length; i++)
-            (gradients[i], variables[i]) = gradientsAndVariables[i];
-        return Apply(gradients, variables);
+        int count = gradientsAndVariables.Length;
+        Gradient[] gradients = ArrayPool<Gradient>.Shared.Rent(count);
+        Variable[] variables = ArrayPool<Variable>.Shared.Rent(count);
+        try
+        {
+            for (int i = 0; i < count; i++)
+                (gradients[i], variables[i]) = gradientsAndVariables[i];
+            return Apply(gradients.AsSpan(0, count), variables.AsSpan(0, count));
+        }
+        finally
+        {
+            ArrayPool<Gradient>.Shared.Return(gradients, clearArray: true);
+            ArrayPool<Variable>.Shared.Return(variables, clearArray: true);
+        }
     }
 
     /// <summary>What the slots' paths begin with when the first Apply builds.</summary>
