@@ -148,14 +148,14 @@ public abstract partial class Optimizer
     }
 
     /// <summary>Lets one thread in at a time.</summary>
-    private protected Turn Enter()
+    internal virtual Turn Enter()
     {
         if (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
             throw new InvalidOperationException($"{Name} is in use: by another thread, or because its averages are in the variables.");
         return new Turn(this);
     }
 
-    private protected readonly struct Turn(Optimizer optimizer) : IDisposable
+    internal readonly struct Turn(Optimizer optimizer) : IDisposable
     {
         public void Dispose() => Volatile.Write(ref optimizer._busy, 0);
     }
