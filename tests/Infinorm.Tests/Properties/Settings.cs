@@ -28,7 +28,7 @@ sealed record Settings(
         (step, average, gradient) => new Settings(
             step.Item1, step.Item2, step.Item3, average.Item1, average.Item2, gradient.Item1, gradient.Item2, gradient.Item3));
 
-    public Optimizer Create()
+    public Optimizer Create(int? threads = null)
     {
         var adamax = new Adamax(IsScheduled ? new ExponentialDecay(0.1, 3, 0.5) : 0.1)
         {
@@ -42,6 +42,7 @@ sealed record Settings(
             EmaOverwriteFrequency = EmaOverwriteFrequency,
             LossScaleFactor = LossScaleFactor,
             GradientAccumulationSteps = GradientAccumulationSteps,
+            MaxDegreeOfParallelism = threads ?? Environment.ProcessorCount,
         };
         return HasDynamicScale ? new LossScaleOptimizer(adamax, initialScale: 4, dynamicGrowthSteps: 2) { Name = "scaled" } : adamax;
     }
