@@ -92,6 +92,9 @@ public sealed class LossScaleOptimizer : Optimizer
     public override void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null) =>
         InnerOptimizer.ExcludeFromWeightDecay(variables, names);
 
+    // One turn for both, so that neither steps while the inner optimizer's averages are in the variables.
+    internal override Turn Enter() => InnerOptimizer.Enter();
+
     internal override StepInfo Step(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         StepInfo info = InnerOptimizer.Step(gradients, _dynamicScale[0]);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Infinorm.Kernels;
 using Infinorm.Pipeline;
 
@@ -70,11 +71,20 @@ public abstract partial class Optimizer
     /// <inheritdoc cref="Apply(ReadOnlySpan{Gradient})"/>
     public StepInfo ApplyGradients(params ReadOnlySpan<(Gradient Gradient, Variable Variable)> gradientsAndVariables)
     {
-        var gradients = new Gradient[gradientsAndVariables.Length];
-        var variables = new Variable[gradientsAndVariables.Length];
-        for (int i = 0; i < gradients.Length; i++)
-            (gradients[i], variables[i]) = gradientsAndVariables[i];
-        return Apply(gradients, variables);
+        int count = gradientsAndVariables.Length;
+        Gradient[] gradients = ArrayPool<Gradient>.Shared.Rent(count);
+        Variable[] variables = ArrayPool<Variable>.Shared.Rent(count);
+        try
+        {
+            for (int i = 0; i < count; i++)
+                (gradients[i], variables[i]) = gradientsAndVariables[i];
+            return Apply(gradients.AsSpan(0, count), variables.AsSpan(0, count));
+        }
+        finally
+        {
+            ArrayPool<Gradient>.Shared.Return(gradients, clearArray: true);
+            ArrayPool<Variable>.Shared.Return(variables, clearArray: true);
+        }
     }
 
     /// <summary>What the slots' paths begin with when the first Apply builds.</summary>
@@ -139,14 +149,14 @@ public abstract partial class Optimizer
     }
 
     /// <summary>Lets one thread in at a time.</summary>
-    private protected Turn Enter()
+    internal virtual Turn Enter()
     {
         if (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
             throw new InvalidOperationException($"{Name} is in use: by another thread, or because its averages are in the variables.");
         return new Turn(this);
     }
 
-    private protected readonly struct Turn(Optimizer optimizer) : IDisposable
+    internal readonly struct Turn(Optimizer optimizer) : IDisposable
     {
         public void Dispose() => Volatile.Write(ref optimizer._busy, 0);
     }

@@ -6,6 +6,7 @@ public abstract unsafe partial class Optimizer
 {
     Gradient[] _accepted = [];
     Gradient[] _ordered = [];
+    bool[] _isListed = [];
     HashSet<object>? _variableArrays;
 
     /// <summary>
@@ -89,9 +90,13 @@ public abstract unsafe partial class Optimizer
             return gradients;
 
         if (_ordered.Length == 0)
+        {
             _ordered = new Gradient[_trainable.Length];
-        var seen = new HashSet<Variable>();
+            _isListed = new bool[_trainable.Length];
+        }
+
         Array.Clear(_ordered);
+        Array.Clear(_isListed);
         for (int i = 0; i < variables.Length; i++)
         {
             ArgumentNullException.ThrowIfNull(variables[i]);
@@ -101,8 +106,9 @@ public abstract unsafe partial class Optimizer
                     $"{variables[i].Path}: unknown variable. {Name} can only step the variables it was built for.", nameof(variables));
             }
 
-            if (!seen.Add(variables[i]))
+            if (_isListed[index])
                 throw new ArgumentException($"{variables[i].Path}: the variable is listed twice.", nameof(variables));
+            _isListed[index] = true;
             _ordered[index] = gradients[i];
         }
 

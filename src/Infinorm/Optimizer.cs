@@ -43,7 +43,7 @@ public abstract partial class Optimizer : IUpdateStep
     /// The name, first part of the paths of the optimizer's variables. The default is the class's name in snake case, with <c>_1</c>,
     /// <c>_2</c> and so on from the second of its class in this process, given out when the name is first needed. Keras: <c>name</c>.
     /// </summary>
-    /// <exception cref="ArgumentException">The name contains <c>/</c>.</exception>
+    /// <exception cref="ArgumentException">The name is empty or contains <c>/</c>.</exception>
     public string Name
     {
         get => _name ??= NextAutoName();
@@ -253,7 +253,9 @@ public abstract partial class Optimizer : IUpdateStep
     static string CheckName(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return name.Contains('/') ? throw new ArgumentException($"Name may not contain '/': found \"{name}\".", nameof(Name)) : name;
+        if (name.Length == 0 || name.Contains('/'))
+            throw new ArgumentException($"Name must not be empty or contain '/': found \"{name}\".", nameof(Name));
+        return name;
     }
 
     string NextAutoName()

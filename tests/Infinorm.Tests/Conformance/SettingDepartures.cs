@@ -24,6 +24,8 @@ static class SettingDepartures
             return null;
         if (arguments["decay"] is not null)
             return Refused<FormatException>("the old setting decay");
+        if (arguments["name"]?.ToString() == "")
+            return Refused<FormatException>("an empty name");
         if (arguments["inner_optimizer"]?["class_name"]?.ToString() == "LossScaleOptimizer")
             return Refused<FormatException>("a LossScaleOptimizer around another");
         if (arguments["boundaries"] is JsonArray { Count: 0 })

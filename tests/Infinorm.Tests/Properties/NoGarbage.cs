@@ -1,0 +1,67 @@
+using Infinorm.Numerics;
+
+namespace Infinorm.Tests.Properties;
+
+/// <summary>After the first steps a step allocates nothing, whatever is on.</summary>
+public sealed class NoGarbage
+{
+    static readonly Dictionary<string, Func<Optimizer>> Optimizers = new()
+    {
+        ["bare"] = () => new Adamax(),
+        ["weight decay"] = () => new Adamax { WeightDecay = 0.1 },
+        ["clip norm"] = () => new Adamax { ClipNorm = 0.5 },
+        ["clip value"] = () => new Adamax { ClipValue = 0.5 },
+        ["global clip norm"] = () => new Adamax { GlobalClipNorm = 0.5 },
+        ["averages"] = () => new Adamax { UseEma = true, EmaOverwriteFrequency = 2 },
+        ["loss scale"] = () => new Adamax { LossScaleFactor = 8 },
+        ["accumulation"] = () => new Adamax { GradientAccumulationSteps = 3 },
+        ["double rate"] = () => new Adamax { FloatX = DType.Float64 },
+        ["function"] = () => new Adamax(() => 0.1),
+        ["exponential decay"] = () => new Adamax(new ExponentialDecay(0.1, 5, 0.5)),
+        ["piecewise constant decay"] = () => new Adamax(new PiecewiseConstantDecay([2, 5], [0.1, 0.01, 0.001])),
+        ["polynomial decay"] = () => new Adamax(new PolynomialDecay(0.1, 5)),
+        ["inverse time decay"] = () => new Adamax(new InverseTimeDecay(0.1, 5, 0.5)),
+        ["cosine decay"] = () => new Adamax(new CosineDecay(0.1, 5)),
+        ["cosine decay with restarts"] = () => new Adamax(new CosineDecayRestarts(0.1, 5)),
+        ["all"] = () => Settings.AllElementwise.Create(),
+        ["dynamic loss scale"] = () => new LossScaleOptimizer(Settings.AllElementwise.Create(), dynamicGrowthSteps: 2),
+    };
+
+    public static TheoryData<string> Names => [.. Optimizers.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_step_allocates_nothing(string name)
+    {
+        Optimizer optimizer = Optimizers[name]();
+        Variable[] variables =
+        [
+            new Variable<float>("table", new float[40 * 8], [40, 8]),
+            new Variable<float>("kernel", new float[700], [7, 100]) { Constraint = new MaxNorm() },
+            new Variable<double>("bias", new double[300]),
+            new Variable<Half>("half", new Half[300]) { Constraint = new NonNeg() },
+            new Variable<BFloat16>("brain", new BFloat16[300]),
+            new Variable<float>("scale", new float[3]) { OverwriteWithGradient = true },
+        ];
+        Gradient rows = Gradient.Rows([3, 1, 3], new float[24]);
+        float[] kernel = new float[700], brain = new float[300], scale = new float[3];
+        var half = new Half[300];
+        Variable[] some = [variables[2], variables[0]];
+        optimizer.Build(variables);
+
+        Assert.Equal(0, BytesAllocated(() => optimizer.Apply([rows, kernel, default, half, brain, scale])));
+        Assert.Equal(0, BytesAllocated(() => optimizer.Apply([kernel.AsMemory(0, 300), rows], some)));
+        Assert.Equal(0, BytesAllocated(() => optimizer.ApplyGradients((rows, variables[0]), (kernel, variables[1]))));
+    }
+
+    static long BytesAllocated(Action step)
+    {
+        // Two updates of every kind: with and without accumulation, skipped or not.
+        for (int i = 0; i < 6; i++)
+            step();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 12; i++)
+            step();
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+}

@@ -1,0 +1,43 @@
+namespace Infinorm.Tests.Properties;
+
+/// <summary>The same bits for any number of threads.</summary>
+public sealed class Threads
+{
+    static readonly int[] Lengths = [200_000, 3, 70_001, 32_768, 0, 1];
+
+    [Theory]
+    [InlineData(Clip.None)]
+    [InlineData(Clip.Norm)]
+    [InlineData(Clip.GlobalNorm)]
+    public void The_number_of_threads_changes_nothing(Clip clip)
+    {
+        Settings settings = Settings.AllElementwise with { Clip = clip };
+        string[] alone = Train(settings, threads: 1);
+        Assert.Equal(alone, Train(settings, threads: 2));
+        Assert.Equal(alone, Train(settings, threads: 5));
+    }
+
+    static string[] Train(Settings settings, int threads)
+    {
+        Optimizer optimizer = settings.Create(threads);
+        Variable[] variables =
+        [
+            .. Lengths.Select((length, i) => new Variable<float>($"float/{i}", Values(length, 0, value => (float)value))),
+            .. Lengths.Select((length, i) => new Variable<double>($"double/{i}", Values(length, 0, value => value))),
+        ];
+        optimizer.Build(variables);
+        for (int step = 1; step <= 4; step++)
+        {
+            optimizer.Apply(
+            [
+                .. Lengths.Select(length => (Gradient)Values(length, step, value => (float)value)),
+                .. Lengths.Select(length => (Gradient)Values(length, step, value => value)),
+            ]);
+        }
+
+        return [.. variables.Concat(optimizer.Variables).Select(variable => Convert.ToHexString(variable.ToNdArray().Bytes))];
+    }
+
+    static T[] Values<T>(int length, int step, Func<double, T> round) =>
+        [.. Enumerable.Range(0, length).Select(i => round(Math.Sin((i * 12.9898) + (step * 78.233))))];
+}
