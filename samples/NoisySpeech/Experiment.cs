@@ -1,0 +1,120 @@
+using Infinorm.Samples.Speech;
+
+namespace Infinorm.Samples.NoisySpeech;
+
+/// <summary>What was seen at one step of the training.</summary>
+readonly record struct Observation(NoiseCondition Condition, float Loss, float Accuracy);
+
+/// <summary>Right answers on the test part under one noise condition, in per cent.</summary>
+readonly record struct TestResult(NoiseCondition Condition, double Raw, double Averaged);
+
+/// <summary>One training from first to last step, and its test.</summary>
+sealed record Run(string Name, IReadOnlyList<Observation> History, IReadOnlyList<TestResult> Tests, NoiseCourse Course, TimeSpan OptimizerTime)
+{
+    public TestResult Clean => Tests[0];
+
+    public double NoisyRaw => Tests.Skip(1).Average(t => t.Raw);
+
+    public double NoisyAveraged => Tests.Skip(1).Average(t => t.Averaged);
+}
+
+/// <summary>A speech set, divided, and the trainings on it. The same seed gives the same numbers.</summary>
+sealed class Experiment
+{
+    const int BatchSize = 32;
+    const int Hidden = 128;
+    const int MaxShift = 600;
+    const float Dropout = 0.2f;
+
+    readonly Recording[] _train, _test;
+    readonly FeatureExtractor _features, _testFeatures;
+    readonly int _seed;
+
+    public Experiment(IReadOnlyList<Recording> recordings, SplitBy split, int seed)
+    {
+        _seed = seed;
+        var random = new Random(seed);
+        (_train, _test) = SpeechSet.Split(recordings, split, random);
+
+        // Noise of its own for the test, so that none of it was heard in training.
+        _features = new FeatureExtractor(new NoiseBank(_train, random));
+        _testFeatures = new FeatureExtractor(new NoiseBank(_test, random));
+    }
+
+    public int TrainCount => _train.Length;
+
+    public int TestCount => _test.Length;
+
+    /// <summary>Trains a new network.</summary>
+    /// <param name="name">What to call the run.</param>
+    /// <param name="makeOptimizer">Makes the optimizer for a number of steps.</param>
+    /// <param name="steps">How many steps.</param>
+    /// <param name="progress">Told after every step.</param>
+    public Run Train(string name, Func<int, Optimizer> makeOptimizer, int steps, Action<int, Observation> progress)
+    {
+        var random = new Random(_seed + 1);
+        var course = new NoiseCourse(steps, random);
+        var network = new Network(FeatureExtractor.Features, Hidden, outputs: 10, random);
+        Optimizer optimizer = makeOptimizer(steps);
+        optimizer.Build(network.Variables());
+        Gradient[] gradients = network.Gradients();
+
+        var history = new List<Observation>(steps);
+        var batch = new float[BatchSize * FeatureExtractor.Features];
+        var digits = new int[BatchSize];
+        var watch = new System.Diagnostics.Stopwatch();
+        for (int step = 0; step < steps; step++)
+        {
+            NoiseCondition condition = course.At(step);
+            FillBatch(batch, digits, condition, random);
+            (float loss, float accuracy) = network.Backward(batch, digits, Dropout, random);
+            watch.Start();
+            optimizer.Apply(gradients);
+            watch.Stop();
+            history.Add(new(condition, loss, accuracy));
+            progress(step, history[^1]);
+        }
+
+        return new Run(name, history, Test(network, optimizer), course, watch.Elapsed);
+    }
+
+    void FillBatch(float[] batch, int[] digits, NoiseCondition condition, Random random)
+    {
+        // Each example has a random source of its own, so that the numbers do not depend on which thread computes it.
+        var examples = new (Recording Recording, int Seed)[BatchSize];
+        foreach (ref var example in examples.AsSpan())
+            example = (_train[random.Next(_train.Length)], random.Next());
+        Parallel.For(0, BatchSize, i =>
+        {
+            digits[i] = examples[i].Recording.Digit;
+            _features.Extract(
+                examples[i].Recording, condition, MaxShift, new Random(examples[i].Seed),
+                batch.AsSpan(i * FeatureExtractor.Features, FeatureExtractor.Features));
+        });
+    }
+
+    List<TestResult> Test(Network network, Optimizer optimizer)
+    {
+        NoiseCondition[] conditions = [new(NoiseKind.Clean), .. NoiseCourse.Tests];
+        double[] raw = [.. conditions.Select(condition => Accuracy(network, condition))];
+        double[] averaged = raw;
+        if (optimizer.UseEma)
+        {
+            using (optimizer.UseAverages())
+                averaged = [.. conditions.Select(condition => Accuracy(network, condition))];
+        }
+
+        return [.. conditions.Select((condition, i) => new TestResult(condition, raw[i], averaged[i]))];
+    }
+
+    double Accuracy(Network network, NoiseCondition condition)
+    {
+        var features = new float[_test.Length][];
+        Parallel.For(0, _test.Length, i =>
+        {
+            features[i] = new float[FeatureExtractor.Features];
+            _testFeatures.Extract(_test[i], condition, maxShift: 0, new Random(_seed + i), features[i]);
+        });
+        return 100.0 * _test.Where((recording, i) => network.Predict(features[i]) == recording.Digit).Count() / _test.Length;
+    }
+}
