@@ -22,8 +22,8 @@ sealed record Run(string Name, IReadOnlyList<Observation> History, IReadOnlyList
 sealed class Experiment
 {
     const int BatchSize = 32;
-    const int Hidden = 128;
-    const int MaxShift = 600;
+    const int Hidden = 256;
+    const int MaxShift = 800;
     const float Dropout = 0.2f;
 
     readonly Recording[] _train, _test;
@@ -86,9 +86,11 @@ sealed class Experiment
             example = (_train[random.Next(_train.Length)], random.Next());
         Parallel.For(0, BatchSize, i =>
         {
+            // Every fourth example is clean, so that clean speech is not forgotten over a long noise.
+            NoiseCondition heard = i % 4 == 0 ? new(NoiseKind.Clean) : condition;
             digits[i] = examples[i].Recording.Digit;
             _features.Extract(
-                examples[i].Recording, condition, MaxShift, new Random(examples[i].Seed),
+                examples[i].Recording, heard, MaxShift, new Random(examples[i].Seed),
                 batch.AsSpan(i * FeatureExtractor.Features, FeatureExtractor.Features));
         });
     }
