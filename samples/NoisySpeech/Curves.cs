@@ -25,6 +25,7 @@ static class Curves
         plots.AddPlots(2);
         Fill(plots.GetPlot(0), run, "loss", run.History.Select(seen => (double)seen.Loss), null);
         Fill(plots.GetPlot(1), run, "accuracy, %", run.History.Select(seen => 100.0 * seen.Accuracy), (0, 100));
+        plots.GetPlot(0).ShowLegend(Alignment.UpperRight, Orientation.Horizontal);
         plots.GetPlot(0).Title($"{run.Name} while the noise changes");
         plots.GetPlot(1).XLabel("step");
 
@@ -58,7 +59,6 @@ static class Curves
         plot.Add.Signal(smooth).Color = Color.FromHex("#1f3b73");
         plot.YLabel(label);
         plot.Axes.SetLimits(0, run.History.Count, low, high);
-        plot.ShowLegend(Alignment.UpperRight, Orientation.Horizontal);
         plot.Font.Set(FontName);
     }
 

@@ -5,7 +5,7 @@ using Infinorm.Samples.Speech;
 
 var data = new Option<DirectoryInfo>("--data") { Description = "Folder of recordings named {digit}_{speaker}_{take}.wav, mono PCM of 8 or 16 kHz. Default: the bundled ones." };
 var split = new Option<SplitBy>("--split") { Description = "What training and test must not share.", DefaultValueFactory = _ => SplitBy.Speaker };
-var steps = new Option<int>("--steps") { Description = "Training steps.", DefaultValueFactory = _ => 4000 };
+var steps = new Option<int>("--steps") { Description = "Training steps.", DefaultValueFactory = _ => 5000 };
 var seed = new Option<int>("--seed") { Description = "The same seed gives the same numbers.", DefaultValueFactory = _ => 1 };
 var optimizer = new Option<string>("--optimizer") { Description = "The optimizer.", DefaultValueFactory = _ => "adamax" };
 optimizer.AcceptOnlyFromAmong("adamax", "sgd");
