@@ -127,9 +127,6 @@ public abstract partial class Optimizer
         clone._iteration = [.. _iteration];
         clone._rate = (Array)_rate.Clone();
         clone._busy = 0;
-        clone._accepted = [];
-        clone._ordered = [];
-        clone._variableArrays = null;
         clone.ForgetVariables();
         return clone;
     }
