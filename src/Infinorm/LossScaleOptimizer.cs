@@ -60,17 +60,24 @@ public sealed class LossScaleOptimizer : Optimizer
     public override IReadOnlyList<Variable> TrainableVariables => InnerOptimizer.TrainableVariables;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<Variable> Variables => IsBuilt
+        ?
+        [
+            .. CounterAndRate(),
+            new Variable<long>($"{Name}/step_counter", _stepCounter, ReadOnlySpan<int>.Empty),
+            new Variable<float>($"{Name}/dynamic_scale", _dynamicScale, ReadOnlySpan<int>.Empty),
+            .. InnerOptimizer.Variables,
+        ]
+        : [.. CounterAndRate(), .. InnerOptimizer.Variables];
+
+    /// <inheritdoc/>
     public override long Iterations => InnerOptimizer.Iterations;
 
     /// <inheritdoc/>
     public override LearningRate LearningRate
     {
         get => InnerOptimizer.LearningRate;
-        set
-        {
-            InnerOptimizer.LearningRate = value;
-            ForgetVariables();
-        }
+        set => InnerOptimizer.LearningRate = value;
     }
 
     /// <inheritdoc/>
@@ -124,27 +131,9 @@ public sealed class LossScaleOptimizer : Optimizer
     // Built in Apply, Keras puts the inner optimizer's slots below the wrapper's name; built by Build, it does not.
     private protected override string ScopeInApply => $"{Name}/";
 
-    internal override void BuildAt(ReadOnlySpan<Variable> variables, string scope)
-    {
-        InnerOptimizer.BuildAt(variables, scope);
-        ForgetVariables();
-    }
+    internal override void BuildAt(ReadOnlySpan<Variable> variables, string scope) => InnerOptimizer.BuildAt(variables, scope);
 
-    internal override void Unbuild()
-    {
-        InnerOptimizer.Unbuild();
-        ForgetVariables();
-    }
-
-    private protected override IReadOnlyList<Variable> MakeVariables() => IsBuilt
-        ?
-        [
-            .. CounterAndRate(),
-            new Variable<long>($"{Name}/step_counter", _stepCounter, ReadOnlySpan<int>.Empty),
-            new Variable<float>($"{Name}/dynamic_scale", _dynamicScale, ReadOnlySpan<int>.Empty),
-            .. InnerOptimizer.Variables,
-        ]
-        : [.. CounterAndRate(), .. InnerOptimizer.Variables];
+    internal override void Unbuild() => InnerOptimizer.Unbuild();
 
     internal override Optimizer CloneFor(ReadOnlySpan<Variable> copies)
     {

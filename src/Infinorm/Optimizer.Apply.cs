@@ -97,6 +97,9 @@ public abstract partial class Optimizer
         ForgetVariables();
         _slotVariables = [];
         _trainable = [];
+        _accepted = [];
+        _ordered = [];
+        _variableArrays = null;
     }
 
     /// <summary>

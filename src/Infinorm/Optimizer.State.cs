@@ -11,9 +11,7 @@ public abstract partial class Optimizer
     /// once built, all averages, all gradient accumulators, and the slots of each variable in turn. Each views the optimizer's memory and
     /// can be assigned. Keras: <c>variables</c>.
     /// </summary>
-    public IReadOnlyList<Variable> Variables => _variables ??= MakeVariables();
-
-    private protected virtual IReadOnlyList<Variable> MakeVariables() => [.. CounterAndRate(), .. _slotVariables];
+    public virtual IReadOnlyList<Variable> Variables => _variables ??= [.. CounterAndRate(), .. _slotVariables];
 
     private protected IEnumerable<Variable> CounterAndRate()
     {
@@ -47,8 +45,9 @@ public abstract partial class Optimizer
     public void SaveOwnVariables(IVariableStore store)
     {
         ArgumentNullException.ThrowIfNull(store);
-        for (int i = 0; i < Variables.Count; i++)
-            store.Save(Key(i), Variables[i].ToNdArray());
+        IReadOnlyList<Variable> variables = Variables;
+        for (int i = 0; i < variables.Count; i++)
+            store.Save(Key(i), variables[i].ToNdArray());
     }
 
     /// <summary>
@@ -60,18 +59,19 @@ public abstract partial class Optimizer
     {
         ArgumentNullException.ThrowIfNull(store);
         using var _ = Enter();
-        if (store.Keys.Count != Variables.Count)
+        IReadOnlyList<Variable> variables = Variables;
+        if (store.Keys.Count != variables.Count)
         {
             throw new ArgumentException(
-                $"{Name}: the store has {store.Keys.Count} variables, the optimizer has {Variables.Count}. "
+                $"{Name}: the store has {store.Keys.Count} variables, the optimizer has {variables.Count}. "
                 + "Build it, with the settings it was saved with, before loading.", nameof(store));
         }
 
-        var values = new NdArray[Variables.Count];
+        var values = new NdArray[variables.Count];
         for (int i = 0; i < values.Length; i++)
         {
             if (!store.Keys.Contains(Key(i)))
-                throw new ArgumentException($"{Name}: the store has no key \"{Key(i)}\" ({Variables[i].Path}).", nameof(store));
+                throw new ArgumentException($"{Name}: the store has no key \"{Key(i)}\" ({variables[i].Path}).", nameof(store));
             values[i] = store.Load(Key(i));
         }
 
@@ -127,21 +127,19 @@ public abstract partial class Optimizer
         clone._iteration = [.. _iteration];
         clone._rate = (Array)_rate.Clone();
         clone._busy = 0;
-        clone._accepted = [];
-        clone._ordered = [];
-        clone._variableArrays = null;
         clone.ForgetVariables();
         return clone;
     }
 
     private protected void AssignAll(IReadOnlyList<NdArray> values)
     {
-        if (values.Count != Variables.Count)
-            throw new ArgumentException($"{Name}: {values.Count} values, the optimizer has {Variables.Count} variables.", nameof(values));
+        IReadOnlyList<Variable> variables = Variables;
+        if (values.Count != variables.Count)
+            throw new ArgumentException($"{Name}: {values.Count} values, the optimizer has {variables.Count} variables.", nameof(values));
         for (int i = 0; i < values.Count; i++)
-            Variables[i].CheckFits(values[i]);
+            variables[i].CheckFits(values[i]);
         for (int i = 0; i < values.Count; i++)
-            Variables[i].Assign(values[i]);
+            variables[i].Assign(values[i]);
     }
 
     static string Key(int index) => index.ToString(CultureInfo.InvariantCulture);

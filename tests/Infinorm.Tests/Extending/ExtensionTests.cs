@@ -13,7 +13,7 @@ public sealed class ExtensionTests
     const int Steps = 6;
 
     [Fact]
-    public void Every_stage_works_around_its_rule() =>
+    public void EveryStageWorksAroundItsRule() =>
         Gen.Select(Settings.Any.Where(IsElementwise), Gen.Int[0, 100], Gen.Int[0, 1000]).Sample((settings, length, seed) =>
         {
             Compare<float>(settings, length, seed);
@@ -21,7 +21,7 @@ public sealed class ExtensionTests
         });
 
     [Fact]
-    public void Its_variables_have_the_names_of_its_slots()
+    public void ItsVariablesHaveTheNamesOfItsSlots()
     {
         var adam = new Adam(0.1) { Name = "adam", UseEma = true };
         adam.Build(new Variable<float>("dense/kernel", new float[6], [3, 2]));
@@ -33,7 +33,7 @@ public sealed class ExtensionTests
     }
 
     [Fact]
-    public void Its_config_can_be_read_again_once_it_is_registered()
+    public void ItsConfigCanBeReadAgainOnceItIsRegistered()
     {
         var adam = new Adam(0.5, Beta1) { Name = "mine", ClipNorm = 1 };
         string text = adam.ToJson();
@@ -47,7 +47,7 @@ public sealed class ExtensionTests
     }
 
     [Fact]
-    public void It_can_be_wrapped_saved_and_loaded()
+    public void ItCanBeWrappedSavedAndLoaded()
     {
         Variable<float> straight = new("w", new float[] { 1, 2, 3 }), copy = new("w", new float[3]);
         Optimizer optimizer = new LossScaleOptimizer(new Adam(0.1) { GradientAccumulationSteps = 2 }, dynamicGrowthSteps: 1);

@@ -47,7 +47,7 @@ public sealed class FailedCalls
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void A_call_that_throws_changes_nothing(string name)
+    public void ACallThatThrowsChangesNothing(string name)
     {
         (Type exception, Action<Optimizer, Variable[], Gradient[]> call) = Calls[name];
         Gen.Select(Settings.Any, Model.Any.Where(model => model.Lengths[^1] > 0)).Sample(

@@ -49,7 +49,7 @@ public sealed class LengthIndependence
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Every_length_and_place_gives_the_same_bits(string settings, DType variable, DType gradient)
+    public void EveryLengthAndPlaceGivesTheSameBits(string settings, DType variable, DType gradient)
     {
         switch (variable, gradient)
         {
@@ -66,7 +66,7 @@ public sealed class LengthIndependence
     [Theory]
     [InlineData(Clip.Norm)]
     [InlineData(Clip.GlobalNorm)]
-    public void A_norm_does_not_depend_on_the_place(Clip clip)
+    public void ANormDoesNotDependOnThePlace(Clip clip)
     {
         var settings = new Settings(Clip: clip);
         for (int length = 1; length <= Longest; length += 7)

@@ -31,7 +31,7 @@ public sealed class NoGarbage
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void A_step_allocates_nothing(string name)
+    public void AStepAllocatesNothing(string name)
     {
         Optimizer optimizer = Optimizers[name]();
         Variable[] variables =

@@ -8,7 +8,7 @@ public sealed class OptimizerProperties
     const int Steps = 6;
 
     [Fact]
-    public void The_order_of_the_variables_changes_nothing() =>
+    public void TheOrderOfTheVariablesChangesNothing() =>
         Gen.Select(Settings.Any, Model.Single, Gen.Int[0, 1000]).Sample((settings, model, seed) =>
         {
             int[] order = [.. Enumerable.Range(0, model.Types.Length)];
@@ -26,7 +26,7 @@ public sealed class OptimizerProperties
         });
 
     [Fact]
-    public void A_run_saved_and_loaded_anywhere_goes_on_with_the_same_bits() =>
+    public void ARunSavedAndLoadedAnywhereGoesOnWithTheSameBits() =>
         Gen.Select(Settings.Any, Model.Any, Gen.Int[0, Steps]).Sample((settings, model, saveAt) =>
         {
             Variable[] variables = model.MakeVariables(), copies = model.MakeVariables();
@@ -43,7 +43,7 @@ public sealed class OptimizerProperties
         });
 
     [Fact]
-    public void StatelessApply_gives_what_Apply_does_and_changes_nothing() =>
+    public void StatelessApplyGivesWhatApplyDoesAndChangesNothing() =>
         Gen.Select(Settings.Any, Model.Any).Sample((settings, model) =>
         {
             Variable[] variables = model.MakeVariables();
@@ -63,7 +63,7 @@ public sealed class OptimizerProperties
         });
 
     [Fact]
-    public void SetWeights_and_Assign_carry_the_whole_state() =>
+    public void SetWeightsAndAssignCarryTheWholeState() =>
         Gen.Select(Settings.Any, Model.Any).Sample((settings, model) =>
         {
             Variable[] variables = model.MakeVariables(), copies = model.MakeVariables();

@@ -9,7 +9,7 @@ public sealed class Threads
     [InlineData(Clip.None)]
     [InlineData(Clip.Norm)]
     [InlineData(Clip.GlobalNorm)]
-    public void The_number_of_threads_changes_nothing(Clip clip)
+    public void TheNumberOfThreadsChangesNothing(Clip clip)
     {
         Settings settings = Settings.AllElementwise with { Clip = clip };
         string[] alone = Train(settings, threads: 1);

@@ -1,0 +1,61 @@
+namespace Infinorm.Tests;
+
+public class AdamaxTests
+{
+    [Fact]
+    public void HasTheDefaultsOfKeras()
+    {
+        var adamax = new Adamax();
+        Assert.Equal((0.9, 0.999, 1e-7), (adamax.Beta1, adamax.Beta2, adamax.Epsilon));
+        Assert.Equal((double)0.001f, adamax.CurrentLearningRate);
+    }
+
+    [Fact]
+    public void StepsAgainstTheSignOfTheFirstGradient()
+    {
+        float[] weights = [1, 2, 3, 4];
+        var adamax = new Adamax(0.5);
+        adamax.Build(new Variable<float>("w", weights));
+        StepInfo info = adamax.Apply([new float[] { 1, 6, 7, 2 }]);
+        Assert.Equal([0.5, 1.5, 2.5, 3.5], weights.Select(weight => (double)weight), (x, y) => Math.Abs(x - y) < 1e-4);
+        Assert.Equal(new StepInfo(StepResult.Updated, 0, null, null, 0.5), info);
+    }
+
+    [Fact]
+    public void DecaysAWeightWithoutGradientDirection()
+    {
+        float[] weights = [2];
+        var adamax = new Adamax(1.0) { WeightDecay = 0.004 };
+        adamax.Build(new Variable<float>("w", weights));
+        adamax.Apply([new float[1]]);
+        Assert.Equal(1.992f, weights[0]);
+    }
+
+    [Theory]
+    [InlineData(-0.1)]
+    [InlineData(1.1)]
+    [InlineData(double.NaN)]
+    public void RefusesABetaOutsideTheUnitInterval(double beta)
+    {
+        Refusal.Is<ArgumentOutOfRangeException>("beta1 must be in [0, 1].", () => new Adamax(beta1: beta));
+        Refusal.Is<ArgumentOutOfRangeException>("beta2 must be in [0, 1].", () => new Adamax(beta2: beta));
+    }
+
+    [Theory]
+    [InlineData(-1e-9)]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    public void RefusesAnEpsilonBelowZeroOrNotFinite(double epsilon) =>
+        Refusal.Is<ArgumentOutOfRangeException>("epsilon must be a finite number >= 0.", () => new Adamax(epsilon: epsilon));
+
+    [Fact]
+    public void TakesAFunctionAsRate()
+    {
+        double rate = 0.25;
+        var adamax = new Adamax(() => rate, beta1: 0.5);
+        Assert.Equal((0.25, 0.5), (adamax.CurrentLearningRate, adamax.Beta1));
+        rate = 0.125;
+        Assert.Equal(0.125, adamax.CurrentLearningRate);
+        Assert.DoesNotContain(adamax.Variables, variable => variable.Name == "learning_rate");
+    }
+}

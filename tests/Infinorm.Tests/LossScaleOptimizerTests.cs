@@ -1,0 +1,167 @@
+namespace Infinorm.Tests;
+
+public class LossScaleOptimizerTests
+{
+    static readonly float[] Finite = [8, -8];
+    static readonly float[] Infinite = [1, float.PositiveInfinity];
+
+    readonly Variable<float> _variable = new("w", new float[2]);
+    readonly Adamax _adamax = new(0.1) { Name = "inner", UseEma = true };
+
+    [Fact]
+    public void DividesGradientsByTheScale()
+    {
+        var plain = new Adamax(0.1);
+        var twin = new Variable<float>("w", new float[2]);
+        plain.Build(twin);
+        var scaled = new LossScaleOptimizer(_adamax, initialScale: 4);
+        scaled.Build(_variable);
+        Assert.Equal(6, scaled.ScaleLoss(1.5));
+        scaled.Apply([Finite]);
+        plain.Apply([new float[] { 2, -2 }]);
+        Assert.Equal(twin.Span, _variable.Span);
+    }
+
+    [Fact]
+    public void GrowsAfterFiniteSteps()
+    {
+        var scaled = new LossScaleOptimizer(_adamax, initialScale: 4, dynamicGrowthSteps: 2);
+        scaled.Build(_variable);
+        Assert.Equal([4, 8, 8, 16], Enumerable.Range(0, 4).Select(_ =>
+        {
+            scaled.Apply([Finite]);
+            return scaled.DynamicScale;
+        }));
+        Assert.Equal(0, scaled.SkippedSteps);
+    }
+
+    [Fact]
+    public void SkipsAStepThatIsNotFinite()
+    {
+        var scaled = new LossScaleOptimizer(_adamax, initialScale: 4, dynamicGrowthSteps: 2);
+        scaled.Build(_variable);
+        scaled.Apply([Finite]);
+        float[] before = _variable.Span.ToArray();
+        StepInfo info = scaled.Apply([Infinite]);
+        Assert.Equal((StepResult.Skipped, 0), (info.Result, info.MissingGradients));
+        Assert.Equal(before, _variable.Span.ToArray());
+        Assert.Equal((2.0, 1, 1), (scaled.DynamicScale, scaled.SkippedSteps, scaled.Iterations));
+        scaled.Apply([Finite]);
+        Assert.Equal(2, scaled.DynamicScale);
+    }
+
+    [Fact]
+    public void SkipsRowsThatAreNotFinite()
+    {
+        var table = new Variable<float>("table", new float[6], [3, 2]);
+        var scaled = new LossScaleOptimizer(_adamax);
+        scaled.Build(table);
+        Assert.Equal(StepResult.Skipped, scaled.Apply([Gradient.Rows([2], Infinite)]).Result);
+        Assert.Equal(StepResult.Updated, scaled.Apply([Gradient.Rows([2], Finite)]).Result);
+    }
+
+    [Fact]
+    public void PassesOnToTheInnerOptimizer()
+    {
+        var scaled = new LossScaleOptimizer(_adamax);
+        scaled.Build(_variable);
+        scaled.LearningRate = 0.25;
+        scaled.Apply([Finite]);
+        Assert.Equal((0.25, 1), (_adamax.CurrentLearningRate, _adamax.Iterations));
+        Assert.Equal([_variable], _adamax.TrainableVariables);
+        scaled.FinalizeVariableValues();
+        Assert.Equal(_adamax.Variables[2].ToNdArray().AsSpan<float>(), _variable.Span);
+    }
+
+    [Fact]
+    public void DoesNotStepWhileTheAveragesAreInTheVariables()
+    {
+        var scaled = new LossScaleOptimizer(_adamax);
+        scaled.Build(_variable);
+        scaled.Apply([Finite]);
+        using (scaled.UseAverages())
+        {
+            Refusal.Is<InvalidOperationException>(
+                "inner is in use: by another thread, or because its averages are in the variables.", () => scaled.Apply([Finite]));
+        }
+
+        scaled.Apply([Finite]);
+    }
+
+    [Fact]
+    public void SeesWhatHappensToTheInnerOptimizer()
+    {
+        var scaled = new LossScaleOptimizer(_adamax) { Name = "outer" };
+        Assert.Equal(
+            ["outer/iteration", "outer/learning_rate", "inner/iteration", "inner/learning_rate"],
+            scaled.Variables.Select(variable => variable.Path));
+        _adamax.LearningRate = new ExponentialDecay(0.1, 5, 0.5);
+        _adamax.Build(_variable);
+        Assert.Equal(
+            [
+                "outer/iteration", "outer/learning_rate", "outer/step_counter", "outer/dynamic_scale", "inner/iteration",
+                "inner/w_average", "inner/w_momentum", "inner/w_norm",
+            ],
+            scaled.Variables.Select(variable => variable.Path));
+    }
+
+    [Fact]
+    public void ClearsTheInnerFactor()
+    {
+        var adamax = new Adamax { LossScaleFactor = 8 };
+        _ = new LossScaleOptimizer(adamax);
+        Assert.Null(adamax.LossScaleFactor);
+    }
+
+    [Fact]
+    public void RefusesWhatItCannotWrap()
+    {
+        Assert.Throws<ArgumentNullException>(() => new LossScaleOptimizer(null!));
+        Refusal.Is<ArgumentException>(
+            "A LossScaleOptimizer cannot wrap another: gradients would be divided twice.",
+            () => new LossScaleOptimizer(new LossScaleOptimizer(_adamax)));
+        _adamax.Build(_variable);
+        Refusal.Is<ArgumentException>("inner is built already; wrap it before.", () => new LossScaleOptimizer(_adamax));
+    }
+
+    [Fact]
+    public void RefusesNumbersOutOfRange()
+    {
+        Refusal.Is<ArgumentOutOfRangeException>(
+            "initialScale must be a finite number > 0.", () => new LossScaleOptimizer(_adamax, initialScale: 0));
+        Refusal.Is<ArgumentOutOfRangeException>(
+            "dynamicGrowthSteps must be an integer >= 1.", () => new LossScaleOptimizer(_adamax, dynamicGrowthSteps: 0));
+        Refusal.Is<ArgumentOutOfRangeException>("initialScale must be a finite number > 0.", () => new LossScaleOptimizer(_adamax, double.NaN));
+    }
+
+    [Fact]
+    public void LeavesTheSharedSettingsToTheInnerOptimizer()
+    {
+        Check("WeightDecay", () => new LossScaleOptimizer(_adamax) { WeightDecay = 0.1 });
+        Check("ClipNorm", () => new LossScaleOptimizer(_adamax) { ClipNorm = 1 });
+        Check("ClipValue", () => new LossScaleOptimizer(_adamax) { ClipValue = 1 });
+        Check("GlobalClipNorm", () => new LossScaleOptimizer(_adamax) { GlobalClipNorm = 1 });
+        Check("UseEma", () => new LossScaleOptimizer(_adamax) { UseEma = true });
+        Check("EmaMomentum", () => new LossScaleOptimizer(_adamax) { EmaMomentum = 0.5 });
+        Check("EmaOverwriteFrequency", () => new LossScaleOptimizer(_adamax) { EmaOverwriteFrequency = 1 });
+        Check("LossScaleFactor", () => new LossScaleOptimizer(_adamax) { LossScaleFactor = 2 });
+        Check("GradientAccumulationSteps", () => new LossScaleOptimizer(_adamax) { GradientAccumulationSteps = 2 });
+
+        static void Check(string setting, Action make) =>
+            Refusal.Is<ArgumentException>($"LossScaleOptimizer does not support {setting}; set it on the inner optimizer.", make);
+    }
+
+    [Fact]
+    public void ReachesZeroAndInfinity()
+    {
+        var small = new LossScaleOptimizer(_adamax, float.Epsilon);
+        small.Build(_variable);
+        small.Apply([Infinite]);
+        Assert.Equal(0, small.DynamicScale);
+
+        var large = new LossScaleOptimizer(new Adamax(), float.MaxValue, dynamicGrowthSteps: 1);
+        large.Build(new Variable<float>("v", new float[2]));
+        large.Apply([Finite]);
+        Assert.Equal(double.PositiveInfinity, large.DynamicScale);
+    }
+}

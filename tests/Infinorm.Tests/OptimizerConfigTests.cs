@@ -1,0 +1,79 @@
+using System.Text.Json.Nodes;
+
+namespace Infinorm.Tests;
+
+/// <summary>Reading and finding optimizers; what Keras writes for which settings stands in the golden data.</summary>
+public class OptimizerConfigTests
+{
+    static Optimizer Read(string config) => Optimizer.FromConfig((JsonObject)JsonNode.Parse(config)!);
+
+    [Fact]
+    public void ReadsKeysInAnyOrderAndFillsTheRestWithDefaults()
+    {
+        var adamax = Assert.IsType<Adamax>(Read(
+            """{"config": {"epsilon": 1, "clipvalue": 2, "name": "x", "use_ema": true}, "registered_name": null, "class_name": "adamax"}"""));
+        Assert.Equal(("x", 1.0, 2.0, true, 0.9), (adamax.Name, adamax.Epsilon, adamax.ClipValue, adamax.UseEma, adamax.Beta1));
+    }
+
+    [Fact]
+    public void ReadsAZeroThatMeansOff()
+    {
+        Optimizer adamax = Read(
+            """{"class_name": "Adamax", "config": {"global_clipnorm": 0, "ema_overwrite_frequency": 0, "gradient_accumulation_steps": 0}}""");
+        Assert.Equal((null, null, null), (adamax.GlobalClipNorm, adamax.EmaOverwriteFrequency, adamax.GradientAccumulationSteps));
+    }
+
+    [Fact]
+    public void ReadsWithAnotherTypeForTheRate()
+    {
+        var config = (JsonObject)JsonNode.Parse("""{"class_name": "Adamax", "config": {"learning_rate": 0.1}}""")!;
+        Assert.Equal(0.1, Optimizer.FromConfig(config, DType.Float64).CurrentLearningRate);
+    }
+
+    [Fact]
+    public void KeepsNothingOfTheOptimizerItCopies()
+    {
+        var adamax = new Adamax(0.5) { Name = "a" };
+        adamax.Build(new Variable<float>("w", new float[1]));
+        adamax.Apply([new float[] { 1 }]);
+        var copy = Optimizer.FromConfig(adamax.GetConfig());
+        Assert.Equal(("a", 0.5, 0, false), (copy.Name, copy.CurrentLearningRate, copy.Iterations, copy.IsBuilt));
+    }
+
+    [Theory]
+    [InlineData("""{"class_name": "Adamax", "config": {"momentum": 1}}""", "Adamax: unknown config key 'momentum'; known are ")]
+    [InlineData("""{"class_name": "Adamax", "config": {"decay": 0.1}}""", "Adamax: config key 'decay' should be null, as it is no longer")]
+    [InlineData("""{"class_name": "Adamax", "config": {"beta_1": "x"}}""", "Adamax: config key 'beta_1' should be a number, found \"x\"")]
+    [InlineData("""{"class_name": "Adamax", "config": {"beta_1": 2}}""", "Adamax: beta1 must be in [0, 1].")]
+    [InlineData("""{"class_name": "Adamax", "config": {"clipnorm": -1}}""", "Adamax: ClipNorm must be a finite number > 0.")]
+    [InlineData(
+        """{"class_name": "Adamax", "config": {"clipnorm": 0, "clipvalue": 1}}""",
+        "Adamax: Only one of clipnorm, global_clipnorm and clipvalue can be set.")]
+    [InlineData("""{"class_name": "Adamax", "config": {"name": "a/b"}}""", "Adamax: Name must not be empty or contain '/': found \"a/b\".")]
+    [InlineData("""{"class_name": "Nope", "config": {}}""", "optimizer: no class 'Nope'; known are ")]
+    [InlineData("""{"config": {}}""", "optimizer: config key 'class_name' is missing")]
+    [InlineData(
+        """{"class_name": "LossScaleOptimizer", "config": {}}""", "LossScaleOptimizer: config key 'inner_optimizer' is missing")]
+    public void RefusesAConfigThatIsWrong(string config, string message) =>
+        Assert.StartsWith(message, Assert.Throws<FormatException>(() => Read(config)).Message);
+
+    [Fact]
+    public void FindsAnOptimizerByItsNameOrConfig()
+    {
+        Assert.IsType<Adamax>(Optimizer.Get("ADAMAX"));
+        Assert.Equal("x", Optimizer.Get(""" {"class_name": "Adamax", "config": {"name": "x"}}""").Name);
+        Refusal.Is<ArgumentException>("There is no optimizer \"adamex\".", () => Optimizer.Get("adamex"));
+        Assert.Throws<ArgumentNullException>(() => Optimizer.Get(null!));
+        Assert.Throws<FormatException>(() => Optimizer.Get("{"));
+    }
+
+    [Fact]
+    public void RefusesToRegisterAnotherClassUnderAKerasName()
+    {
+        Refusal.Is<ArgumentException>(
+            "'Adamax' is one of Keras's optimizers; register yours under a name of its own.",
+            () => Optimizer.Register("Adamax", _ => new Adamax()));
+        Assert.Throws<ArgumentException>(() => Optimizer.Register("", _ => new Adamax()));
+        Assert.Throws<ArgumentNullException>(() => Optimizer.Register("Mine", null!));
+    }
+}
