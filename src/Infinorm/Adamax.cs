@@ -18,6 +18,7 @@ public sealed class Adamax : Optimizer
 {
     Slot _momentum, _norm;
 
+#pragma warning disable RS0026 // A lambda does not go through a conversion to LearningRate, so it needs a constructor of its own.
     /// <summary>An Adamax with Keras's defaults.</summary>
     /// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>
     /// <param name="beta1">Decay of the mean of the gradients, in [0, 1]. Keras: <c>beta_1</c>.</param>
@@ -42,6 +43,8 @@ public sealed class Adamax : Optimizer
         : this(new LearningRate(learningRate), beta1, beta2, epsilon)
     {
     }
+
+#pragma warning restore RS0026
 
     /// <summary>Decay of the mean of the gradients.</summary>
     public double Beta1 { get; }
