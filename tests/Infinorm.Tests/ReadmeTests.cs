@@ -76,6 +76,6 @@ public partial class ReadmeTests
     [GeneratedRegex(@"        // snippet\n(.*?)        // end\n", RegexOptions.Singleline)]
     private static partial Regex Snippet();
 
-    [GeneratedRegex(@"`([A-Za-z0-9]+Tests\.[A-Za-z0-9_]+)`")]
+    [GeneratedRegex(@"`([A-Z][A-Za-z0-9]+\.[A-Z][A-Za-z0-9]+)`(?=[,| ])")]
     private static partial Regex TestName();
 }
