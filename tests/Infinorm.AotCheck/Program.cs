@@ -39,7 +39,12 @@ static IEnumerable<Optimizer> Optimizers()
     yield return new Adamax { Name = "plain" };
     yield return new Adamax(new CosineDecay(0.01, 10, warmupTarget: 0.1, warmupSteps: 3))
     {
-        Name = "all", WeightDecay = 0.01, GlobalClipNorm = 1, UseEma = true, EmaOverwriteFrequency = 2, GradientAccumulationSteps = 2,
+        Name = "all",
+        WeightDecay = 0.01,
+        GlobalClipNorm = 1,
+        UseEma = true,
+        EmaOverwriteFrequency = 2,
+        GradientAccumulationSteps = 2,
     };
     yield return new LossScaleOptimizer(new Adamax { Name = "inner", ClipNorm = 0.5 }, dynamicGrowthSteps: 2) { Name = "scaled" };
 }

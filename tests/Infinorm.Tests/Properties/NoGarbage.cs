@@ -2,7 +2,12 @@ using Infinorm.Numerics;
 
 namespace Infinorm.Tests.Properties;
 
+/// <summary>Runs while no other test does: collections and the runtime's own caches, which others fill, allocate on any thread.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;
+
 /// <summary>After the first steps a step allocates nothing, whatever is on.</summary>
+[Collection(nameof(Alone))]
 public sealed class NoGarbage
 {
     static readonly Dictionary<string, Func<Optimizer>> Optimizers = new()
