@@ -92,6 +92,23 @@ public class OptimizerStateTests
     }
 
     [Fact]
+    public void StatelessApplyTakesEverythingFromItsArguments()
+    {
+        _adamax.Build(_variable);
+        NdArray[] own =
+            [NdArray.Create([9L], shape: []), NdArray.Create([0.25f], shape: []), NdArray.Create([1f, 1, 1]), NdArray.Create([4f, 5, 6])];
+        var before = Snapshot.Of(_adamax, [_variable]);
+        (NdArray[] trainable, NdArray[] after) = _adamax.StatelessApply(own, [new float[] { 1, 2, 3 }], [NdArray.Create([7f, 8, 9])]);
+        before.AssertUnchanged(_adamax, [_variable]);
+
+        _adamax.SetWeights(own);
+        _variable.Assign<float>(7, 8, 9);
+        _adamax.Apply([new float[] { 1, 2, 3 }]);
+        Assert.Equal(_variable.Span, trainable[0].AsSpan<float>());
+        Assert.Equal(_adamax.Variables.Select(variable => variable.ToNdArray().Bytes.ToArray()), after.Select(array => array.Bytes.ToArray()));
+    }
+
+    [Fact]
     public void StatelessApplyKeepsTheExclusions()
     {
         var adamax = new Adamax(1.0) { WeightDecay = 0.5 };

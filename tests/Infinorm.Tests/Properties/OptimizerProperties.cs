@@ -1,4 +1,5 @@
 using CsCheck;
+using Infinorm.Numerics;
 
 namespace Infinorm.Tests.Properties;
 
@@ -78,6 +79,39 @@ public sealed class OptimizerProperties
             other.Apply(model.MakeGradients(Steps));
             Assert.Equal(ByPath(variables, optimizer), ByPath(copies, other));
         });
+
+    [Fact]
+    public void AGradientThatIsExactInEveryTypeMayHaveAnyType()
+    {
+        Gen<Settings> exact = Settings.Any.Where(settings => settings is
+        {
+            Clip: Clip.None or Clip.Value, LossScaleFactor: null or 8, GradientAccumulationSteps: null or 2,
+        });
+        Gen.Select(exact, Gen.Int[1, 70], Gen.Int[0, 1000]).Sample((settings, length, seed) =>
+        {
+            Variable[] Make() => [new Variable<float>("single", new float[length]), new Variable<double>("double", new double[length])];
+            Variable[] variables = Make();
+            Optimizer optimizer = Built(settings, variables);
+            Variable[][] copies = [Make(), Make(), Make(), Make()];
+            Optimizer[] optimizers = Array.ConvertAll(copies, copy => Built(settings, copy));
+            var random = new Random(seed);
+            for (int step = 0; step < Steps; step++)
+            {
+                double[] gradient = [.. Enumerable.Range(0, length).Select(_ => random.Next(-8, 9) / 4.0)];
+                Gradient[] kinds =
+                [
+                    gradient, Array.ConvertAll(gradient, value => (float)value), Array.ConvertAll(gradient, value => (Half)value),
+                    Array.ConvertAll(gradient, value => (BFloat16)(float)value),
+                ];
+                optimizer.Apply([kinds[1], kinds[0]]);
+                for (int kind = 0; kind < kinds.Length; kind++)
+                    optimizers[kind].Apply([kinds[kind], kinds[kind]]);
+            }
+
+            for (int kind = 0; kind < copies.Length; kind++)
+                Assert.Equal(ByPath(variables, optimizer), ByPath(copies[kind], optimizers[kind]));
+        });
+    }
 
     static Optimizer Built(Settings settings, Variable[] variables)
     {
