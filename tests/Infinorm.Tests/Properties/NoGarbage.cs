@@ -64,9 +64,17 @@ public sealed class NoGarbage
         // Two updates of every kind: with and without accumulation, skipped or not.
         for (int i = 0; i < 6; i++)
             step();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 12; i++)
-            step();
-        return GC.GetAllocatedBytesForCurrentThread() - before;
+
+        // What a step allocates, it allocates in every round; what the runtime allocates for its own tables, once.
+        long least = long.MaxValue;
+        for (int round = 0; round < 3; round++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 12; i++)
+                step();
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+
+        return least;
     }
 }
