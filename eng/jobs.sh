@@ -41,7 +41,7 @@ tests() {
         echo "   from $log:"
         grep -nE -A 12 '^failed |error ' "$log" | head -n 80 | sed 's/^/   | /'
     else
-        sed -n '/^Conformance/,/^[^ ]/p' "$log" | head -n 60 | sed 's/^/   | /'
+        grep -m 1 -A 40 ' cases of ' "$log" | sed -n '/^ *from /q;p' | sed 's/^/   | /'
     fi
 }
 
