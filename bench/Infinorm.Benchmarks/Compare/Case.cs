@@ -1,0 +1,67 @@
+using System.Globalization;
+
+namespace Infinorm.Benchmarks;
+
+/// <summary>One line of the comparison.</summary>
+/// <param name="Name">What <c>--case</c> selects and what stands in the <c>ratio</c> line.</param>
+/// <param name="Measure">Measures it within a budget.</param>
+sealed record Case(string Name, Func<Budget, Measurement> Measure);
+
+/// <summary>What came out of a case.</summary>
+/// <param name="Value">The number of the case: a median of ratios unless the case says otherwise.</param>
+/// <param name="Spread">The quartiles of the ratio over the rounds.</param>
+/// <param name="Seconds">The median time of one step of Infinorm.</param>
+/// <param name="Against">The median time of what it is compared with.</param>
+readonly record struct Measurement(double Value, (double Low, double High)? Spread = null, double? Seconds = null, double? Against = null)
+{
+    /// <summary>The first two contenders' times and the ratio of each round.</summary>
+    public static Measurement Of(Rounds rounds, Func<double[], double> ratio) => new(
+        rounds.Quantile(ratio, 0.5), (rounds.Quantile(ratio, 0.25), rounds.Quantile(ratio, 0.75)), rounds.Seconds(0), rounds.Seconds(1));
+}
+
+/// <summary>What the project promises for a case, on a quiet machine.</summary>
+/// <param name="Limit">The least or the most that the value may be.</param>
+/// <param name="AtLeast">Whether the limit is the least.</param>
+/// <param name="Of">A case whose value the limit is multiplied by.</param>
+sealed record Goal(double Limit, bool AtLeast, string? Of = null)
+{
+    static readonly string AllThreads = $"{Environment.ProcessorCount}T";
+
+    public static readonly IReadOnlyDictionary<string, Goal> ByCase = new Dictionary<string, Goal>
+    {
+        ["ceiling/64k/1T"] = Least(0.85),
+        ["ceiling/1M/1T"] = Least(0.90),
+        ["ceiling/25M/1T"] = Least(0.90),
+        [$"ceiling/1M/{AllThreads}"] = Least(0.90),
+        [$"ceiling/25M/{AllThreads}"] = Least(0.90),
+        ["torchsharp/1M/2T"] = Least(40),
+        ["torchsharp/25M/2T"] = Least(50),
+        ["torchsharp/mixed25M/2T"] = Least(7),
+        ["torchsharp/5000x256/2T"] = Least(200),
+        ["feature/clip"] = Most(1.3),
+        ["feature/decay+clip+ema"] = Most(1.5),
+        ["feature/all"] = Most(1.75),
+        ["feature/all-separate"] = new(1.7, AtLeast: true, Of: "feature/all"),
+        ["scaling/1M"] = Least(0.95),
+        ["scaling/25M"] = Least(0.95),
+        ["threads-allowed/16k"] = Most(1.05),
+        ["tiny/5000x256"] = Most(1.2),
+        ["alloc/step"] = Most(0),
+    };
+
+    static Goal Least(double limit) => new(limit, AtLeast: true);
+
+    static Goal Most(double limit) => new(limit, AtLeast: false);
+
+    /// <summary>Whether a value reaches the goal; null if that depends on a case that was not measured.</summary>
+    public bool? Met(double value, IReadOnlyDictionary<string, Measurement> results)
+    {
+        if (Of is not null && !results.ContainsKey(Of))
+            return null;
+        double limit = Of is null ? Limit : Limit * results[Of].Value;
+        return AtLeast ? value >= limit : value <= limit;
+    }
+
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{(AtLeast ? '≥' : '≤')} {Limit}{(Of is null ? "" : $" × {Of}")}");
+}

@@ -1,0 +1,160 @@
+using static Infinorm.Benchmarks.Workbench;
+
+namespace Infinorm.Benchmarks;
+
+/// <summary>Everything that <c>compare</c> can measure. A case prepares what it needs when it is measured.</summary>
+sealed class Cases(Workbench bench)
+{
+    // How long OpenMP's threads, which TorchSharp uses, keep spinning after their work.
+    static readonly TimeSpan TorchSettle = TimeSpan.FromMilliseconds(10);
+
+    static readonly (string Label, int Length)[] Lengths = [("1k", K), ("64k", 64 * K), ("1M", M), ("25M", 25 * M)];
+
+    static readonly int[] ThreadCounts = [.. new[] { 1, AllThreads }.Distinct()];
+
+    public IEnumerable<Case> All() =>
+        [.. CeilingCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Allocation()];
+
+    IEnumerable<Case> CeilingCases() =>
+        from length in Lengths
+        from threads in ThreadCounts
+        select new Case($"ceiling/{length.Label}/{threads}T", budget =>
+        {
+            Contender ceiling = bench.Ceiling(length.Length, threads, budget.Part(0.3));
+            Contender ours = bench.BareStep(length.Length, threads);
+            return Measurement.Of(Rounds.Measure([ours, ceiling], budget.Part(0.7), Settle(threads)), OtherOverOurs);
+        });
+
+    IEnumerable<Case> TorchCases()
+    {
+        yield return Torch("64k", [64 * K]);
+        yield return Torch("1M", [M]);
+        yield return Torch("25M", [25 * M]);
+        yield return Torch("mixed25M", MixedLengths());
+        yield return Torch("5000x256", Enumerable.Repeat(256, 5000));
+
+        static Case Torch(string label, IEnumerable<int> lengths) => new($"torchsharp/{label}/{AllThreads}T", budget =>
+        {
+            using var parameters = new TorchParameters(lengths, AllThreads);
+            Adamax optimizer = Bare(AllThreads);
+            optimizer.Build(parameters.Variables());
+            Gradient[] gradients = parameters.Gradients();
+            return Measurement.Of(
+                Rounds.Measure([new(() => optimizer.Apply(gradients)), new(parameters.Step)], budget, TorchSettle), OtherOverOurs);
+        });
+
+        // The tensors of a network with one large embedding: 100 weights, of which most have 16k to 512k elements, and 100 biases.
+        static int[] MixedLengths()
+        {
+            int[] lengths = [.. Enumerable.Range(0, 199).Select(i => i % 2 == 0 ? 256 << (i / 2 % 4) : 16 * K << (i / 2 % 6))];
+            return [.. lengths, 25 * M - lengths.Sum()];
+        }
+    }
+
+    IEnumerable<Case> PeerCases()
+    {
+        foreach ((string label, int length) in Lengths[1..])
+        {
+            yield return Peer($"tensorprimitives/{label}/1T", streams => new TensorPrimitivesCalls(streams.Length).Step);
+            yield return Peer($"plain/{label}/1T", _ => PlainLoop.Step);
+
+            Case Peer(string name, Func<Streams, HandWrittenStep> make) => new(name, budget =>
+            {
+                Streams streams = bench.Streams(length);
+                HandWrittenStep step = make(streams);
+                var theirs = new Contender(() => step(
+                    streams.Gradients.Span, streams.Weights.Span, streams.Momentum.Span, streams.Norm.Span, StepFactors.Typical));
+                return Measurement.Of(Rounds.Measure([bench.BareStep(length, 1), theirs], budget, Settle(1)), OtherOverOurs);
+            });
+        }
+    }
+
+    IEnumerable<Case> FeatureCases()
+    {
+        const int Length = 25 * M;
+        yield return Feature("clip", () => new() { GlobalClipNorm = 1 });
+        yield return Feature("decay", () => new() { WeightDecay = 0.004 });
+        yield return Feature("ema", () => new() { UseEma = true });
+        yield return Feature("accumulation", () => new() { GradientAccumulationSteps = 2 });
+        yield return Feature("decay+clip+ema", () => new() { WeightDecay = 0.004, GlobalClipNorm = 1, UseEma = true });
+        yield return Feature("all", AllFeatures);
+        yield return OverBare("all-separate", () => bench.SeparateStep(Length));
+
+        Case Feature(string name, Func<Adamax> optimizer) => OverBare(name, () => bench.Step(optimizer(), Length));
+
+        Case OverBare(string name, Func<Contender> step) => new($"feature/{name}", budget => Measurement.Of(
+            Rounds.Measure([step(), bench.BareStep(Length, AllThreads)], budget, Settle(AllThreads)), OursOverOther));
+    }
+
+    static Adamax AllFeatures() => new() { WeightDecay = 0.004, GlobalClipNorm = 1, UseEma = true, GradientAccumulationSteps = 2 };
+
+    IEnumerable<Case> ThreadCases()
+    {
+        if (AllThreads == 1)
+            yield break;
+        foreach ((string label, int length) in Lengths[2..])
+        {
+            // Our speed-up over the ceiling's own.
+            yield return new($"scaling/{label}", budget => Measurement.Of(
+                Rounds.Measure(
+                    [
+                        bench.BareStep(length, AllThreads), bench.BareStep(length, 1),
+                        bench.Ceiling(length, AllThreads, budget.Part(0.2)), bench.Ceiling(length, 1, budget.Part(0.2)),
+                    ],
+                    budget.Part(0.6), Settle(AllThreads)),
+                times => times[1] / times[0] / (times[3] / times[2])));
+        }
+        yield return new("threads-allowed/16k", budget => Measurement.Of(AllAgainstOne(16 * K, budget), OursOverOther));
+        yield return new("handoff/break-even", BreakEven);
+    }
+
+    /// <summary>The fewest elements, among powers of two, from which on all threads are at least 5 % faster than one.</summary>
+    Measurement BreakEven(Budget budget)
+    {
+        int[] lengths = [.. Enumerable.Range(12, 8).Select(power => 1 << power)];
+        var breakEven = new Measurement(double.PositiveInfinity);
+        foreach (int length in lengths.Reverse())
+        {
+            Measurement measurement = Measurement.Of(AllAgainstOne(length, budget.Part(1.0 / lengths.Length)), OtherOverOurs);
+            if (measurement.Value < 1.05)
+                break;
+            breakEven = measurement with { Value = length, Spread = null };
+        }
+        return breakEven;
+    }
+
+    Rounds AllAgainstOne(int length, Budget budget) =>
+        Rounds.Measure([bench.BareStep(length, AllThreads), bench.BareStep(length, 1)], budget, Settle(AllThreads));
+
+    Case Tiny() => new("tiny/5000x256", budget =>
+    {
+        const int Count = 5000, Length = 256;
+        Adamax optimizer = Bare(AllThreads);
+        optimizer.Build(Enumerable.Range(0, Count).Select(i => new Variable<float>($"tiny{i}", bench.Streams(Length).Weights.ToArray())));
+        Gradient[] gradients = [.. Enumerable.Range(0, Count).Select(_ => (Gradient)bench.Streams(Length).Gradients.ToArray())];
+        return Measurement.Of(
+            Rounds.Measure([new(() => optimizer.Apply(gradients)), bench.BareStep(Count * Length, AllThreads)], budget, Settle(AllThreads)),
+            OursOverOther);
+    });
+
+    /// <summary>The bytes that a step allocates, on all threads together: the most over the settings.</summary>
+    Case Allocation() => new("alloc/step", _ =>
+    {
+        const int Steps = 100, Length = 256 * K;
+        double most = 0;
+        foreach (Adamax optimizer in (ReadOnlySpan<Adamax>)[Bare(1), Bare(AllThreads), AllFeatures(), new() { ClipNorm = 1, EmaOverwriteFrequency = 2 }])
+        {
+            Contender step = bench.Step(optimizer, Length);
+            step.Step();
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            for (int i = 0; i < Steps; i++)
+                step.Step();
+            most = Math.Max(most, (double)(GC.GetTotalAllocatedBytes(precise: true) - before) / Steps);
+        }
+        return new(most);
+    });
+
+    static double OtherOverOurs(double[] times) => times[1] / times[0];
+
+    static double OursOverOther(double[] times) => times[0] / times[1];
+}

@@ -1,0 +1,57 @@
+namespace Infinorm.Benchmarks;
+
+/// <summary>What the cases share: memory, threads, and the optimizers and ceilings that several cases use.</summary>
+sealed class Workbench
+{
+    public const int K = 1024, M = 1024 * K;
+
+    public static readonly int AllThreads = Environment.ProcessorCount;
+
+    readonly Streams _streams = new(25 * M);
+    readonly SpinTeam _team = new(AllThreads);
+    readonly Dictionary<(int Length, int Threads), Contender> _bareSteps = [];
+    readonly Dictionary<(int Length, int Threads), Contender> _ceilings = [];
+
+    public Streams Streams(int length) => _streams.Take(length);
+
+    /// <summary>A step of an optimizer over one variable of the shared weights.</summary>
+    public Contender Step(Adamax optimizer, int length) => Step(optimizer, length, _streams.Gradients);
+
+    Contender Step(Adamax optimizer, int length, Memory<float> gradients)
+    {
+        optimizer.Build(new Variable<float>("weights", _streams.Weights[..length]));
+        Gradient[] gradient = [gradients[..length]];
+        var step = new Contender(() => optimizer.Apply(gradient));
+        if (optimizer.GradientAccumulationSteps is not 2)
+            return step;
+        // The updating call is timed: the dearest one. The call that only accumulates comes before it.
+        return new Contender(step.Step) { Before = step.Step, Single = true };
+    }
+
+    /// <summary>The step with no feature on.</summary>
+    public Contender BareStep(int length, int threads) => Cached(_bareSteps, length, threads, () => Step(Bare(threads), length));
+
+    public static Adamax Bare(int threads) => new() { MaxDegreeOfParallelism = threads };
+
+    /// <summary>The step with all features as separate passes.</summary>
+    public Contender SeparateStep(int length) =>
+        new(new SeparatePasses(Streams(length), _team, gradients => Step(Bare(AllThreads), length, gradients).Step).Step);
+
+    /// <summary>The fastest of the ceiling's variants.</summary>
+    public Contender Ceiling(int length, int threads, Budget budget) => Cached(_ceilings, length, threads, () =>
+    {
+        Contender[] variants = Benchmarks.Ceiling.Variants(Streams(length), threads == 1 ? null : _team);
+        Rounds rounds = Rounds.Measure(variants, budget, Settle(threads));
+        return variants[Enumerable.Range(0, variants.Length).MinBy(rounds.Seconds)];
+    });
+
+    /// <summary>How long spinning helper threads need to park after a step on so many threads.</summary>
+    public static TimeSpan Settle(int threads) => threads == 1 ? TimeSpan.Zero : TimeSpan.FromMilliseconds(1);
+
+    static Contender Cached(Dictionary<(int, int), Contender> cache, int length, int threads, Func<Contender> make)
+    {
+        if (!cache.TryGetValue((length, threads), out Contender? contender))
+            cache[(length, threads)] = contender = make();
+        return contender;
+    }
+}

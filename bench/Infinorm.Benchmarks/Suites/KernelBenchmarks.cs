@@ -1,0 +1,65 @@
+using BenchmarkDotNet.Attributes;
+using Infinorm.Numerics;
+
+namespace Infinorm.Benchmarks.Suites;
+
+/// <summary>The update rule on one thread, its memory in the cache: for every type, and for float also written by hand.</summary>
+public class KernelBenchmarks
+{
+    const int Length = 4096;
+
+    readonly Streams _streams = new(Length);
+    readonly TensorPrimitivesCalls _calls = new(Length);
+    readonly Gradient[] _gradients;
+    readonly Adamax[] _optimizers;
+
+    public KernelBenchmarks()
+    {
+        ReadOnlySpan<float> weights = _streams.Weights.Span, gradients = _streams.Gradients.Span;
+        _gradients =
+        [
+            Cast(gradients, x => x), Cast(gradients, x => (double)x), Cast(gradients, x => (Half)x), Cast(gradients, x => (BFloat16)x),
+        ];
+        _optimizers =
+        [
+            Build(Cast(weights, x => x)), Build(Cast(weights, x => (double)x)), Build(Cast(weights, x => (Half)x)),
+            Build(Cast(weights, x => (BFloat16)x)),
+        ];
+
+        static T[] Cast<T>(ReadOnlySpan<float> values, Func<float, T> cast)
+        {
+            var result = new T[values.Length];
+            for (int i = 0; i < result.Length; i++)
+                result[i] = cast(values[i]);
+            return result;
+        }
+
+        static Adamax Build<T>(T[] weights) where T : unmanaged
+        {
+            var optimizer = new Adamax { MaxDegreeOfParallelism = 1 };
+            optimizer.Build(new Variable<T>("weights", weights));
+            return optimizer;
+        }
+    }
+
+    [Benchmark(Baseline = true)]
+    public StepInfo Float() => _optimizers[0].Apply(_gradients[0]);
+
+    [Benchmark]
+    public StepInfo Double() => _optimizers[1].Apply(_gradients[1]);
+
+    [Benchmark]
+    public StepInfo Half() => _optimizers[2].Apply(_gradients[2]);
+
+    [Benchmark]
+    public StepInfo BFloat16() => _optimizers[3].Apply(_gradients[3]);
+
+    [Benchmark]
+    public void TensorPrimitives() => ByHand(_calls.Step);
+
+    [Benchmark]
+    public void Plain() => ByHand(PlainLoop.Step);
+
+    void ByHand(HandWrittenStep step) => step(
+        _streams.Gradients.Span, _streams.Weights.Span, _streams.Momentum.Span, _streams.Norm.Span, StepFactors.Typical);
+}
