@@ -11,12 +11,6 @@ var optimizer = new Option<string>("--optimizer") { Description = "The optimizer
 optimizer.AcceptOnlyFromAmong("adamax", "sgd");
 var output = new Option<FileInfo>("--out") { Description = "Where to draw loss and accuracy.", DefaultValueFactory = _ => new FileInfo("noisy-speech.png") };
 var compare = new Option<bool>("--compare") { Description = "Train with SGD with momentum too, the best of a few rates." };
-steps.Validators.Add(result =>
-{
-    if (result.GetValueOrDefault<int>() < 1)
-        result.AddError("--steps must be at least 1.");
-});
-
 var command = new RootCommand("Trains a recogniser of spoken digits with Adamax while the noise around the speech keeps changing.")
 {
     data, split, steps, seed, optimizer, output, compare,
@@ -25,6 +19,8 @@ command.SetAction(arguments =>
 {
     try
     {
+        if (arguments.GetValue(steps) < 1)
+            throw new InvalidDataException("--steps must be at least 1");
         FileInfo picture = arguments.GetRequiredValue(output);
         if (picture.Directory is { Exists: false })
             throw new DirectoryNotFoundException($"{picture.DirectoryName}: no such folder for the picture");
@@ -59,7 +55,7 @@ return parsed.Errors.Count > 0 ? Refuse(parsed) : parsed.Invoke();
 
 static int Refuse(ParseResult parsed)
 {
-    Console.Error.WriteLine(parsed.Errors[0].Message);
+    Console.Error.WriteLine(parsed.Errors[0].Message.Split('\n')[0].Trim());
     return 2;
 }
 
