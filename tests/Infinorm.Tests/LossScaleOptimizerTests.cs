@@ -93,7 +93,8 @@ public class LossScaleOptimizerTests
         var scaled = new LossScaleOptimizer(_adamax, initialScale: 4, dynamicGrowthSteps: 1, minimumScale: 1.5, maximumScale: 10);
         Assert.Equal((1.5, 10.0), (scaled.MinimumScale, scaled.MaximumScale));
         scaled.Build(_variable);
-        Assert.Equal([2, 1.5, 1.5, 3, 6, 10, 10, 5], new[] { Infinite, Infinite, Infinite, Finite, Finite, Finite, Finite, Infinite }.Select(gradient =>
+        float[][] gradients = [Infinite, Infinite, Infinite, Finite, Finite, Finite, Finite, Infinite];
+        Assert.Equal([2, 1.5, 1.5, 3, 6, 10, 10, 5], gradients.Select(gradient =>
         {
             scaled.Apply([gradient]);
             return scaled.DynamicScale;

@@ -83,7 +83,7 @@ public class OptimizerNarrowTests
         Assert.InRange(mean, 0.995 - (4 * deviation), 0.995 + (4 * deviation));
     }
 
-    /// <summary>A variable with master weights is trained as a float variable is, bit for bit, whatever is on, and is its rounding.</summary>
+    /// <summary>A variable with master weights is trained as a float variable is, bit for bit, and is its rounding.</summary>
     [Fact]
     public void MasterWeightsAreTheFloatRun() =>
         Gen.Select(Settings.Any, Model.Narrow, Gen.Bool).Sample((settings, model, isConstrained) =>
@@ -141,8 +141,10 @@ public class OptimizerNarrowTests
             new Variable<Half>("layer/h", new Half[] { (Half)5 }));
         Assert.Equal(
             [
-                "a/iteration", "a/learning_rate", "a/b_average", "a/f_average", "a/layer_h_average", "a/b_momentum", "a/b_norm", "a/f_momentum",
-                "a/f_norm", "a/layer_h_momentum", "a/layer_h_norm", "a/b_master", "a/layer_h_master",
+                "a/iteration", "a/learning_rate",
+                "a/b_average", "a/f_average", "a/layer_h_average",
+                "a/b_momentum", "a/b_norm", "a/f_momentum", "a/f_norm", "a/layer_h_momentum", "a/layer_h_norm",
+                "a/b_master", "a/layer_h_master",
             ],
             adamax.Variables.Select(variable => variable.Path));
         Assert.Equal([1f, 2, 3], Floats(adamax.Variables[^2]));

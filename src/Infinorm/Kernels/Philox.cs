@@ -17,17 +17,19 @@ static class Philox
     /// and are left undefined.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Encrypt(
-        ref Vector256<ulong> word0, ref Vector256<ulong> word1, ref Vector256<ulong> word2, ref Vector256<ulong> word3, uint key0, uint key1)
+    public static void Generate(
+        ref Vector256<ulong> word0, ref Vector256<ulong> word1, ref Vector256<ulong> word2, ref Vector256<ulong> word3,
+        uint key0, uint key1)
     {
+        Vector256<ulong> roundKey0 = Vector256.Create((ulong)key0), roundKey1 = Vector256.Create((ulong)key1);
         for (int round = 0; round < Rounds; round++)
         {
             Vector256<ulong> product0 = Multiply(word0, 0xD2511F53), product1 = Multiply(word2, 0xCD9E8D57);
-            word0 = (product1 >> 32) ^ word1 ^ Vector256.Create((ulong)key0);
-            word2 = (product0 >> 32) ^ word3 ^ Vector256.Create((ulong)key1);
+            word0 = (product1 >> 32) ^ word1 ^ roundKey0;
+            word2 = (product0 >> 32) ^ word3 ^ roundKey1;
             (word1, word3) = (product1, product0);
-            key0 += 0x9E3779B9;
-            key1 += 0xBB67AE85;
+            roundKey0 += Vector256.Create(0x9E3779B9UL);
+            roundKey1 += Vector256.Create(0xBB67AE85UL);
         }
     }
 

@@ -49,7 +49,7 @@ readonly unsafe struct StochasticRounding(int seed, long call)
     {
         Vector256<ulong> word0 = Vector256.Create((ulong)(start / ElementsPerCounter)) + Vector256<ulong>.Indices;
         Vector256<ulong> word1 = Vector256.Create((ulong)variable), word2 = Vector256.Create((ulong)call), word3 = word2 >> 32;
-        Philox.Encrypt(ref word0, ref word1, ref word2, ref word3, (uint)seed, 0);
+        Philox.Generate(ref word0, ref word1, ref word2, ref word3, (uint)seed, 0);
 
         // Eight elements take the lower halves of words 0 and 1 of the four counters in turn, eight the upper halves; then words 2 and 3.
         Vector256<uint> lower = Interleave(word0, word1), upper = Interleave(word2, word3);

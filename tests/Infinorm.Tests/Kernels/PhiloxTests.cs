@@ -20,7 +20,7 @@ public class PhiloxTests
         // The other lanes hold other counters, and the upper halves of all rubbish.
         Vector256<ulong>[] words = Array.ConvertAll(
             counter, word => Vector256.Create(7UL, word, word, ~word) | Vector256.Create(0xABCD_EF01_0000_0000));
-        Philox.Encrypt(ref words[0], ref words[1], ref words[2], ref words[3], key[0], key[1]);
+        Philox.Generate(ref words[0], ref words[1], ref words[2], ref words[3], key[0], key[1]);
         Assert.Equal(expected, Array.ConvertAll(words, word => (uint)word[1]));
         Assert.Equal(expected, Array.ConvertAll(words, word => (uint)word[2]));
         Assert.NotEqual(expected, Array.ConvertAll(words, word => (uint)word[0]));

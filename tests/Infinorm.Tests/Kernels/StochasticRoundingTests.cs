@@ -9,7 +9,6 @@ public unsafe class StochasticRoundingTests
     const int Seed = 7, Variable = 3;
     const long Call = 0x1_0000_0005;
 
-    /// <summary>Every 16-bit float that is a number, and infinity.</summary>
     public static TheoryData<DType> Types => [DType.Float16, DType.BFloat16];
 
     static float Widen(DType type, ushort bits) =>
@@ -38,7 +37,6 @@ public unsafe class StochasticRoundingTests
     {
         ushort[] all = [.. Enumerable.Range(0, 1 << 16).Select(bits => (ushort)bits).Where(bits => !float.IsNaN(Widen(type, bits)))];
         Assert.Equal(all, Round(Array.ConvertAll(all, bits => Widen(type, bits)), type));
-        Assert.Contains(float.PositiveInfinity, all.Select(bits => Widen(type, bits)));
     }
 
     [Theory]
@@ -50,7 +48,8 @@ public unsafe class StochasticRoundingTests
             float.NaN, -float.NaN, BitConverter.UInt32BitsToSingle(0x7F800001), BitConverter.UInt32BitsToSingle(0x7FFFFFFF),
             BitConverter.UInt32BitsToSingle(0xFFFFFFFF),
         ];
-        Assert.All(Round([.. Enumerable.Repeat(values, 100).SelectMany(v => v)], type), bits => Assert.True(float.IsNaN(Widen(type, bits))));
+        ushort[] rounded = Round([.. Enumerable.Repeat(values, 100).SelectMany(v => v)], type);
+        Assert.All(rounded, bits => Assert.True(float.IsNaN(Widen(type, bits))));
     }
 
     /// <summary>Between two neighbours, so many of the 65,536 random numbers give the upper one as it is parts of the way there.</summary>
@@ -84,14 +83,12 @@ public unsafe class StochasticRoundingTests
 
     [Theory]
     [MemberData(nameof(Types))]
-    public void WhatIsFarBeyondTheRangeBecomesInfinity(DType type)
+    public void BeyondTheRangeItIsInfinity(DType type)
     {
-        Assert.All(Round([.. Enumerable.Repeat(float.PositiveInfinity, 40)], type), bits => Assert.Equal(float.PositiveInfinity, Widen(type, bits)));
-        if (type == DType.Float16)
-            Assert.All(Round([.. Enumerable.Repeat(-70000f, 40)], type), bits => Assert.Equal(float.NegativeInfinity, Widen(type, bits)));
+        float beyond = type == DType.Float16 ? 65536 : float.PositiveInfinity;
+        Assert.All(Round([.. Enumerable.Repeat(-beyond, 40)], type), bits => Assert.Equal(float.NegativeInfinity, Widen(type, bits)));
     }
 
-    /// <summary>Below the smallest Half, the mean of very many is the value, but for what is less than 2^-40.</summary>
     [Theory]
     [InlineData(DType.BFloat16, 0.7123f)]
     [InlineData(DType.BFloat16, -3.3e-5f)]
