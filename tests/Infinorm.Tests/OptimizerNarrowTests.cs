@@ -207,6 +207,20 @@ public class OptimizerNarrowTests
         Assert.Equal([4.0001f, 5.0001f, 6.0001f], Floats(adamax.Variables[^1]));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ACallThatAccumulatesConstrainsWhatIsInTheVariable(bool useMasterWeights)
+    {
+        var adamax = new Adamax(1e-3) { UseMasterWeights = useMasterWeights, GradientAccumulationSteps = 3 };
+        adamax.Build(new Variable<BFloat16>("w", _memory) { Constraint = new NonNeg() });
+        adamax.Apply(_gradient);
+        Assert.Equal([1f, 2, 3], Floats());
+        _memory[1] = (BFloat16)(-4f);
+        adamax.Apply(_gradient);
+        Assert.Equal([1f, 0, 3], Floats());
+    }
+
     [Fact]
     public void AConstraintIsRoundedAtRandomFromUnroundedValues()
     {
