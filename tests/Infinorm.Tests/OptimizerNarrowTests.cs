@@ -1,4 +1,5 @@
 using CsCheck;
+using Infinorm.Kernels;
 using Infinorm.Numerics;
 using Infinorm.Tests.Properties;
 
@@ -245,6 +246,38 @@ public class OptimizerNarrowTests
         adamax.Apply(new float[] { 1, 1 }, Enumerable.Repeat(1.001f, 100).ToArray());
         Assert.Equal([1 - 0.001f, 2 - 0.001f], single.Span);
         Assert.All(scale.Span.ToArray(), value => Assert.Equal(BFloat16.One, value)); // what replaces a variable does not add up
+    }
+
+    /// <summary>In a training whose averages overwrite in every call, the averages are what is rounded, so it can be done again.</summary>
+    [Fact]
+    public unsafe void TheBitsAreThoseOfSeedCallVariableAndElement()
+    {
+        const int seed = -9;
+        Variable<BFloat16>[] variables = [new("short", Ones(3)), new("long", Ones(40_000))];
+        float[][] gradients = [.. variables.Select(v => Enumerable.Range(0, v.Length).Select(i => MathF.Sin(i)).ToArray())];
+        var adamax = new Adamax(1e-3)
+        {
+            UseStochasticRounding = true,
+            RoundingSeed = seed,
+            GradientAccumulationSteps = 2,
+            UseEma = true,
+            EmaMomentum = 0.7,
+            EmaOverwriteFrequency = 1,
+        };
+        adamax.Build(variables);
+        for (int call = 0; call < 6; call++)
+        {
+            adamax.Apply(gradients[0], gradients[1]);
+            for (int i = 0; i < variables.Length; i++)
+            {
+                float[] averages = Floats(adamax.Variables[2 + i]);
+                var expected = new BFloat16[averages.Length];
+                fixed (float* source = averages)
+                fixed (BFloat16* target = expected)
+                    new StochasticRounding(seed, call).Round(source, (ushort*)target, DType.BFloat16, i, 0, averages.Length);
+                Assert.Equal(expected, variables[i].Span);
+            }
+        }
     }
 
     [Fact]
