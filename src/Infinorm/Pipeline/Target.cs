@@ -56,9 +56,6 @@ unsafe struct Target
     /// <summary>Whether the variable is held in fewer bits than it is computed in.</summary>
     public readonly bool IsNarrow => Spot.DType != ComputeType;
 
-    /// <summary>Whether the rule can step the variable where it lies.</summary>
-    public readonly bool IsDirect => !IsNarrow && !OverwrittenByGradient;
-
     /// <summary>The type a gradient has from the first stage on: 16-bit ones are widened, and a 16-bit variable's are float.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly DType GradientType(DType gradient) =>
