@@ -98,7 +98,6 @@ public abstract partial class Optimizer
         _slotVariables = [];
         _slotOwners = [];
         _trainable = [];
-        _accepted = [];
         _ordered = [];
         _variableArrays = null;
     }
