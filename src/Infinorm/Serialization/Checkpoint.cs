@@ -14,8 +14,9 @@ static class Checkpoint
     {
         var info = new CheckpointInfo(
             optimizer.GetConfig(), optimizer.FloatX, [.. optimizer.WeightDecayExclusions.Select(variable => variable.Path)]);
-        SafetensorsWriter.Write(
-            stream, info.ToMetadata(), State(optimizer, includeVariables).Select(tensor => SafetensorsTensor.Of(tensor.Name, tensor.Variable)));
+        IEnumerable<SafetensorsTensor> tensors =
+            State(optimizer, includeVariables).Select(tensor => SafetensorsTensor.Of(tensor.Name, tensor.Variable));
+        SafetensorsWriter.Write(stream, info.ToMetadata(), tensors);
     }
 
     /// <summary>Makes the optimizer that was saved, for these variables, and loads all values.</summary>
@@ -38,7 +39,7 @@ static class Checkpoint
         optimizer.ExcludeFromWeightDecay(variables.Where(variable => IsExcluded(variable, info, renames)));
         optimizer.Build(variables);
         List<Transfer> transfers = Plan(file, optimizer, options, renames, []);
-        Carry(file, transfers, canFail: transfer => transfer.Tensor.Kind == VariablesKind); // what is new need not be put back
+        Carry(file, transfers, isKept: transfer => transfer.Tensor.Kind == VariablesKind); // what is new need not be put back
         return optimizer;
     }
 
@@ -51,7 +52,7 @@ static class Checkpoint
         var renames = new Renames(options.Rename);
         List<string> differences = SettingDifferences(info, optimizer, options, renames);
         List<Transfer> transfers = Plan(file, optimizer, options, renames, differences);
-        Carry(file, transfers, canFail: _ => true);
+        Carry(file, transfers, isKept: _ => true);
     }
 
     /// <summary>Every tensor of a checkpoint.</summary>
@@ -66,7 +67,8 @@ static class Checkpoint
             if (!names.Add(tensor.Name))
             {
                 throw new InvalidOperationException(
-                    $"{optimizer.Name}: two of its tensors are named \"{tensor.Name}\" in a checkpoint. Give each variable a path of its own.");
+                    $"{optimizer.Name}: two of its tensors are named \"{tensor.Name}\" in a checkpoint. "
+                    + "Give each variable a path of its own.");
             }
         }
 
@@ -91,7 +93,7 @@ static class Checkpoint
         {
             bool inFile = IsExcluded(variable, info, renames);
             if (inFile != excluded.Contains(variable))
-                differences.Add($"setting {exclusions}: {variable.Path} is {(inFile ? "in the file's, not in those here" : "not in the file's, but in those here")}");
+                differences.Add($"setting {exclusions}: {variable.Path} is excluded {(inFile ? "in the file, not here" : "here, not in the file")}");
         }
 
         return differences;
@@ -136,7 +138,7 @@ static class Checkpoint
     }
 
     /// <summary>Reads straight to where the values live. If the disk fails meanwhile, what they were is put back.</summary>
-    static void Carry(SafetensorsFile file, List<Transfer> transfers, Predicate<Transfer> canFail)
+    static void Carry(SafetensorsFile file, List<Transfer> transfers, Predicate<Transfer> isKept)
     {
         var former = new List<(Variable Variable, Variable Copy)>();
         try
@@ -144,7 +146,7 @@ static class Checkpoint
             foreach (Transfer transfer in transfers)
             {
                 Variable variable = transfer.Tensor.Variable;
-                if (canFail(transfer))
+                if (isKept(transfer))
                     former.Add((variable, variable.Copy()));
                 if (variable.DType == transfer.Entry.DType)
                     file.Read(transfer.Entry, variable);
