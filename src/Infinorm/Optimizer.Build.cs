@@ -8,6 +8,7 @@ public abstract unsafe partial class Optimizer
     Variable[] _trainable = [];
     Dictionary<Variable, int> _indices = [];
     IReadOnlyList<Variable> _slotVariables = [];
+    IReadOnlyList<(string Slot, Variable Of)> _slotOwners = [];
     BlockPipeline? _pipeline;
     Arena? _arena;
 
@@ -163,6 +164,7 @@ public abstract unsafe partial class Optimizer
     void NameSlots(IReadOnlyList<string> names, string path)
     {
         var variables = new List<Variable>();
+        var owners = new List<(string, Variable)>();
         BlockPipeline pipeline = _pipeline!;
         foreach (ref Target target in pipeline.Targets)
         {
@@ -192,10 +194,12 @@ public abstract unsafe partial class Optimizer
         }
 
         _slotVariables = variables;
+        _slotOwners = owners;
 
         void Add(in Target target, byte* address, string name, Action? beforeLook = null)
         {
             Variable of = target.Variable;
+            owners.Add((name, of));
             string slotPath = $"{path}/{of.Path.Replace('/', '_')}_{name}";
             variables.Add(target.ComputeType == DType.Float64
                 ? new Variable<double>(slotPath, _arena!.View<double>(address, of.Length, beforeLook), of.Shape)
