@@ -110,30 +110,27 @@ public sealed class AtomicFileTests : IDisposable
         Assert.Equal("new", File.ReadAllText(_folder / "disk/real"));
     }
 
-    [Fact]
-    public void Without_permission_the_former_file_stays()
+    [Theory]
+    [InlineData(0b101_101_101, 0b110_110_110)]
+    [InlineData(0b111_111_111, 0b100_100_100)]
+    public void Without_permission_to_write_the_folder_or_the_file_the_former_file_stays(int folderMode, int fileMode)
     {
         if (OperatingSystem.IsWindows())
             return;
         Write("one");
-        using var folder = new Unprivileged(_folder / "", UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
-        Assert.Throws<UnauthorizedAccessException>(() => Write("two"));
-        Assert.Equal("one", File.ReadAllText(_path));
-        Assert.Equal(["state"], _folder.Files);
-    }
-
-    [Fact]
-    public void A_file_that_may_not_be_written_is_not_replaced()
-    {
-        if (OperatingSystem.IsWindows())
-            return;
-        Write("one");
-        const UnixFileMode everything = (UnixFileMode)0b111_111_111;
-        const UnixFileMode readOnly = UnixFileMode.UserRead | UnixFileMode.OtherRead;
-        File.SetUnixFileMode(_folder / "", everything);
-        using var file = new Unprivileged(_path, readOnly);
-        Assert.Throws<UnauthorizedAccessException>(() => Write("two"));
-        Assert.Equal("one", File.ReadAllText(_path));
+        File.SetUnixFileMode(_path, (UnixFileMode)fileMode);
+        File.SetUnixFileMode(_folder / "", (UnixFileMode)folderMode);
+        try
+        {
+            using var _ = new Unprivileged();
+            Assert.Throws<UnauthorizedAccessException>(() => Write("two"));
+            Assert.Equal("one", File.ReadAllText(_path));
+            Assert.Equal(["state"], _folder.Files);
+        }
+        finally
+        {
+            File.SetUnixFileMode(_folder / "", (UnixFileMode)0b111_111_111);
+        }
     }
 
     [Fact]
@@ -149,30 +146,17 @@ public sealed class AtomicFileTests : IDisposable
 
     void Write(string text, int keep = 0) => AtomicFile.Write(_path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)), keep);
 
-    /// <summary>Sets a mode until disposed, and takes from this thread root's right to ignore it.</summary>
+    /// <summary>Takes from this thread root's right to ignore permissions, until it is disposed.</summary>
     sealed class Unprivileged : IDisposable
     {
-        readonly string _path;
-        readonly UnixFileMode _mode;
+        const int Nobody = 65534;
+
+        readonly bool _wasRoot = OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess;
         readonly int _user;
 
-#pragma warning disable CA1416 // The tests that use it return on Windows.
-        public Unprivileged(string path, UnixFileMode mode)
-        {
-            _path = path;
-            _mode = File.GetUnixFileMode(path);
-            File.SetUnixFileMode(path, mode);
-            if (OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess)
-                _user = SetFileSystemUser(65534); // nobody
-        }
+        public Unprivileged() => _user = _wasRoot ? SetFileSystemUser(Nobody) : 0;
 
-        public void Dispose()
-        {
-            if (OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess)
-                SetFileSystemUser(_user);
-            File.SetUnixFileMode(_path, _mode);
-        }
-#pragma warning restore CA1416
+        public void Dispose() => _ = _wasRoot ? SetFileSystemUser(_user) : 0;
 
         [DllImport("libc", EntryPoint = "setfsuid")]
         static extern int SetFileSystemUser(int user);
