@@ -23,23 +23,30 @@ public sealed partial class KerasArchive
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         using FileStream stream = File.OpenRead(path);
+        return Open(path, stream, modelConfig);
+    }
+
+    /// <summary>As <see cref="Open(string, JsonObject?)"/>, of a stream that can seek.</summary>
+    internal static KerasArchive Open(string file, Stream stream, JsonObject? modelConfig = null)
+    {
         Span<byte> start = stackalloc byte[Hdf5Reader.Signature.Length];
+        stream.Position = 0;
         start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         stream.Position = 0;
         if (start.SequenceEqual(Hdf5Reader.Signature))
         {
             if (stream.Length > Array.MaxLength)
-                throw new InvalidFileException(path, $"{stream.Length} bytes; more than {Array.MaxLength} are not supported");
+                throw new InvalidFileException(file, $"{stream.Length} bytes; more than {Array.MaxLength} are not supported");
             var image = new byte[stream.Length];
             stream.ReadExactly(image);
-            return new KerasArchive(path, image, Hdf5Reader.Read(path, image), [], modelConfig, metadata: null);
+            return new KerasArchive(file, image, Hdf5Reader.Read(file, image), [], modelConfig, metadata: null);
         }
 
         if (!start.StartsWith(ZipSignature))
-            throw new InvalidFileException(path, "neither a .keras archive (a zip file) nor a .weights.h5 file (HDF5)");
+            throw new InvalidFileException(file, "neither a .keras archive (a zip file) nor a .weights.h5 file (HDF5)");
         if (modelConfig is not null)
-            throw new ArgumentException($"{path} has a config of its own.", nameof(modelConfig));
-        return OpenArchive(path, stream);
+            throw new ArgumentException($"{file} has a config of its own.", nameof(modelConfig));
+        return OpenArchive(file, stream);
     }
 
     /// <summary>Makes an archive from its parts, as <see cref="Locations"/>, <see cref="Read"/> and the other properties give them.</summary>
@@ -103,29 +110,43 @@ public sealed partial class KerasArchive
                 $"{_file} has no model config, which a {ArchiveExtension} archive needs; save it as {WeightsExtension}.");
         }
 
-        StoreOptimizer();
-        StoreWeights();
-        AtomicFile.Write(path, stream =>
-        {
-            if (isArchive)
-                ZipEntry.WriteAll(stream, Entries());
-            else if (_image is not null)
-                stream.Write(_image);
-            else
-                Hdf5Writer.Write(stream, _root);
-        }, keep);
+        Store();
+        AtomicFile.Write(path, stream => WriteStored(stream, isArchive), keep);
     }
 
-    static KerasArchive OpenArchive(string path, Stream stream)
+    /// <summary>As <see cref="Save"/>, to a stream that can seek.</summary>
+    internal void Write(Stream stream, bool isArchive)
     {
-        List<ZipEntry> entries = ZipEntry.ReadAll(path, stream);
+        Store();
+        WriteStored(stream, isArchive);
+    }
+
+    void Store()
+    {
+        StoreOptimizer();
+        StoreWeights();
+    }
+
+    void WriteStored(Stream stream, bool isArchive)
+    {
+        if (isArchive)
+            ZipEntry.WriteAll(stream, Entries());
+        else if (_image is not null)
+            stream.Write(_image);
+        else
+            Hdf5Writer.Write(stream, _root);
+    }
+
+    static KerasArchive OpenArchive(string file, Stream stream)
+    {
+        List<ZipEntry> entries = ZipEntry.ReadAll(file, stream);
         byte[] image = Content(WeightsEntry);
-        JsonObject config = JsonText.Parse(path, ConfigEntry, Content(ConfigEntry));
-        JsonObject metadata = JsonText.Parse(path, MetadataEntry, Content(MetadataEntry));
-        return new KerasArchive(path, image, Hdf5Reader.Read(path, image), entries, config, metadata);
+        JsonObject config = JsonText.Parse(file, ConfigEntry, Content(ConfigEntry));
+        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Content(MetadataEntry));
+        return new KerasArchive(file, image, Hdf5Reader.Read(file, image), entries, config, metadata);
 
         byte[] Content(string name) => entries.Find(entry => entry.Name == name)?.Content
-            ?? throw new InvalidFileException(path, name == WeightsEntry && entries.Exists(entry => entry.Name == "model.weights.json")
+            ?? throw new InvalidFileException(file, name == WeightsEntry && entries.Exists(entry => entry.Name == "model.weights.json")
                 ? "weights in several files (shards) are not supported"
                 : $"not a .keras archive: it has no {name}");
     }

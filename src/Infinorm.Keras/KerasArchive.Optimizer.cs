@@ -15,6 +15,9 @@ public sealed partial class KerasArchive
     /// <summary>Whether the file holds an optimizer's variables.</summary>
     public bool HasOptimizerState => _root.Find(VarsGroup)?.Datasets.Count > 0;
 
+    /// <summary>The group in which it is not known what comes first; null if the order of all variables is known.</summary>
+    internal string? UnorderedGroup => _model.UnorderedGroup;
+
     /// <summary>
     /// The optimizer whose state and settings <see cref="Save"/> writes: the one that <see cref="LoadOptimizer"/> loaded, or another that is
     /// built. Null, at first, for leaving what is stored as it is.
@@ -62,7 +65,7 @@ public sealed partial class KerasArchive
     public Optimizer LoadOptimizer(Optimizer? optimizer = null, IEnumerable<Variable>? variables = null)
     {
         bool allFromFile = optimizer is null && variables is null;
-        if (variables is null && _model.UnorderedGroup is { } group)
+        if (variables is null && UnorderedGroup is { } group)
         {
             throw new InvalidOperationException(
                 $"{_file}: in which order the model has the variables of {group} is not known. "

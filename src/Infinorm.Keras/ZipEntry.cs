@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.IO.Hashing;
 
 namespace Infinorm.Keras;
 
@@ -62,6 +63,8 @@ sealed record ZipEntry(string Name, byte[] Content, DateTimeOffset Written, bool
         stream.ReadExactly(content);
         if (stream.ReadByte() >= 0)
             throw new InvalidFileException(file, $"{entry.FullName} is longer than the {entry.Length} bytes it should have");
+        if (Crc32.HashToUInt32(content) != entry.Crc32)
+            throw new InvalidFileException(file, $"{entry.FullName} is damaged: its checksum is another one");
         return new ZipEntry(entry.FullName, content, entry.LastWriteTime, entry.CompressedLength == entry.Length, entry.ExternalAttributes);
     }
 }

@@ -78,9 +78,7 @@ sealed partial class Hdf5Reader
             throw Unsupported(path, "has no data (they were never written)");
         if (address > (ulong)_image.Length || length > (ulong)_image.Length - address)
             throw Invalid($"{path}: {length} bytes at {address} reach beyond the file's end at {_image.Length}");
-        _dataBudget -= (long)length;
-        if (_dataBudget < 0)
-            throw Invalid("its datasets hold more than the file: they overlap");
+        _data.Add(((int)address, (int)(address + length), path));
         return _image.AsMemory((int)address, (int)length);
     }
 

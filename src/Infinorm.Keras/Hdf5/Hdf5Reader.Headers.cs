@@ -52,9 +52,9 @@ sealed partial class Hdf5Reader
         Visit(address, what);
         var blocks = new Queue<(ulong Address, ulong Length)>();
         var messages = new List<Message>();
-        Hdf5Cursor cursor = At(address, 16, what);
-        if (cursor.Take(4).SequenceEqual("OHDR"u8))
+        if (Slice(address, 4, what).SequenceEqual("OHDR"u8))
         {
+            Hdf5Cursor cursor = At(address + 4, 2, what);
             cursor.Version(2);
             byte flags = cursor.Byte();
             ulong start = address + 6 + ((flags & 0x20) != 0 ? 16UL : 0) + ((flags & 0x10) != 0 ? 4UL : 0);
@@ -66,7 +66,7 @@ sealed partial class Hdf5Reader
         }
         else
         {
-            cursor = At(address, 16, what);
+            Hdf5Cursor cursor = At(address, 16, what);
             cursor.Version(1);
             cursor.Skip(7);
             blocks.Enqueue((address + 16, cursor.UInt32()));

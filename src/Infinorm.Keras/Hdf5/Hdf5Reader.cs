@@ -8,8 +8,8 @@ namespace Infinorm.Keras.Hdf5;
 /// </summary>
 /// <remarks>
 /// A library is not asked, because a file may be made to do harm: here nothing is allocated or repeated for what a file merely claims.
-/// Each structure is read once, within a budget of bytes, and datasets cannot hold more than the file does. So time and memory are bounded
-/// by the file's size. Where each dataset's bytes lie is known in the end, and they can be overwritten in place.
+/// Each structure is read once, within a budget of bytes, so time and memory are bounded by the file's size. Where each dataset's bytes
+/// lie is known in the end, and that nothing else lies there: they can be overwritten in place.
 /// </remarks>
 sealed partial class Hdf5Reader
 {
@@ -21,14 +21,15 @@ sealed partial class Hdf5Reader
     readonly string _file;
     readonly byte[] _image;
     readonly HashSet<ulong> _visited = [];
-    long _budget, _dataBudget;
+    readonly List<(int Start, int End)> _structures = [];
+    readonly List<(int Start, int End, string Path)> _data = [];
+    long _budget;
 
     Hdf5Reader(string file, byte[] image)
     {
         _file = file;
         _image = image;
         _budget = ((long)image.Length * BudgetFactor) + 4096;
-        _dataBudget = image.Length;
     }
 
     /// <summary>How an HDF5 file begins.</summary>
@@ -41,7 +42,9 @@ sealed partial class Hdf5Reader
     public static Hdf5Group Read(string file, byte[] image)
     {
         var reader = new Hdf5Reader(file, image);
-        return reader.ReadGroup(reader.ReadObject(reader.RootAddress(), "/"), "", depth: 0);
+        Hdf5Group root = reader.ReadGroup(reader.ReadObject(reader.RootAddress(), "/"), "", depth: 0);
+        reader.RequireDisjointData();
+        return root;
     }
 
     InvalidFileException Invalid(string problem) => new(_file, $"HDF5: {problem}");
@@ -56,6 +59,8 @@ sealed partial class Hdf5Reader
         _budget -= (long)length;
         if (_budget < 0)
             throw Invalid("its structures overlap");
+        if (length > 0)
+            _structures.Add(((int)address, (int)(address + length)));
         return _image.AsSpan((int)address, (int)length);
     }
 
@@ -68,10 +73,30 @@ sealed partial class Hdf5Reader
             throw Invalid($"the {what} at {address} is reached twice");
     }
 
+    void RequireDisjointData()
+    {
+        _data.Sort();
+        for (int i = 1; i < _data.Count; i++)
+        {
+            if (_data[i].Start < _data[i - 1].End)
+                throw Invalid($"the data of {_data[i - 1].Path} and {_data[i].Path} overlap");
+        }
+
+        _structures.Sort();
+        int next = 0;
+        foreach (var (start, end) in _structures)
+        {
+            while (next < _data.Count && _data[next].End <= start)
+                next++;
+            if (next < _data.Count && _data[next].Start < end)
+                throw Invalid($"the data of {_data[next].Path} lie where the file's structure is");
+        }
+    }
+
     ulong RootAddress()
     {
         const string what = "superblock";
-        Hdf5Cursor cursor = At(0, (ulong)Math.Min(_image.Length, 100), what);
+        Hdf5Cursor cursor = At(0, 9, what);
         cursor.Signature(Signature);
         byte version = cursor.Byte();
         byte offsets, lengths;
@@ -79,6 +104,7 @@ sealed partial class Hdf5Reader
         switch (version)
         {
             case 0 or 1:
+                cursor = At(9, version == 0 ? 87UL : 91, what);
                 cursor.Skip(4);
                 offsets = cursor.Byte();
                 lengths = cursor.Byte();
@@ -88,6 +114,7 @@ sealed partial class Hdf5Reader
                 root = cursor.UInt64();
                 break;
             case 2 or 3:
+                cursor = At(9, 39, what);
                 offsets = cursor.Byte();
                 lengths = cursor.Byte();
                 cursor.Skip(1);
