@@ -16,6 +16,8 @@ public abstract unsafe partial class Optimizer
     int Accept(ReadOnlySpan<Gradient> gradients)
     {
         CheckSome(gradients);
+        if (_executor is not null) // its gradients are not memory
+            return CountMissing(gradients);
         if (_accepted.Length == 0)
             _accepted = new Gradient[gradients.Length];
 
@@ -41,6 +43,14 @@ public abstract unsafe partial class Optimizer
                 _pipeline.RowsOf(i).Sort(rows, _trainable[i]);
         }
 
+        return missing;
+    }
+
+    static int CountMissing(ReadOnlySpan<Gradient> gradients)
+    {
+        int missing = 0;
+        foreach (Gradient gradient in gradients)
+            missing += gradient.IsNone ? 1 : 0;
         return missing;
     }
 
@@ -115,13 +125,11 @@ public abstract unsafe partial class Optimizer
         return _ordered;
     }
 
-    bool HasSteppedGradient()
+    bool HasSteppedGradient(ReadOnlySpan<Gradient> gradients)
     {
-        Span<Target> targets = _pipeline!.Targets;
-        Span<MemorySpot> gradients = _pipeline.Gradients;
-        for (int i = 0; i < targets.Length; i++)
+        for (int i = 0; i < gradients.Length; i++)
         {
-            if (gradients[i].Owner is not null && !targets[i].OverwrittenByGradient)
+            if (!gradients[i].IsNone && !_trainable[i].OverwriteWithGradient)
                 return true;
         }
 

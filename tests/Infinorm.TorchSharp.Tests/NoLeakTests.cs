@@ -6,6 +6,7 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests;
 
+[Collection(MemoryTests.Name)]
 public class NoLeakTests
 {
     [Fact]

@@ -64,7 +64,7 @@ public abstract class Variable
     {
         ArgumentNullException.ThrowIfNull(value);
         CheckFits(value);
-        value.Cast(DType).Bytes.CopyTo(Bytes);
+        Write(value.Cast(DType));
     }
 
     /// <summary>Sets every element, cast to this variable's type.</summary>
@@ -80,7 +80,7 @@ public abstract class Variable
     }
 
     /// <summary>A copy of the elements.</summary>
-    public NdArray ToNdArray() => NdArray.FromBytes(DType, Bytes, Shape);
+    public NdArray ToNdArray() => Read();
 
     /// <inheritdoc/>
     public override string ToString() => $"{Path} {DType.KerasName()}{Shapes.Format(Shape)}";
@@ -93,6 +93,12 @@ public abstract class Variable
 
     /// <summary>The elements as bytes, valid while the variable is reachable.</summary>
     internal abstract Span<byte> Bytes { get; }
+
+    /// <summary>Sets the elements to those of an array of the same type and shape.</summary>
+    private protected virtual void Write(NdArray value) => value.Bytes.CopyTo(Bytes);
+
+    /// <summary>A copy of the elements.</summary>
+    private protected virtual NdArray Read() => NdArray.FromBytes(DType, Bytes, Shape);
 
     /// <summary>Where the elements lie.</summary>
     internal abstract MemorySpot Spot { get; }

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests;
 
-public class ParameterViewTests
+public class MemoryParameterTests
 {
     [Fact]
     public void ParametersAndGradientsThatAreNotContiguousStepAsContiguousOnes()
@@ -103,7 +103,7 @@ public class ParameterViewTests
         using (no_grad())
             parameter.set_(zeros(7));
         parameter.grad = null;
-        Assert.StartsWith("p: the parameter is Float32[7], it was Float32[6]", Assert.Throws<InvalidOperationException>(() => a.step()).Message);
+        Assert.StartsWith("p: the parameter is Float32[7] on cpu, it was Float32[6]", Assert.Throws<InvalidOperationException>(() => a.step()).Message);
     }
 
     [Fact]
@@ -111,10 +111,10 @@ public class ParameterViewTests
     {
         Assert.True(NativeTensor.IsAvailable);
         using Parameter parameter = Parameter(1, 3, 4);
-        using ParameterView native = new("p", parameter, looksNatively: true), managed = new("p", parameter, looksNatively: false);
+        using MemoryParameter native = new("p", parameter, looksNatively: true), managed = new("p", parameter, looksNatively: false);
         for (int i = 0; i < 3; i++)
         {
-            foreach (ParameterView view in (ReadOnlySpan<ParameterView>)[native, managed])
+            foreach (MemoryParameter view in (ReadOnlySpan<MemoryParameter>)[native, managed])
             {
                 view.Locate();
                 Assert.Equal(Floats(parameter), ((Variable<float>)view.Variable).Span.ToArray());
