@@ -68,8 +68,8 @@ sealed class MemoryParameter : OptimizedParameter
         Gradient = Parameter.grad;
         if (Gradient is null)
             return default;
-        if (Gradient.is_sparse)
-            return FetchRows();
+        if (Gradient.is_sparse && FetchRows() is { } rows)
+            return rows;
 
         MakeContiguous();
         CheckGradientType();
@@ -95,15 +95,19 @@ sealed class MemoryParameter : OptimizedParameter
 
     public override void Dispose() => _copy?.Dispose();
 
-    Gradient FetchRows()
+    // The rows of a table; null where the gradient is sparse in another way, as zero_grad makes it, and is dense from then on.
+    RowGradient? FetchRows()
     {
-        using torch.Tensor indices = Gradient!.SparseIndices;
+        using torch.Tensor sparse = Gradient!;
+        using torch.Tensor indices = sparse.SparseIndices;
         if (indices.shape[0] != 1)
-            throw new NotSupportedException($"{Name}: the sparse gradient has {indices.shape[0]} sparse axes; only rows are supported.");
+        {
+            Gradient = sparse.to_dense();
+            return null;
+        }
+
         using torch.Tensor rows = indices.to_type(torch.ScalarType.Int32);
-        torch.Tensor values = Gradient.SparseValues;
-        Gradient.Dispose();
-        Gradient = values;
+        Gradient = sparse.SparseValues;
         MakeContiguous();
         return TensorMemory.Of(Name, Gradient).AsRows(rows.data<int>().ToArray());
     }

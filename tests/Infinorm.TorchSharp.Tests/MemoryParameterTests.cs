@@ -75,6 +75,21 @@ public class MemoryParameterTests
     }
 
     [Fact]
+    public void ZeroGradMakesASparseGradientOneWithoutRows()
+    {
+        using var table = nn.Embedding(10, 4, sparse: true);
+        using TorchOptimizer optimizer = new Adamax(0.1) { WeightDecay = 0.5 }.For(table);
+        using (Tensor loss = table.forward(tensor(new long[] { 1, 2 })).sum())
+            loss.backward();
+        optimizer.step();
+        optimizer.zero_grad();
+        float[] before = Floats(table.weight!);
+        optimizer.step(); // momentum and decay go on, as with a dense gradient of zeros
+        Assert.Equal(2, optimizer.Optimizer.Iterations);
+        Assert.NotEqual(before, Floats(table.weight!));
+    }
+
+    [Fact]
     public void AMovedModelIsRefusedAndNothingChanges()
     {
         using var model = nn.Linear(2, 2);
