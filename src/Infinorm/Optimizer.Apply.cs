@@ -97,7 +97,6 @@ public abstract partial class Optimizer
         ForgetVariables();
         _slotVariables = [];
         _trainable = [];
-        _accepted = [];
         _ordered = [];
         _variableArrays = null;
     }

@@ -134,6 +134,7 @@ public abstract unsafe partial class Optimizer
             stride += PaddedSize(in target);
         }
 
+        stride += Arena.Stagger;
         bool averages = UseEma, accumulators = GradientAccumulationSteps is not null, wide = false;
         foreach (ref Target target in targets.AsSpan())
             wide |= NeedsWide(in target);
@@ -171,19 +172,21 @@ public abstract unsafe partial class Optimizer
     void NameSlots(IReadOnlyList<string> names, string path)
     {
         var variables = new List<Variable>();
-        foreach (ref Target target in _pipeline!.Targets)
+        BlockPipeline pipeline = _pipeline!;
+        foreach (ref Target target in pipeline.Targets)
         {
             if (target.Averages != null)
                 Add(in target, target.Averages, "average");
         }
 
-        foreach (ref Target target in _pipeline.Targets)
+        for (int t = 0; t < pipeline.Targets.Length; t++)
         {
-            if (target.Accumulator != null)
-                Add(in target, target.Accumulator, "gradient_accumulator");
+            int number = t;
+            if (pipeline.Targets[t].Accumulator != null)
+                Add(in pipeline.Targets[t], pipeline.Targets[t].Accumulator, "gradient_accumulator", () => pipeline.ZeroIfSpent(number));
         }
 
-        foreach (ref Target target in _pipeline.Targets)
+        foreach (ref Target target in pipeline.Targets)
         {
             for (int slot = 0; slot < names.Count && !target.OverwrittenByGradient; slot++)
                 Add(in target, target.Slots + (slot * target.Stride), names[slot]);
@@ -191,13 +194,13 @@ public abstract unsafe partial class Optimizer
 
         _slotVariables = variables;
 
-        void Add(in Target target, byte* address, string name)
+        void Add(in Target target, byte* address, string name, Action? beforeLook = null)
         {
             Variable of = target.Variable;
             string slotPath = SlotPath(path, of, name);
             variables.Add(target.ComputeType == DType.Float64
-                ? new Variable<double>(slotPath, _arena!.View<double>(address, of.Length), of.Shape)
-                : new Variable<float>(slotPath, _arena!.View<float>(address, of.Length), of.Shape));
+                ? new Variable<double>(slotPath, _arena!.View<double>(address, of.Length, beforeLook), of.Shape)
+                : new Variable<float>(slotPath, _arena!.View<float>(address, of.Length, beforeLook), of.Shape));
         }
     }
 }

@@ -65,7 +65,7 @@ sealed unsafe partial class BlockPipeline
                 Chunk = chunk,
                 Gradient = dense,
                 GradientDType = gradient.DType,
-                Rows = gradient.Owner is RowGradient ? _rows[chunk.Target] : null,
+                Rows = gradient.IsRows ? _rows[chunk.Target] : null,
                 Scratch = scratch,
             };
             return ReduceChunk(in view, out sum);
@@ -121,7 +121,15 @@ sealed unsafe partial class BlockPipeline
         bool finite = !_plan.RequiresFinite || BlockKernels.IsFinite<L>(gradient, bytes);
         if (normed)
         {
-            if (_plan.LossScale is not null || _plan.AccumulationSteps > 0)
+            if (_plan.ReducesIntoAccumulators)
+            {
+                byte* accumulator = view.AccumulatorAt(offset);
+                BlockKernels.Accumulate(accumulator, gradient, bytes, new GradientFormula<L>(_plan.LossScale, 0, ClipKind.None, 0, 0), spent: false);
+                var mean = new GradientFormula<L>(_plan.AccumulationSteps, 0, ClipKind.None, 0, 0);
+                BlockKernels.Prepare(view.Scratch.Gradient, accumulator, null, bytes, in mean);
+                gradient = view.Scratch.Gradient;
+            }
+            else if (_plan.LossScale is not null || _plan.AccumulationSteps > 0)
             {
                 var formula = new GradientFormula<L>(_plan.LossScale, _plan.AccumulationSteps, ClipKind.None, 0, 0);
                 byte* accumulator = view.Target.Accumulator == null ? null : view.AccumulatorAt(offset);
