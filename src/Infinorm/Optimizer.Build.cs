@@ -13,7 +13,7 @@ public abstract unsafe partial class Optimizer
     Arena? _arena;
 
     /// <summary>Whether <see cref="Build(ReadOnlySpan{Variable})"/> was called, by itself or by the first Apply with variables.</summary>
-    public virtual bool IsBuilt => _pipeline is not null;
+    public virtual bool IsBuilt => _pipeline is not null || _executor is { IsBuilt: true };
 
     /// <summary>The variables the optimizer was built for, in that order; empty before.</summary>
     public virtual IReadOnlyList<Variable> TrainableVariables => _trainable;
@@ -49,14 +49,25 @@ public abstract unsafe partial class Optimizer
         for (int i = 0; i < variables.Length; i++)
             decays[i] = !IsExcludedFromWeightDecay(variables[i]);
 
+        var needs = new SlotNeeds(slots.Names, UseEma, GradientAccumulationSteps is not null);
+        IReadOnlyList<NamedSlot>? made = _executor?.Build(
+            variables, decays, _groupOf, needs, (of, name) => SlotPath(scope + Name, of, name));
+
         // Nothing threw: from here on it is built.
         _trainable = variables.ToArray();
         _indices = new Dictionary<Variable, int>(variables.Length);
         for (int i = 0; i < variables.Length; i++)
             _indices.Add(variables[i], i);
-        _pipeline = new BlockPipeline(MakeTargets(slots.Names.Count, decays), MaxDegreeOfParallelism);
-        NameSlots(slots.Names, scope + Name);
+        _plans = new StepPlan[_groups.Length];
         ForgetVariables();
+        if (made is not null)
+        {
+            _slotVariables = [.. made.Select(slot => slot.Values)];
+            return;
+        }
+
+        _pipeline = new BlockPipeline(MakeTargets(slots.Names.Count, decays), _groups.Length, MaxDegreeOfParallelism);
+        NameSlots(slots.Names, scope + Name);
     }
 
     void CheckTrainable(ReadOnlySpan<Variable> variables)
@@ -74,7 +85,8 @@ public abstract unsafe partial class Optimizer
             variable.Constraint?.Validate(variable.Path, variable.Shape);
         }
 
-        CheckDisjoint(variables);
+        if (_executor is null) // which checks what it is given itself
+            CheckDisjoint(variables);
     }
 
     // Sorted by address, only neighbours can overlap; pinned, addresses hold while they are compared.
@@ -121,6 +133,7 @@ public abstract unsafe partial class Optimizer
             target.Variable = _trainable[i];
             target.Spot = _trainable[i].Spot;
             target.Decays = decays[i];
+            target.Group = _groupOf.Length == 0 ? 0 : _groupOf[i];
             target.OverwrittenByGradient = _trainable[i].OverwriteWithGradient;
             stride += PaddedSize(in target);
         }
@@ -161,6 +174,8 @@ public abstract unsafe partial class Optimizer
     bool NeedsWide(in Target target) =>
         target.IsNarrow && !target.OverwrittenByGradient && (UseMasterWeights || target.Variable.Constraint is not null);
 
+    static string SlotPath(string path, Variable of, string name) => $"{path}/{of.Path.Replace('/', '_')}_{name}";
+
     void NameSlots(IReadOnlyList<string> names, string path)
     {
         var variables = new List<Variable>();
@@ -200,7 +215,7 @@ public abstract unsafe partial class Optimizer
         {
             Variable of = target.Variable;
             owners.Add((name, of));
-            string slotPath = $"{path}/{of.Path.Replace('/', '_')}_{name}";
+            string slotPath = SlotPath(path, of, name);
             variables.Add(target.ComputeType == DType.Float64
                 ? new Variable<double>(slotPath, _arena!.View<double>(address, of.Length, beforeLook), of.Shape)
                 : new Variable<float>(slotPath, _arena!.View<float>(address, of.Length, beforeLook), of.Shape));

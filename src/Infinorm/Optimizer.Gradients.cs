@@ -15,6 +15,8 @@ public abstract unsafe partial class Optimizer
     int Accept(ReadOnlySpan<Gradient> gradients)
     {
         CheckSome(gradients);
+        if (_executor is not null) // its gradients are not memory
+            return CountMissing(gradients);
         int missing = 0;
         bool rows = false;
         Span<MemorySpot> accepted = _pipeline!.Gradients;
@@ -50,6 +52,14 @@ public abstract unsafe partial class Optimizer
             if (gradients[i].AsRows is { } rows)
                 _pipeline!.RowsOf(i).Sort(rows, _trainable[i]);
         }
+    }
+
+    static int CountMissing(ReadOnlySpan<Gradient> gradients)
+    {
+        int missing = 0;
+        foreach (Gradient gradient in gradients)
+            missing += gradient.IsNone ? 1 : 0;
+        return missing;
     }
 
     void CheckSome(ReadOnlySpan<Gradient> gradients)
@@ -123,13 +133,11 @@ public abstract unsafe partial class Optimizer
         return _ordered;
     }
 
-    bool HasSteppedGradient()
+    bool HasSteppedGradient(ReadOnlySpan<Gradient> gradients)
     {
-        Span<Target> targets = _pipeline!.Targets;
-        Span<MemorySpot> gradients = _pipeline.Gradients;
-        for (int i = 0; i < targets.Length; i++)
+        for (int i = 0; i < gradients.Length; i++)
         {
-            if (gradients[i].Owner is not null && !targets[i].OverwrittenByGradient)
+            if (!gradients[i].IsNone && !_trainable[i].OverwriteWithGradient)
                 return true;
         }
 

@@ -15,6 +15,9 @@ unsafe interface ISlotRule<L>
 
     /// <summary>Steps the lane at an offset of the block.</summary>
     void Step(ref L weight, L gradient, nint offset);
+
+    /// <summary>Steps a lane whose slots are given, all that the optimizer named.</summary>
+    void Step(ref L weight, L gradient, Span<L> slots);
 }
 
 /// <summary>The pass over one block, every stage that is on fused into one loop: each stream of memory is read and written once.</summary>
@@ -97,6 +100,10 @@ struct NoRule<L> : ISlotRule<L>
     public readonly void Step(ref L weight, L gradient, nint offset)
     {
     }
+
+    public readonly void Step(ref L weight, L gradient, Span<L> slots)
+    {
+    }
 }
 
 struct SlotRule0<L, TRule>(TRule rule) : ISlotRule<L>
@@ -111,6 +118,8 @@ struct SlotRule0<L, TRule>(TRule rule) : ISlotRule<L>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Step(ref L weight, L gradient, nint offset) => _rule.Step(ref weight, gradient);
+
+    public void Step(ref L weight, L gradient, Span<L> slots) => _rule.Step(ref weight, gradient);
 }
 
 unsafe struct SlotRule1<L, TRule>(TRule rule, Slot slot) : ISlotRule<L>
@@ -129,6 +138,8 @@ unsafe struct SlotRule1<L, TRule>(TRule rule, Slot slot) : ISlotRule<L>
         _rule.Step(ref weight, gradient, ref value);
         Store(_slot, offset, value);
     }
+
+    public void Step(ref L weight, L gradient, Span<L> slots) => _rule.Step(ref weight, gradient, ref slots[slot.Index]);
 }
 
 unsafe struct SlotRule2<L, TRule>(TRule rule, Slot first, Slot second) : ISlotRule<L>
@@ -152,6 +163,9 @@ unsafe struct SlotRule2<L, TRule>(TRule rule, Slot first, Slot second) : ISlotRu
         Store(_first, offset, a);
         Store(_second, offset, b);
     }
+
+    public void Step(ref L weight, L gradient, Span<L> slots) =>
+        _rule.Step(ref weight, gradient, ref slots[first.Index], ref slots[second.Index]);
 }
 
 unsafe struct SlotRule3<L, TRule>(TRule rule, Slot first, Slot second, Slot third) : ISlotRule<L>
@@ -177,4 +191,7 @@ unsafe struct SlotRule3<L, TRule>(TRule rule, Slot first, Slot second, Slot thir
         Store(_second, offset, b);
         Store(_third, offset, c);
     }
+
+    public void Step(ref L weight, L gradient, Span<L> slots) =>
+        _rule.Step(ref weight, gradient, ref slots[first.Index], ref slots[second.Index], ref slots[third.Index]);
 }
