@@ -227,16 +227,16 @@ sealed unsafe partial class BlockPipeline
         DType type = view.Target.Spot.DType;
         byte* target = view.Weights + ((nint)offset * type.Size());
         if (view.Target.IsNarrow)
-            Narrow(in view.Plan, view.Chunk.Target, weights, target, type, view.Chunk.Start + offset, count);
+            Narrow(in view.Plan, view.Target.RandomStream, weights, target, type, view.Chunk.Start + offset, count);
         else if (weights != target)
             NativeMemory.Copy(weights, target, (nuint)((nint)count * BlockKernels.ElementSize<L>()));
     }
 
     // A block of a 16-bit variable from its floats.
-    static void Narrow(in StepPlan plan, int variable, byte* weights, byte* target, DType type, int start, int count)
+    static void Narrow(in StepPlan plan, int stream, byte* weights, byte* target, DType type, int start, int count)
     {
         if (plan.Rounding is { } rounding)
-            rounding.Round((float*)weights, (ushort*)target, type, variable, start, count);
+            rounding.Round((float*)weights, (ushort*)target, type, stream, start, count);
         else
             Conversions.Convert(weights, DType.Float32, target, type, count);
     }

@@ -38,6 +38,9 @@ unsafe struct Target
     /// <summary>Bytes from one slot to the next: the padded size of one slot of all variables.</summary>
     public nint Stride;
 
+    /// <summary>Which random bits round the variable.</summary>
+    public int RandomStream;
+
     /// <summary>Whether weight decay applies, if there is any.</summary>
     public bool Decays;
 
