@@ -1,0 +1,32 @@
+using Infinorm.Torch;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace Infinorm;
+
+/// <summary>Makes TorchSharp optimizers from Infinorm's.</summary>
+public static class TorchOptimizers
+{
+    /// <summary>The optimizer for all parameters of a model, which must be on the CPU.</summary>
+    /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
+    /// <param name="model">The model, on the device it will be trained on.</param>
+    /// <exception cref="ArgumentException">The model has no parameters, or two share memory.</exception>
+    /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
+    /// <exception cref="NotSupportedException">A parameter is on another device, or of a type that is not of floating point.</exception>
+    public static TorchOptimizer For(this Optimizer optimizer, torch.nn.Module model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return optimizer.For(model.named_parameters());
+    }
+
+    /// <summary>The optimizer for named parameters, which must be on the CPU.</summary>
+    /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
+    /// <param name="parameters">Each parameter once, with its name in the model.</param>
+    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>
+    public static TorchOptimizer For(this Optimizer optimizer, IEnumerable<(string Name, Parameter Parameter)> parameters)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        ArgumentNullException.ThrowIfNull(parameters);
+        return new TorchOptimizer(optimizer, parameters);
+    }
+}
