@@ -61,13 +61,7 @@ public sealed class LossScaleOptimizer : Optimizer
 
     /// <inheritdoc/>
     public override IReadOnlyList<Variable> Variables => IsBuilt
-        ?
-        [
-            .. CounterAndRate(),
-            new Variable<long>($"{Name}/step_counter", _stepCounter, ReadOnlySpan<int>.Empty),
-            new Variable<float>($"{Name}/dynamic_scale", _dynamicScale, ReadOnlySpan<int>.Empty),
-            .. InnerOptimizer.Variables,
-        ]
+        ? [.. CounterAndRate(), .. CounterAndScale(), .. InnerOptimizer.Variables]
         : [.. CounterAndRate(), .. InnerOptimizer.Variables];
 
     /// <inheritdoc/>
@@ -98,6 +92,20 @@ public sealed class LossScaleOptimizer : Optimizer
     /// <inheritdoc/>
     public override void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null) =>
         InnerOptimizer.ExcludeFromWeightDecay(variables, names);
+
+    internal override IEnumerable<Variable> WeightDecayExclusions => InnerOptimizer.WeightDecayExclusions;
+
+    internal override IEnumerable<StateTensor> State(string root) =>
+    [
+        .. CounterAndRate().Concat(CounterAndScale()).Select(variable => new StateTensor($"{root}/{variable.Name}", null, variable)),
+        .. InnerOptimizer.State(root + "/inner_optimizer"),
+    ];
+
+    IEnumerable<Variable> CounterAndScale() =>
+    [
+        new Variable<long>($"{Name}/step_counter", _stepCounter, ReadOnlySpan<int>.Empty),
+        new Variable<float>($"{Name}/dynamic_scale", _dynamicScale, ReadOnlySpan<int>.Empty),
+    ];
 
     // One turn for both, so that neither steps while the inner optimizer's averages are in the variables.
     internal override Turn Enter() => InnerOptimizer.Enter();

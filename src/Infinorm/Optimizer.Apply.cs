@@ -96,6 +96,7 @@ public abstract partial class Optimizer
         _pipeline = null;
         ForgetVariables();
         _slotVariables = [];
+        _slotOwners = [];
         _trainable = [];
         _accepted = [];
         _ordered = [];

@@ -8,6 +8,7 @@ public abstract unsafe partial class Optimizer
     Variable[] _trainable = [];
     Dictionary<Variable, int> _indices = [];
     IReadOnlyList<Variable> _slotVariables = [];
+    IReadOnlyList<(string Slot, Variable Of)> _slotOwners = [];
     BlockPipeline? _pipeline;
     Arena? _arena;
 
@@ -156,6 +157,7 @@ public abstract unsafe partial class Optimizer
     void NameSlots(IReadOnlyList<string> names, string path)
     {
         var variables = new List<Variable>();
+        var owners = new List<(string, Variable)>();
         foreach (ref Target target in _pipeline!.Targets)
         {
             if (target.Averages != null)
@@ -175,10 +177,12 @@ public abstract unsafe partial class Optimizer
         }
 
         _slotVariables = variables;
+        _slotOwners = owners;
 
         void Add(in Target target, byte* address, string name)
         {
             Variable of = target.Variable;
+            owners.Add((name, of));
             string slotPath = $"{path}/{of.Path.Replace('/', '_')}_{name}";
             variables.Add(target.ComputeType == DType.Float64
                 ? new Variable<double>(slotPath, _arena!.View<double>(address, of.Length), of.Shape)

@@ -33,8 +33,7 @@ public abstract partial class Optimizer
     public void SetWeights(IReadOnlyList<NdArray> weights)
     {
         ArgumentNullException.ThrowIfNull(weights);
-        if (!IsBuilt)
-            throw new InvalidOperationException($"{Name} is not built, so it has no slots to set. Call Build with the variables first.");
+        RequireBuilt("to set");
         using var _ = Enter();
         AssignAll(weights);
     }

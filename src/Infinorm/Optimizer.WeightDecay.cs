@@ -7,8 +7,8 @@ public abstract partial class Optimizer
     HashSet<Variable> _excludedVariables = [];
     Regex? _excludedNames;
 
-    /// <summary>The exclusions by name, for what stores them; null for none.</summary>
-    internal string? ExcludedNames => _excludedNames?.ToString();
+    /// <summary>The built variables that are excluded, for what stores them.</summary>
+    internal virtual IEnumerable<Variable> WeightDecayExclusions => _trainable.Where((_, i) => !_pipeline!.Targets[i].Decays);
 
     /// <summary>
     /// Keeps variables out of weight decay. Each call replaces what former calls excluded. Keras: <c>exclude_from_weight_decay</c>.

@@ -94,6 +94,12 @@ public abstract class Variable
     /// <summary>The elements as bytes, valid while the variable is reachable.</summary>
     internal abstract Span<byte> Bytes { get; }
 
+    /// <summary>The most elements in a <see cref="Piece"/>.</summary>
+    internal const int PieceLength = 1 << 20;
+
+    /// <summary>As bytes, the elements from one on, at most <see cref="PieceLength"/>: a whole variable may have more than a span.</summary>
+    internal abstract Span<byte> Piece(long start);
+
     /// <summary>Where the elements lie.</summary>
     internal abstract MemorySpot Spot { get; }
 
@@ -102,6 +108,9 @@ public abstract class Variable
 
     /// <summary>A variable with the same name and flags over a copy of <paramref name="value"/>.</summary>
     internal abstract Variable With(NdArray value);
+
+    /// <summary>A variable with the same name and shape over a copy of the elements.</summary>
+    internal abstract Variable Copy();
 
     /// <summary>Sets every element to that of a variable of the same length, rounded once to this variable's type.</summary>
     internal abstract void CopyFrom(Variable source);
@@ -153,7 +162,12 @@ public sealed class Variable<T> : Variable
 
     internal override Span<byte> Bytes => MemoryMarshal.AsBytes(Memory.Span);
 
+    internal override Span<byte> Piece(long start) =>
+        MemoryMarshal.AsBytes(Memory.Span.Slice((int)start, (int)Math.Min(PieceLength, Length - start)));
+
     internal override MemorySpot Spot { get; }
+
+    internal override Variable Copy() => new Variable<T>(Path, Memory.ToArray(), Shape);
 
     internal override unsafe void CopyFrom(Variable source)
     {

@@ -1,0 +1,82 @@
+namespace Infinorm;
+
+public abstract partial class Optimizer
+{
+    /// <summary>
+    /// Saves a checkpoint, one <c>.safetensors</c> file: all optimizer variables by name, the config and the exclusions from weight
+    /// decay, and the trained variables if wanted. The file is written beside the target, flushed to the disk and renamed over it, so
+    /// that a former one is whole until the new one is.
+    /// </summary>
+    /// <param name="path">The file; its folder must exist.</param>
+    /// <param name="includeVariables">Whether the values of <see cref="TrainableVariables"/> are saved too.</param>
+    /// <param name="keep">How many former files stay, as <c>path.1</c> (the youngest), <c>path.2</c> and so on; ≥ 0.</param>
+    /// <exception cref="InvalidOperationException">
+    /// The optimizer is not built or in use, or two of its variables have the same path.
+    /// </exception>
+    /// <exception cref="ArgumentException">A variable's path is not Unicode, or there are too many variables for one file.</exception>
+    /// <exception cref="IOException">The disk is full, the folder is missing, …; a former file is as it was.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
+    public void Save(string path, bool includeVariables = true, int keep = 0)
+    {
+        RequireBuilt("to save");
+        using var _ = Enter();
+        AtomicFile.Write(path, stream => Checkpoint.Write(this, stream, includeVariables), keep);
+    }
+
+    /// <summary>
+    /// Makes the optimizer that was saved: its settings are the file's, it is built for these variables, and its state and, if the file
+    /// has them, the variables' values are loaded. Everything is checked before anything is changed, and if the disk fails while it
+    /// reads, the variables are as they were. That takes memory for a copy of them while it loads.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="variables">As at <see cref="Build(ReadOnlySpan{Variable})"/>, in any order: values are found by path.</param>
+    /// <param name="options">What may differ; by default nothing.</param>
+    /// <exception cref="InvalidFileException">
+    /// It is not a checkpoint, or names a class or function that is not registered (<see cref="Register"/>,
+    /// <see cref="LearningRate.RegisterFunction"/>).
+    /// </exception>
+    /// <exception cref="CheckpointMismatchException">It does not fit the variables; the message lists every difference.</exception>
+    /// <exception cref="ArgumentException">The optimizer cannot be built for the variables.</exception>
+    /// <exception cref="InvalidOperationException">Two variables have the same path.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static Optimizer Load(string path, IEnumerable<Variable> variables, LoadOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(variables);
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        return Checkpoint.Load(file, [.. variables], options ?? new());
+    }
+
+    /// <summary>
+    /// Loads the state from a checkpoint of an optimizer with the same settings, and the variables' values if the file has them. Names
+    /// of optimizers may differ, and so may a learning rate that is a number, which is state. Everything is checked before anything is
+    /// changed, and if the disk fails while it reads, all is as it was. That takes memory for a copy of the state while it loads.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="options">What may differ; by default nothing.</param>
+    /// <exception cref="InvalidOperationException">
+    /// The optimizer is not built or in use, or two of its variables have the same path.
+    /// </exception>
+    /// <exception cref="InvalidFileException">It is not a checkpoint.</exception>
+    /// <exception cref="CheckpointMismatchException">It does not fit the optimizer; the message lists every difference.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public void Restore(string path, LoadOptions? options = null)
+    {
+        RequireBuilt("to load into");
+        using var _ = Enter();
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        Checkpoint.Restore(this, file, options ?? new());
+    }
+
+    /// <summary>All of <see cref="Variables"/> under names that do not depend on the optimizer's, which begin with the root.</summary>
+    internal virtual IEnumerable<StateTensor> State(string root) =>
+    [
+        .. CounterAndRate().Select(variable => new StateTensor($"{root}/{variable.Name}", null, variable)),
+        .. _slotOwners.Zip(_slotVariables, (owner, slot) => new StateTensor($"{root}/{owner.Slot}", owner.Of.Path, slot)),
+    ];
+
+    void RequireBuilt(string purpose)
+    {
+        if (!IsBuilt)
+            throw new InvalidOperationException($"{Name} is not built, so it has no slots {purpose}. Call Build with the variables first.");
+    }
+}

@@ -1,0 +1,189 @@
+using System.Text.Json.Nodes;
+
+namespace Infinorm;
+
+/// <summary>An optimizer's state, and if wanted its variables, as a safetensors file. See docs/formats.md.</summary>
+static class Checkpoint
+{
+    const string VariablesKind = "variables", OptimizerRoot = "optimizer";
+
+    /// <summary>Writes a checkpoint of a built optimizer.</summary>
+    /// <exception cref="InvalidOperationException">Two variables have the same path, or the config is too long.</exception>
+    /// <exception cref="ArgumentException">A path is not Unicode, or there are too many variables.</exception>
+    public static void Write(Optimizer optimizer, Stream stream, bool includeVariables)
+    {
+        var info = new CheckpointInfo(
+            optimizer.GetConfig(), optimizer.FloatX, [.. optimizer.WeightDecayExclusions.Select(variable => variable.Path)]);
+        SafetensorsWriter.Write(
+            stream, info.ToMetadata(), State(optimizer, includeVariables).Select(tensor => SafetensorsTensor.Of(tensor.Name, tensor.Variable)));
+    }
+
+    /// <summary>Makes the optimizer that was saved, for these variables, and loads all values.</summary>
+    /// <exception cref="InvalidFileException">The file is not a checkpoint.</exception>
+    /// <exception cref="CheckpointMismatchException">It does not fit the variables.</exception>
+    public static Optimizer Load(SafetensorsFile file, Variable[] variables, LoadOptions options)
+    {
+        CheckpointInfo info = CheckpointInfo.Read(file);
+        var renames = new Renames(options.Rename);
+        Optimizer optimizer;
+        try
+        {
+            optimizer = Optimizer.FromConfig(info.Config, info.FloatX);
+        }
+        catch (FormatException e)
+        {
+            throw file.Invalid($"its config cannot be read: {e.Message}", e);
+        }
+
+        optimizer.ExcludeFromWeightDecay(variables.Where(variable => IsExcluded(variable, info, renames)));
+        optimizer.Build(variables);
+        List<Transfer> transfers = Plan(file, optimizer, options, renames, []);
+        Carry(file, transfers, canFail: transfer => transfer.Tensor.Kind == VariablesKind); // what is new need not be put back
+        return optimizer;
+    }
+
+    /// <summary>Loads all values into an optimizer that is built, and into its variables.</summary>
+    /// <exception cref="InvalidFileException">The file is not a checkpoint.</exception>
+    /// <exception cref="CheckpointMismatchException">It does not fit the optimizer.</exception>
+    public static void Restore(Optimizer optimizer, SafetensorsFile file, LoadOptions options)
+    {
+        CheckpointInfo info = CheckpointInfo.Read(file);
+        var renames = new Renames(options.Rename);
+        List<string> differences = SettingDifferences(info, optimizer, options, renames);
+        List<Transfer> transfers = Plan(file, optimizer, options, renames, differences);
+        Carry(file, transfers, canFail: _ => true);
+    }
+
+    /// <summary>Every tensor of a checkpoint.</summary>
+    static List<StateTensor> State(Optimizer optimizer, bool includeVariables)
+    {
+        List<StateTensor> tensors = [.. optimizer.State(OptimizerRoot)];
+        if (includeVariables)
+            tensors.AddRange(optimizer.TrainableVariables.Select(variable => new StateTensor(VariablesKind, variable.Path, variable)));
+        var names = new HashSet<string>();
+        foreach (StateTensor tensor in tensors)
+        {
+            if (!names.Add(tensor.Name))
+            {
+                throw new InvalidOperationException(
+                    $"{optimizer.Name}: two of its tensors are named \"{tensor.Name}\" in a checkpoint. Give each variable a path of its own.");
+            }
+        }
+
+        return tensors;
+    }
+
+    static List<string> SettingDifferences(CheckpointInfo info, Optimizer optimizer, LoadOptions options, Renames renames)
+    {
+        var differences = new List<string>();
+        JsonObject here = optimizer.GetConfig();
+        foreach (SettingDifference setting in ConfigComparison.Compare(info.Config, here))
+        {
+            if (!LoadOptions.Covers(options.KeepSettings, setting.Name))
+                differences.Add($"setting {setting.Name}: {setting.First} in the file, {setting.Second} here");
+        }
+
+        const string exclusions = "weight_decay_exclusions";
+        if (LoadOptions.Covers(options.KeepSettings, exclusions))
+            return differences;
+        var excluded = optimizer.WeightDecayExclusions.ToHashSet();
+        foreach (Variable variable in optimizer.TrainableVariables)
+        {
+            bool inFile = IsExcluded(variable, info, renames);
+            if (inFile != excluded.Contains(variable))
+                differences.Add($"setting {exclusions}: {variable.Path} is {(inFile ? "in the file's, not in those here" : "not in the file's, but in those here")}");
+        }
+
+        return differences;
+    }
+
+    static bool IsExcluded(Variable variable, CheckpointInfo info, Renames renames) =>
+        renames.InFile(variable.Path) is { } path && info.WeightDecayExclusions.Contains(path);
+
+    /// <summary>Which tensor goes where, once it is known that everything fits.</summary>
+    static List<Transfer> Plan(SafetensorsFile file, Optimizer optimizer, LoadOptions options, Renames renames, List<string> differences)
+    {
+        bool hasVariables = file.Tensors.Keys.Any(name => LoadOptions.Covers([VariablesKind], name));
+        var transfers = new List<Transfer>();
+        var expected = new HashSet<string>();
+        foreach (StateTensor tensor in State(optimizer, hasVariables && !LoadOptions.Covers(options.IgnoreExtra, VariablesKind)))
+        {
+            Variable variable = tensor.Variable;
+            string? path = tensor.Path is null ? null : renames.InFile(tensor.Path);
+            string name = tensor.NameFor(path ?? tensor.Path);
+            if ((path is null) != (tensor.Path is null) || !file.Tensors.TryGetValue(name, out SafetensorsEntry? entry))
+            {
+                differences.Add($"missing: {name} {variable.DType.KerasName()}{Shapes.Format(variable.Shape)}");
+                continue;
+            }
+
+            expected.Add(name);
+            transfers.Add(new(entry, tensor));
+            if (!variable.Shape.SequenceEqual(entry.Shape))
+                differences.Add($"shape of {name}: {Shapes.Format(entry.Shape)} in the file, {Shapes.Format(variable.Shape)} here");
+            if (variable.DType != entry.DType && !LoadOptions.Covers(options.ConvertType, name))
+                differences.Add($"type of {name}: {entry.DType.KerasName()} in the file, {variable.DType.KerasName()} here");
+        }
+
+        foreach (SafetensorsEntry entry in file.Tensors.Values)
+        {
+            if (!expected.Contains(entry.Name) && !LoadOptions.Covers(options.IgnoreExtra, entry.Name))
+                differences.Add($"extra: {entry}");
+        }
+
+        differences.AddRange(renames.Unknown(optimizer.TrainableVariables).Select(path => $"rename: no variable here has the path {path}"));
+        return differences.Count == 0 ? transfers : throw new CheckpointMismatchException(file.Name, differences);
+    }
+
+    /// <summary>Reads straight to where the values live. If the disk fails meanwhile, what they were is put back.</summary>
+    static void Carry(SafetensorsFile file, List<Transfer> transfers, Predicate<Transfer> canFail)
+    {
+        var former = new List<(Variable Variable, Variable Copy)>();
+        try
+        {
+            foreach (Transfer transfer in transfers)
+            {
+                Variable variable = transfer.Tensor.Variable;
+                if (canFail(transfer))
+                    former.Add((variable, variable.Copy()));
+                if (variable.DType == transfer.Entry.DType)
+                    file.Read(transfer.Entry, variable);
+                else
+                    variable.Assign(file.Read(transfer.Entry));
+            }
+        }
+        catch
+        {
+            foreach (var (variable, copy) in former)
+                variable.CopyFrom(copy);
+            throw;
+        }
+    }
+
+    readonly record struct Transfer(SafetensorsEntry Entry, StateTensor Tensor);
+
+    /// <summary>The renaming of variables, seen from here.</summary>
+    sealed class Renames
+    {
+        readonly IReadOnlyDictionary<string, string> _hereByFile;
+        readonly Dictionary<string, string> _fileByHere = [];
+
+        public Renames(IReadOnlyDictionary<string, string> hereByFile)
+        {
+            _hereByFile = hereByFile;
+            foreach (var (file, here) in hereByFile)
+            {
+                if (!_fileByHere.TryAdd(here, file))
+                    throw new ArgumentException($"Rename: both {_fileByHere[here]} and {file} are to become {here}.");
+            }
+        }
+
+        /// <summary>The path that the variable of this path has in the file, or null if that one is another variable here.</summary>
+        public string? InFile(string path) =>
+            _fileByHere.TryGetValue(path, out string? file) ? file : _hereByFile.ContainsKey(path) ? null : path;
+
+        /// <summary>New names that nothing has here.</summary>
+        public IEnumerable<string> Unknown(IReadOnlyList<Variable> variables) =>
+            _fileByHere.Keys.Except(variables.Select(variable => variable.Path));
+    }
+}

@@ -1,0 +1,88 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Infinorm;
+
+/// <summary>What a checkpoint says of its optimizer besides the tensors: its metadata.</summary>
+/// <param name="Config">The optimizer's config, as <see cref="Optimizer.GetConfig()"/> gives it.</param>
+/// <param name="FloatX">Its <see cref="Optimizer.FloatX"/>, which a config does not hold.</param>
+/// <param name="WeightDecayExclusions">Paths of the variables that it does not decay, which a config does not hold either.</param>
+sealed record CheckpointInfo(JsonObject Config, DType FloatX, IReadOnlyCollection<string> WeightDecayExclusions)
+{
+    const string VersionKey = "infinorm", ConfigKey = "config", FloatXKey = "floatx", ExclusionsKey = "weight_decay_exclusions";
+
+    const string Version = "1";
+
+    // A node of JSON takes some fifty times the room of its text, so this bounds what a hostile config can make us allocate.
+    const int MaxConfigLength = 1 << 19;
+
+    /// <exception cref="InvalidOperationException">The config is longer than a reader accepts.</exception>
+    public KeyValuePair<string, string>[] ToMetadata()
+    {
+        string config = PythonJson.Write(Config);
+        if (config.Length > MaxConfigLength)
+            throw new InvalidOperationException($"The config has {config.Length} characters; at most {MaxConfigLength} can be saved.");
+        var exclusions = new JsonArray([.. WeightDecayExclusions.Select(path => JsonValue.Create(path))]);
+        return
+        [
+            new(VersionKey, Version), new(ConfigKey, config), new(FloatXKey, FloatX.KerasName()),
+            new(ExclusionsKey, PythonJson.Write(exclusions)),
+        ];
+    }
+
+    /// <exception cref="InvalidFileException">It is not a checkpoint, or of a later version, or its metadata are malformed.</exception>
+    public static CheckpointInfo Read(SafetensorsFile file)
+    {
+        if (!file.Metadata.TryGetValue(VersionKey, out string? version))
+            throw file.Invalid($"it is no checkpoint of an optimizer: its metadata have no \"{VersionKey}\"");
+        if (version != Version)
+            throw file.Invalid($"it is a checkpoint of version \"{version}\"; this release reads version \"{Version}\"");
+        try
+        {
+            return new(ParseConfig(Text(ConfigKey)), ParseFloatX(Text(FloatXKey)), ParseExclusions(Text(ExclusionsKey)));
+        }
+        catch (FormatException e)
+        {
+            throw file.Invalid(e.Message, e);
+        }
+
+        string Text(string key) =>
+            file.Metadata.TryGetValue(key, out string? text) ? text : throw new FormatException($"its metadata have no \"{key}\"");
+    }
+
+    static JsonObject ParseConfig(string text)
+    {
+        if (text.Length > MaxConfigLength)
+            throw new FormatException($"{ConfigKey}: it has {text.Length} characters; at most {MaxConfigLength} are supported");
+        return PythonJson.Parse(text) as JsonObject ?? throw new FormatException($"{ConfigKey}: it is not an object");
+    }
+
+    static DType ParseFloatX(string text) => text switch
+    {
+        "float32" => DType.Float32,
+        "float64" => DType.Float64,
+        _ => throw new FormatException($"{FloatXKey}: \"{text}\" is neither float32 nor float64"),
+    };
+
+    // Token by token, as it may be longer than a config.
+    static HashSet<string> ParseExclusions(string text)
+    {
+        var paths = new HashSet<string>();
+        try
+        {
+            var json = new Utf8JsonReader(Encoding.UTF8.GetBytes(text), new JsonReaderOptions { MaxDepth = 1 });
+            bool isSound = json.Read() && json.TokenType == JsonTokenType.StartArray;
+            while (isSound && json.Read() && json.TokenType != JsonTokenType.EndArray)
+                isSound = json.TokenType == JsonTokenType.String && paths.Add(SafetensorsHeader.Text(ref json));
+            if (isSound && !json.Read())
+                return paths;
+        }
+        catch (JsonException)
+        {
+            // Refused like any other text that is not such a list.
+        }
+
+        throw new FormatException($"{ExclusionsKey}: it is not a list of different strings");
+    }
+}

@@ -1,0 +1,21 @@
+namespace Infinorm;
+
+/// <summary>
+/// A checkpoint is sound, but not what is to be loaded: tensors are missing, there are others, they have another shape or type, or the
+/// settings differ. The message begins with the file's name and lists every difference. Nothing was loaded.
+/// </summary>
+public sealed class CheckpointMismatchException : ArgumentException
+{
+    internal CheckpointMismatchException(string file, IReadOnlyList<string> differences)
+        : base($"{file}: the file differs from what is to be loaded:\n  {string.Join("\n  ", differences)}")
+    {
+        File = file;
+        Differences = differences;
+    }
+
+    /// <summary>The file, as the caller named it.</summary>
+    public string File { get; }
+
+    /// <summary>All differences, one line each.</summary>
+    public IReadOnlyList<string> Differences { get; }
+}
