@@ -72,6 +72,10 @@ public sealed class TorchOptimizer : torch.optim.Optimizer
         return loss!; // TorchSharp's declaration knows no null
     }
 
+    internal void Locate() { }
+
+    internal void Store() { }
+
     /// <summary>Fills the gradients with zeros.</summary>
     public override void zero_grad()
     {

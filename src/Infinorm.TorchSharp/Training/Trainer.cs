@@ -106,6 +106,21 @@ public sealed partial class Trainer
         return new TrainingLoop(this, () => data, count: null, options?.ValidationData, epochs, options).RunAsync(cancellationToken);
     }
 
+    /// <summary>
+    /// Puts model and optimizer into the state of a file that <see cref="Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote and, as after
+    /// Fit, the averages into the model where the optimizer keeps some. All is checked before anything is changed.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="InvalidFileException">The file is malformed or no run.</exception>
+    /// <exception cref="CheckpointMismatchException">It does not fit; the message lists every difference.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public void Restore(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        RunFile.RestoreModel(this, path);
+        FinalizeAverages();
+    }
+
     /// <summary>The loss and metrics over data, with the model as it is, in evaluation mode. Keras: <c>evaluate</c>.</summary>
     /// <param name="data">Batches of inputs and targets.</param>
     /// <param name="cancellationToken">Stops between batches.</param>

@@ -26,7 +26,7 @@ sealed class TrainingLoop
         cancellationToken.ThrowIfCancellationRequested();
         _run.Seed = _options.Seed ?? StepSeed.Draw();
         if (_options.ResumeFrom is { } path && File.Exists(path))
-            throw new NotImplementedException();
+            RunFile.Restore(_run, path);
 
         bool wasTraining = _trainer.Model.training;
         using Tensor randomState = random.get_rng_state().DetachFromDisposeScope();

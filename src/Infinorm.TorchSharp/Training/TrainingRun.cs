@@ -109,7 +109,7 @@ public sealed class TrainingRun
     internal void SaveWhatWasAskedFor()
     {
         foreach (string path in _saves.Distinct())
-            throw new NotImplementedException(path);
+            RunFile.Save(this, path);
         _saves.Clear();
     }
 }
