@@ -3,31 +3,41 @@ using TorchSharp.Modules;
 
 namespace Infinorm.Torch;
 
-/// <summary>One parameter as an optimizer's variable, and its gradient of the present step.</summary>
+/// <summary>One CPU parameter as an optimizer's variable, and its gradient of the present step.</summary>
 sealed class ParameterView : IDisposable
 {
     readonly string _name;
+    readonly bool _looksNatively;
     readonly torch.ScalarType _dtype;
     readonly long[] _shape;
+    readonly long _length;
     readonly TensorMemory _memory;
-    readonly torch.Tensor? _contiguous; // steps in place of a parameter that is not contiguous
+    readonly torch.Tensor? _copy; // steps in place of a parameter that is not contiguous
     TensorMemory? _gradientMemory;
-    torch.Tensor? _gradient; // keeps the memory of this step's gradient alive
 
-    public ParameterView(string name, Parameter parameter)
+    // One of them keeps the memory of this step's gradient alive.
+    torch.Tensor? _gradient;
+    nint _gradientHandle;
+
+    /// <param name="name">Its name in the model.</param>
+    /// <param name="parameter">The parameter.</param>
+    /// <param name="looksNatively">Whether to find what lies plainly in memory through <see cref="NativeTensor"/>.</param>
+    public ParameterView(string name, Parameter parameter, bool looksNatively)
     {
         _name = name;
+        _looksNatively = looksNatively;
         Parameter = parameter;
         CheckPlace();
         _dtype = parameter.dtype;
         _shape = parameter.shape;
+        _length = parameter.numel();
         if (!parameter.is_contiguous())
         {
-            using var noGrad = torch.no_grad();
-            _contiguous = parameter.contiguous().detach().DetachFromDisposeScope();
+            using torch.Tensor detached = parameter.detach();
+            _copy = detached.contiguous().DetachFromDisposeScope();
         }
 
-        _memory = TensorMemory.Of(name, _contiguous ?? parameter);
+        _memory = TensorMemory.Of(name, _copy ?? parameter, parameter);
         Variable = _memory.AsVariable(name.Replace('.', '/'), _shape);
     }
 
@@ -35,25 +45,63 @@ sealed class ParameterView : IDisposable
 
     public Variable Variable { get; }
 
-    /// <summary>Finds the parameter and its gradient where they are now.</summary>
+    /// <summary>Finds the parameter where it is now.</summary>
     /// <exception cref="InvalidOperationException">The parameter was disposed, moved or changed since the optimizer was made.</exception>
-    public Gradient Fetch()
+    public void Locate()
     {
+        if (_copy is null && _looksNatively && !Parameter.IsInvalid
+            && NativeTensor.IsPlain(Parameter.Handle, (sbyte)_dtype, _length))
+        {
+            _memory.Address = NativeTensor.THSTensor_data(Parameter.Handle);
+            return;
+        }
+
         CheckPlace();
         if (Parameter.dtype != _dtype || !Parameter.shape.AsSpan().SequenceEqual(_shape))
-            throw new InvalidOperationException($"{_name}: the parameter's type or shape is another than when the optimizer was made.");
-        if (_contiguous is null && !Parameter.is_contiguous())
-            throw new InvalidOperationException($"{_name}: the parameter is no longer contiguous, as it was when the optimizer was made.");
+        {
+            throw new InvalidOperationException(
+                $"{_name}: the parameter is {Parameter.dtype}[{string.Join(", ", Parameter.shape)}], "
+                + $"it was {_dtype}[{string.Join(", ", _shape)}] when the optimizer was made.");
+        }
 
-        _contiguous?.copy_(Parameter);
-        _memory.View(_contiguous ?? Parameter);
+        if (_copy is null && !Parameter.is_contiguous())
+            throw new InvalidOperationException($"{_name}: the parameter is no longer contiguous, as it was when the optimizer was made.");
+        if (_copy is not null)
+            Copy(Parameter, _copy);
+        _memory.View(_copy ?? Parameter);
+    }
+
+    /// <summary>Brings a parameter that is not contiguous up to date with its variable.</summary>
+    public void Store()
+    {
+        if (_copy is not null)
+            Copy(_copy, Parameter);
+    }
+
+    /// <summary>The gradient where it is now, kept until it is released.</summary>
+    public Gradient FetchGradient()
+    {
+        if (_looksNatively)
+        {
+            _gradientHandle = NativeTensor.THSTensor_grad(Parameter.Handle);
+            if (_gradientHandle == 0)
+                return default;
+            if (_gradientMemory is not null && NativeTensor.IsPlain(_gradientHandle, (sbyte)_dtype, _length))
+            {
+                _gradientMemory.Address = NativeTensor.THSTensor_data(_gradientHandle);
+                return _gradientMemory.AsGradient();
+            }
+
+            ReleaseGradient();
+        }
+
         _gradient = Parameter.grad;
         if (_gradient is null)
             return default;
         if (_gradient.is_sparse)
-            return FetchRows(_gradient);
+            return FetchRows();
 
-        HoldContiguous(_gradient);
+        MakeContiguous();
         if (_gradient.dtype != _dtype)
             throw new InvalidOperationException($"{_name}: the gradient is of type {_gradient.dtype}, the parameter of {_dtype}.");
         _gradientMemory ??= TensorMemory.Of(_name, _gradient);
@@ -61,34 +109,47 @@ sealed class ParameterView : IDisposable
         return _gradientMemory.AsGradient();
     }
 
-    /// <summary>Lets the gradient go; after a step, brings a parameter that is not contiguous up to date.</summary>
-    public void Release(bool stepped)
+    /// <summary>Lets the gradient go.</summary>
+    public void ReleaseGradient()
     {
         _gradient?.Dispose();
         _gradient = null;
-        if (stepped && _contiguous is not null)
-            Parameter.copy_(_contiguous);
+        if (_gradientHandle == 0)
+            return;
+        NativeTensor.THSTensor_dispose(_gradientHandle);
+        _gradientHandle = 0;
     }
 
-    public void Dispose() => _contiguous?.Dispose();
+    /// <summary>Frees the copy of a parameter that is not contiguous.</summary>
+    public void Dispose() => _copy?.Dispose();
 
-    Gradient FetchRows(torch.Tensor sparse)
+    Gradient FetchRows()
     {
-        using torch.Tensor indices = sparse.SparseIndices;
+        using torch.Tensor indices = _gradient!.SparseIndices;
         if (indices.shape[0] != 1)
-            throw new InvalidOperationException($"{_name}: the sparse gradient has {indices.shape[0]} sparse axes; only rows are supported.");
+            throw new NotSupportedException($"{_name}: the sparse gradient has {indices.shape[0]} sparse axes; only rows are supported.");
         using torch.Tensor rows = indices.to_type(torch.ScalarType.Int32);
-        torch.Tensor values = sparse.SparseValues;
-        sparse.Dispose();
-        HoldContiguous(values);
-        return TensorMemory.Of(_name, _gradient!).AsRows(rows.data<int>().ToArray());
+        torch.Tensor values = _gradient.SparseValues;
+        _gradient.Dispose();
+        _gradient = values;
+        MakeContiguous();
+        return TensorMemory.Of(_name, values).AsRows(rows.data<int>().ToArray());
     }
 
-    void HoldContiguous(torch.Tensor gradient)
+    void MakeContiguous()
     {
-        _gradient = gradient.is_contiguous() ? gradient : gradient.contiguous();
-        if (!ReferenceEquals(_gradient, gradient))
-            gradient.Dispose();
+        if (_gradient!.is_contiguous())
+            return;
+        torch.Tensor contiguous = _gradient.contiguous();
+        _gradient.Dispose();
+        _gradient = contiguous;
+    }
+
+    // Recorded for a backward pass, each step would keep the last one's tensors alive.
+    static void Copy(torch.Tensor from, torch.Tensor to)
+    {
+        using var noGrad = torch.no_grad();
+        to.copy_(from);
     }
 
     void CheckPlace()

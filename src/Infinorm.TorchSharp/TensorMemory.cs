@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
 using TorchSharp;
 
 namespace Infinorm.Torch;
@@ -8,10 +7,10 @@ namespace Infinorm.Torch;
 /// A tensor's memory as .NET memory, without a copy. The object stays when the tensor's memory moves, as a gradient's does from step to
 /// step: <see cref="View"/> tells it where it is now.
 /// </summary>
-abstract partial class TensorMemory
+abstract class TensorMemory
 {
-    /// <summary>Has the memory view a contiguous CPU tensor of its type and length, which the caller keeps alive while it is used.</summary>
-    public abstract void View(torch.Tensor tensor);
+    /// <summary>Where the memory is; whoever sets it keeps it alive while it is used.</summary>
+    public abstract nint Address { get; set; }
 
     /// <summary>The memory as a gradient; the same object's are equal.</summary>
     public abstract Gradient AsGradient();
@@ -22,19 +21,25 @@ abstract partial class TensorMemory
     /// <summary>The memory as a variable.</summary>
     public abstract Variable AsVariable(string path, ReadOnlySpan<long> shape);
 
-    /// <summary>Memory for tensors of the type and length of this one, which it views at first.</summary>
+    /// <summary>Has the memory view a contiguous CPU tensor of its type and length.</summary>
+    public void View(torch.Tensor tensor) => Address = AddressOf(tensor);
+
+    /// <summary>Memory of the type and length of a contiguous CPU tensor, which it views at first.</summary>
+    /// <param name="name">Of the parameter, for messages.</param>
+    /// <param name="tensor">What it views.</param>
+    /// <param name="owner">A parameter that, once disposed, takes the memory with it; null where the caller sees to that.</param>
     /// <exception cref="NotSupportedException">The tensor is of a type that no optimizer steps, or has 2³¹ elements or more.</exception>
-    public static TensorMemory Of(string name, torch.Tensor tensor)
+    public static TensorMemory Of(string name, torch.Tensor tensor, torch.Tensor? owner = null)
     {
-        if (tensor.numel() > int.MaxValue)
-            throw new NotSupportedException($"{name}: the tensor has {tensor.numel()} elements; at most {int.MaxValue} are supported.");
+        if (tensor.numel() > Array.MaxLength)
+            throw new NotSupportedException($"{name}: the tensor has {tensor.numel()} elements; at most {Array.MaxLength} are supported.");
         int length = (int)tensor.numel();
         TensorMemory memory = tensor.dtype switch
         {
-            torch.ScalarType.Float32 => new Typed<float>(length),
-            torch.ScalarType.Float64 => new Typed<double>(length),
-            torch.ScalarType.Float16 => new Typed<Half>(length),
-            torch.ScalarType.BFloat16 => new Typed<Numerics.BFloat16>(length),
+            torch.ScalarType.Float32 => new Typed<float>(name, length, owner),
+            torch.ScalarType.Float64 => new Typed<double>(name, length, owner),
+            torch.ScalarType.Float16 => new Typed<Half>(name, length, owner),
+            torch.ScalarType.BFloat16 => new Typed<Numerics.BFloat16>(name, length, owner),
             var other => throw new NotSupportedException(
                 $"{name}: the tensor is of type {other}; Float32, Float64, Float16 and BFloat16 are supported."),
         };
@@ -43,15 +48,24 @@ abstract partial class TensorMemory
     }
 
     // Tensor.bytes refuses tensors over 2 GB.
-    [LibraryImport("LibTorchSharp")]
-    private static partial nint THSTensor_data(nint tensor);
+    static unsafe nint AddressOf(torch.Tensor tensor)
+    {
+        if (NativeTensor.IsAvailable)
+            return NativeTensor.THSTensor_data(tensor.Handle);
+        fixed (byte* first = tensor.bytes)
+            return (nint)first;
+    }
 
-    sealed class Typed<T>(int length) : TensorMemory
+    sealed class Typed<T>(string name, int length, torch.Tensor? owner) : TensorMemory
         where T : unmanaged
     {
-        readonly Manager _manager = new(length);
+        readonly Manager _manager = new(name, length, owner);
 
-        public override void View(torch.Tensor tensor) => _manager.Address = THSTensor_data(tensor.Handle);
+        public override nint Address
+        {
+            get => _manager.Address;
+            set => _manager.Address = value;
+        }
 
         public override Gradient AsGradient() => Gradient.Of<T>(_manager.Memory);
 
@@ -59,13 +73,13 @@ abstract partial class TensorMemory
 
         public override Variable AsVariable(string path, ReadOnlySpan<long> shape) => new Variable<T>(path, _manager.Memory, shape);
 
-        sealed unsafe class Manager(int length) : MemoryManager<T>
+        sealed unsafe class Manager(string name, int length, torch.Tensor? owner) : MemoryManager<T>
         {
             public nint Address { get; set; }
 
-            public override Span<T> GetSpan() => new((void*)Address, length);
+            public override Span<T> GetSpan() => new(First(), length);
 
-            public override MemoryHandle Pin(int elementIndex = 0) => new((T*)Address + elementIndex);
+            public override MemoryHandle Pin(int elementIndex = 0) => new(First() + elementIndex);
 
             public override void Unpin()
             {
@@ -74,6 +88,10 @@ abstract partial class TensorMemory
             protected override void Dispose(bool disposing)
             {
             }
+
+            T* First() => owner is { IsInvalid: true }
+                ? throw new InvalidOperationException($"{name}: the parameter was disposed, or replaced by moving the model.")
+                : (T*)Address;
         }
     }
 }

@@ -1,3 +1,4 @@
+using Infinorm.Pipeline;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch.optim;
@@ -5,46 +6,85 @@ using static TorchSharp.torch.optim;
 namespace Infinorm.Torch;
 
 /// <summary>
-/// An Infinorm optimizer as a <c>torch.optim.Optimizer</c>: it steps the memory of CPU parameters in place. Its parameters are one group.
-/// Made by <see cref="TorchOptimizers.For(Infinorm.Optimizer, torch.nn.Module)"/>.
+/// An Infinorm optimizer as a <c>torch.optim.Optimizer</c>: it steps the memory of CPU parameters in place.
+/// Made by <see cref="TorchOptimizers.For(Infinorm.Optimizer, torch.nn.Module)"/> and its overloads.
 /// </summary>
-public sealed class TorchOptimizer : torch.optim.Optimizer
+public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
 {
     readonly ParameterView[] _views;
     readonly Gradient[] _gradients;
-    readonly Group[] _groups;
+    readonly GroupController[] _groups;
 
-    internal TorchOptimizer(Infinorm.Optimizer optimizer, IEnumerable<(string Name, Parameter Parameter)> parameters)
+    internal TorchOptimizer(Infinorm.Optimizer optimizer, IReadOnlyList<ParameterGroup> groups)
         : base(IntPtr.Zero)
     {
+        Check(optimizer, groups);
         Optimizer = optimizer;
-        _views = [.. parameters.Select(named => new ParameterView(named.Name, named.Parameter))];
+        VariableGroup[] variables = [.. groups.Select(group => group.ToVariables())];
+        Infinorm.Optimizer stepping = optimizer is LossScaleOptimizer scaling ? scaling.InnerOptimizer : optimizer;
+        _groups = [.. variables.Select(group => new GroupController(stepping, group, isOnly: groups.Count == 1))];
+        var views = new List<ParameterView>();
+        try
+        {
+            foreach ((string name, Parameter parameter) in groups.SelectMany(group => group.Parameters))
+                views.Add(new ParameterView(name, parameter, NativeTensor.IsAvailable));
+            stepping.SetGroups([.. groups.SelectMany((group, i) => group.Parameters.Select(_ => i))], variables);
+            optimizer.Build(views.Select(view => view.Variable));
+        }
+        catch
+        {
+            views.ForEach(view => view.Dispose());
+            throw;
+        }
+
+        _views = [.. views];
         _gradients = new Gradient[_views.Length];
-        _groups = [new Group(optimizer)];
-        optimizer.Build(_views.Select(view => view.Variable));
     }
 
     /// <summary>
-    /// The optimizer that steps, to read its counters, to scale losses, to save and load its state. Its variables are named as the
-    /// parameters, with <c>/</c> for <c>.</c>
+    /// The optimizer that steps, to read its counters, to save and load its state. Its variables are named as the parameters, with
+    /// <c>/</c> for <c>.</c>
     /// </summary>
     public Infinorm.Optimizer Optimizer { get; }
 
     /// <summary>What the last step did, such as whether it was skipped; null before the first.</summary>
     public StepInfo? LastStep { get; private set; }
 
-    /// <summary>The one group, whose learning rate is the optimizer's.</summary>
+    /// <summary>The groups, each with its learning rate, for schedulers.</summary>
     public override IEnumerable<ILearningRateController> ParamGroups => _groups;
+
+    /// <summary>The decay rates of the mean and the norm of the gradients, which are the same for all groups.</summary>
+    /// <exception cref="NotSupportedException">The optimizer has none.</exception>
+    public (double, double) Betas
+    {
+        get => _groups[0].Betas;
+        set
+        {
+            foreach (GroupController group in _groups)
+                group.Betas = value;
+        }
+    }
 
     /// <summary>The parameters, in the order of the optimizer's variables.</summary>
     public override IEnumerable<Parameter> parameters() => _views.Select(view => view.Parameter);
+
+    /// <summary>
+    /// The loss to call <c>backward</c> on: multiplied by the loss scale where there is one, so that 16-bit gradients do not underflow.
+    /// </summary>
+    /// <param name="loss">The loss.</param>
+    /// <returns>A new tensor.</returns>
+    public torch.Tensor ScaleLoss(torch.Tensor loss)
+    {
+        ArgumentNullException.ThrowIfNull(loss);
+        return loss * Optimizer.ScaleLoss(1.0);
+    }
 
     /// <summary>Steps the parameters by their gradients; those without one stay as they are.</summary>
     /// <param name="closure">Computes the loss and its gradients before the step; null if that was done.</param>
     /// <returns>What the closure returned; null without one.</returns>
     /// <exception cref="ArgumentException">No parameter has a gradient.</exception>
     /// <exception cref="InvalidOperationException">A parameter was disposed or changed since the optimizer was made.</exception>
-    /// <exception cref="NotSupportedException">A parameter was moved to another device.</exception>
+    /// <exception cref="NotSupportedException">A parameter was moved to another device, or groups have different betas.</exception>
     public override torch.Tensor step(Func<torch.Tensor>? closure = null)
     {
         torch.Tensor? loss = null;
@@ -54,27 +94,23 @@ public sealed class TorchOptimizer : torch.optim.Optimizer
             loss = closure();
         }
 
-        using var noGrad = torch.no_grad();
-        bool stepped = false;
+        CheckBetas();
+        Locate();
         try
         {
             for (int i = 0; i < _views.Length; i++)
-                _gradients[i] = _views[i].Fetch();
+                _gradients[i] = _views[i].FetchGradient();
             LastStep = Optimizer.Apply(_gradients);
-            stepped = true;
         }
         finally
         {
             foreach (ParameterView view in _views)
-                view.Release(stepped);
+                view.ReleaseGradient();
         }
 
+        Store();
         return loss!; // TorchSharp's declaration knows no null
     }
-
-    internal void Locate() { }
-
-    internal void Store() { }
 
     /// <summary>Fills the gradients with zeros.</summary>
     public override void zero_grad()
@@ -86,10 +122,31 @@ public sealed class TorchOptimizer : torch.optim.Optimizer
         }
     }
 
+    /// <inheritdoc cref="Infinorm.Optimizer.FinalizeVariableValues()"/>
+    public void FinalizeVariableValues()
+    {
+        Locate();
+        Optimizer.FinalizeVariableValues();
+        Store();
+    }
+
+    /// <summary>
+    /// Puts the averages into the parameters until the result is disposed: <c>using (optimizer.UseAverages()) Evaluate();</c>. In between
+    /// the optimizer cannot step.
+    /// </summary>
+    /// <inheritdoc cref="Infinorm.Optimizer.UseAverages()"/>
+    public IDisposable UseAverages()
+    {
+        Locate();
+        IDisposable averages = Optimizer.UseAverages();
+        Store();
+        return new AveragesInUse(this, averages);
+    }
+
     /// <summary>Not supported: an optimizer's variables are fixed when it is made.</summary>
     /// <exception cref="NotSupportedException">Always.</exception>
     public override void add_param_group(ParamGroup param_group) => throw new NotSupportedException(
-        "Parameters cannot be added to an Infinorm optimizer; make another optimizer for them.");
+        "Parameters cannot be added to an Infinorm optimizer: give all groups to For, or make another optimizer for them.");
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -101,14 +158,49 @@ public sealed class TorchOptimizer : torch.optim.Optimizer
             view.Dispose();
     }
 
-    sealed class Group(Infinorm.Optimizer optimizer) : ILearningRateController
+    static void Check(Infinorm.Optimizer optimizer, IReadOnlyList<ParameterGroup> groups)
     {
-        public double LearningRate
+        if (optimizer.IsBuilt)
+            throw new InvalidOperationException($"{optimizer.Name} is built already; make a new optimizer for the parameters.");
+        var names = new HashSet<string>();
+        foreach ((string name, Parameter parameter) in groups.SelectMany(group => group.Parameters))
         {
-            get => optimizer.CurrentLearningRate;
-            set => optimizer.LearningRate = value;
+            if (string.IsNullOrEmpty(name) || parameter is null)
+                throw new ArgumentException($"Each parameter has a name, found {(parameter is null ? "no parameter" : "none")}.", nameof(groups));
+            if (!names.Add(name))
+                throw new ArgumentException($"{name}: two parameters have this name, by which the state is saved.", nameof(groups));
         }
+    }
 
-        public double InitialLearningRate { get; set; } = optimizer.CurrentLearningRate;
+    void CheckBetas()
+    {
+        for (int i = 1; i < _groups.Length; i++)
+        {
+            if (!_groups[i].SharesBetasWith(_groups[0]))
+                throw new NotSupportedException($"Groups 0 and {i} have different betas; they must be the same for all groups.");
+        }
+    }
+
+    /// <summary>Has the optimizer's variables view the parameters where they are now.</summary>
+    internal void Locate()
+    {
+        foreach (ParameterView view in _views)
+            view.Locate();
+    }
+
+    /// <summary>Brings the parameters up to date with the optimizer's variables, where these are copies.</summary>
+    internal void Store()
+    {
+        foreach (ParameterView view in _views)
+            view.Store();
+    }
+
+    sealed class AveragesInUse(TorchOptimizer optimizer, IDisposable averages) : IDisposable
+    {
+        public void Dispose()
+        {
+            averages.Dispose();
+            optimizer.Store();
+        }
     }
 }

@@ -124,7 +124,7 @@ public abstract partial class Optimizer
         double rate = CurrentLearningRate;
         StepPlan plan = Decide(rate, dynamicScale);
         lossScale = plan.LossScale;
-        if (!_pipeline!.Run(this, in plan, out GradientNorm norm))
+        if (!_pipeline!.Run(this, PlanGroups(in plan), out GradientNorm norm))
             return new StepInfo(StepResult.Skipped, missing, null, null, rate);
         Counter++;
         return new StepInfo(plan.Updates ? StepResult.Updated : StepResult.Accumulated, missing, norm.Norm, norm.Factor, rate);

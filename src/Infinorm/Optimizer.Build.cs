@@ -51,7 +51,8 @@ public abstract unsafe partial class Optimizer
         _indices = new Dictionary<Variable, int>(variables.Length);
         for (int i = 0; i < variables.Length; i++)
             _indices.Add(variables[i], i);
-        _pipeline = new BlockPipeline(MakeTargets(slots.Names.Count, decays), MaxDegreeOfParallelism);
+        _plans = new StepPlan[_groups.Length];
+        _pipeline = new BlockPipeline(MakeTargets(slots.Names.Count, decays), _groups.Length, MaxDegreeOfParallelism);
         NameSlots(slots.Names, scope + Name);
         ForgetVariables();
     }
@@ -118,6 +119,7 @@ public abstract unsafe partial class Optimizer
             target.Variable = _trainable[i];
             target.Spot = _trainable[i].Spot;
             target.Decays = decays[i];
+            target.Group = _groupOf.Length == 0 ? 0 : _groupOf[i];
             target.OverwrittenByGradient = _trainable[i].OverwriteWithGradient;
             stride += PaddedSize(in target);
         }

@@ -17,7 +17,7 @@ namespace Infinorm;
 /// same norm: here it contains ε, there it does not. The state of one can be loaded into the other; the norm is then too large or too
 /// small by at most ε, until a gradient renews it.
 /// </summary>
-public sealed class TorchAdamax : Optimizer
+public sealed class TorchAdamax : Optimizer, IBetas
 {
     Slot _momentum, _norm;
 
@@ -35,17 +35,27 @@ public sealed class TorchAdamax : Optimizer
         LearningRate? learningRate = null, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, double coupledWeightDecay = 0)
         : base(learningRate ?? 0.002)
     {
-        Beta1 = Check.InUnitInterval(beta1, nameof(beta1));
-        Beta2 = Check.InUnitInterval(beta2, nameof(beta2));
+        Beta1 = beta1;
+        Beta2 = beta2;
         Epsilon = Check.NotNegative(epsilon, nameof(epsilon));
         CoupledWeightDecay = Check.Finite(coupledWeightDecay, nameof(coupledWeightDecay));
     }
 
-    /// <summary>Decay of the mean of the gradients.</summary>
-    public double Beta1 { get; }
+    /// <summary>Decay of the mean of the gradients, in [0, 1]. It may be changed between steps.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number is outside its range.</exception>
+    public double Beta1
+    {
+        get;
+        set => field = Check.InUnitInterval(value, "beta1");
+    }
 
-    /// <summary>Decay of the infinity norm of the gradients.</summary>
-    public double Beta2 { get; }
+    /// <summary>Decay of the infinity norm of the gradients, in [0, 1]. It may be changed between steps.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number is outside its range.</exception>
+    public double Beta2
+    {
+        get;
+        set => field = Check.InUnitInterval(value, "beta2");
+    }
 
     /// <summary>Added to the absolute gradient.</summary>
     public double Epsilon { get; }

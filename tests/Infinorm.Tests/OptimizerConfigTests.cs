@@ -68,10 +68,10 @@ public class OptimizerConfigTests
     }
 
     [Fact]
-    public void RefusesToRegisterAnotherClassUnderAKerasName()
+    public void RefusesToRegisterAnotherClassUnderABuiltInName()
     {
         Refusal.Is<ArgumentException>(
-            "'Adamax' is one of Keras's optimizers; register yours under a name of its own.",
+            "'Adamax' is built in; register yours under a name of its own.",
             () => Optimizer.Register("Adamax", _ => new Adamax()));
         Assert.Throws<ArgumentException>(() => Optimizer.Register("", _ => new Adamax()));
         Assert.Throws<ArgumentNullException>(() => Optimizer.Register("Mine", null!));

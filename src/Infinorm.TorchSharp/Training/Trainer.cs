@@ -199,13 +199,13 @@ public sealed partial class Trainer
     }
 
     /// <summary>The averages in the model until the result is disposed; null where there are none.</summary>
-    internal IDisposable? UseAverages() => HasAverages ? Optimizer.Optimizer.UseAverages() : null;
+    internal IDisposable? UseAverages() => HasAverages ? Optimizer.UseAverages() : null;
 
     /// <summary>Leaves the averages in the model, where there are some.</summary>
     internal void FinalizeAverages()
     {
         if (HasAverages)
-            Optimizer.Optimizer.FinalizeVariableValues();
+            Optimizer.FinalizeVariableValues();
     }
 
     /// <summary>Gradients that wait in the optimizer for an update.</summary>

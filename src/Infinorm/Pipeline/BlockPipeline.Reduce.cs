@@ -13,10 +13,13 @@ sealed unsafe partial class BlockPipeline
     bool Reduce(out GradientNorm norm)
     {
         norm = default;
-        ReduceAll(_floats);
-        ReduceAll(_doubles);
-        if (_plan.RequiresFinite && (_floats.Finite.Contains(false) || _doubles.Finite.Contains(false)))
-            return false;
+        foreach (WorkList work in _work)
+        {
+            ReduceAll(work);
+            if (_plan.RequiresFinite && work.Finite.Contains(false))
+                return false;
+        }
+
         if (_plan.Clip == ClipKind.Norm)
             SetDivisors();
         else if (_plan.Clip == ClipKind.GlobalNorm)
@@ -153,7 +156,7 @@ sealed unsafe partial class BlockPipeline
     // The sum of the squares of a variable's gradient, its chunks in order, rounded to the type it was computed in.
     double SquaredNorm(ref readonly Target target, DType type)
     {
-        double[] sums = (target.ComputeType == DType.Float64 ? _doubles : _floats).Sums;
+        double[] sums = target.ChunkCount == 0 ? [] : _work[target.WorkList].Sums;
         double sum = 0;
         for (int i = 0; i < target.ChunkCount; i++)
             sum += sums[target.FirstChunk + i];

@@ -35,8 +35,11 @@ unsafe struct Target
     /// <summary>What clipping by norm divides the gradient by in this call, and clipping by global norm multiplies it by.</summary>
     public double ClipOperand;
 
-    /// <summary>The variable's chunks in its work list.</summary>
-    public int FirstChunk, ChunkCount;
+    /// <summary>The group of variables it belongs to.</summary>
+    public int Group;
+
+    /// <summary>The variable's work list, and its chunks in it.</summary>
+    public int WorkList, FirstChunk, ChunkCount;
 
     /// <summary>The type in which everything about the variable is computed, and of its slots.</summary>
     public readonly DType ComputeType => Spot.DType == DType.Float64 ? DType.Float64 : DType.Float32;

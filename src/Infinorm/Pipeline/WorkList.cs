@@ -1,6 +1,6 @@
 namespace Infinorm.Pipeline;
 
-/// <summary>The chunks of all variables that are computed in one type, in order, and how they are grouped into tasks.</summary>
+/// <summary>The chunks of a group's variables that are computed in one type, in order, and how they are put together into tasks.</summary>
 sealed class WorkList
 {
     /// <summary>How many elements make a task: small variables share one.</summary>
@@ -10,13 +10,21 @@ sealed class WorkList
     readonly int[] _taskStarts; // the first chunk of each task, and the end
     readonly List<Job> _jobs = [];
 
-    WorkList(Chunk[] chunks, int[] taskStarts)
+    WorkList(int group, DType type, Chunk[] chunks, int[] taskStarts)
     {
+        Group = group;
+        Type = type;
         _chunks = chunks;
         _taskStarts = taskStarts;
         Sums = new double[chunks.Length];
         Finite = new bool[chunks.Length];
     }
+
+    /// <summary>The group that the variables belong to.</summary>
+    public int Group { get; }
+
+    /// <summary>The type they are computed in.</summary>
+    public DType Type { get; }
 
     public int TaskCount => _taskStarts.Length - 1;
 
@@ -47,8 +55,24 @@ sealed class WorkList
         return made;
     }
 
-    /// <summary>Cuts the variables that are computed in <paramref name="type"/>.</summary>
-    public static WorkList Cut(Span<Target> targets, DType type)
+    /// <summary>Cuts all variables: lists group by group, floats before doubles, none of them empty.</summary>
+    public static WorkList[] Cut(Span<Target> targets, int groups)
+    {
+        var lists = new List<WorkList>();
+        for (int group = 0; group < groups; group++)
+        {
+            foreach (DType type in (ReadOnlySpan<DType>)[DType.Float32, DType.Float64])
+            {
+                WorkList list = Cut(targets, group, type, number: lists.Count);
+                if (list.TaskCount > 0)
+                    lists.Add(list);
+            }
+        }
+
+        return [.. lists];
+    }
+
+    static WorkList Cut(Span<Target> targets, int group, DType type, int number)
     {
         var chunks = new List<Chunk>();
         var taskStarts = new List<int> { 0 };
@@ -56,8 +80,9 @@ sealed class WorkList
         for (int t = 0; t < targets.Length; t++)
         {
             ref Target target = ref targets[t];
-            if (target.ComputeType != type)
+            if (target.Group != group || target.ComputeType != type)
                 continue;
+            target.WorkList = number;
             target.FirstChunk = chunks.Count;
             for (int start = 0; start < target.Spot.Length; start += Chunk.MaxCount)
             {
@@ -77,6 +102,6 @@ sealed class WorkList
 
         if (chunks.Count > 0)
             taskStarts.Add(chunks.Count);
-        return new WorkList([.. chunks], [.. taskStarts]);
+        return new WorkList(group, type, [.. chunks], [.. taskStarts]);
     }
 }
