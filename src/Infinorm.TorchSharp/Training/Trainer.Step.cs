@@ -24,8 +24,7 @@ public sealed partial class Trainer
         if (run.Step == 0 && !double.IsFinite(run.Loss))
             throw new InvalidOperationException(NonFinite.OfLoss(run, input, target, prediction));
 
-        double scale = Optimizer.Optimizer.ScaleLoss(1.0);
-        (scale == 1 ? loss : loss * scale).backward();
+        Optimizer.ScaleLoss(loss).backward();
         if (run.Step == 0 && !_parameters.Any(HasGradient))
             throw LossWithoutParameters();
         foreach (Callback callback in run.Options.Callbacks)

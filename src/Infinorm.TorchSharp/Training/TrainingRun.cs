@@ -78,7 +78,11 @@ public sealed class TrainingRun
 
     internal Means Means { get; }
 
-    internal long Seed { get; set; }
+    internal long Seed
+    {
+        get => History.Seed;
+        set => History.Seed = value;
+    }
 
     /// <summary>Ends the training after this step or epoch, as if it had been the last one.</summary>
     /// <param name="reason">Why, for the history.</param>

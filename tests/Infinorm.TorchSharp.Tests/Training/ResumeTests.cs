@@ -3,6 +3,7 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Tests.Training;
 
 /// <summary>A run that was stopped and went on ends with the same bits as one that was not.</summary>
+[Collection(nameof(Alone))]
 public sealed class ResumeTests : IDisposable
 {
     const int Epochs = 4;
