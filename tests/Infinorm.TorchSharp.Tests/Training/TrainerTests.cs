@@ -97,7 +97,7 @@ public sealed class TrainerTests
     public void ValidatesWithTheAveragesAndLeavesThemInTheModel()
     {
         using var problem = new Problem();
-        (_, TensorBatches validation) = problem.Data.Split(0.3);
+        (_, TensorBatches validation) = problem.Data.Split(0.31);
         var raw = new List<double>();
         History history = problem.Trainer.Fit(problem.Data, epochs: 3, new()
         {
@@ -208,9 +208,9 @@ public sealed class TrainerTests
     public void TakesTheLastExamplesForValidation()
     {
         using var problem = new Problem();
-        (TensorBatches training, TensorBatches validation) = problem.Data.Split(0.3);
-        Assert.Equal((7, 3), (training.Count, validation.Count)); // 49 and 21 examples in batches of 8
-        History split = problem.Trainer.Fit(problem.Data, 1, new() { Seed = 2, ValidationSplit = 0.3 });
+        (TensorBatches training, TensorBatches validation) = problem.Data.Split(0.31);
+        Assert.Equal((6, 3), (training.Count, validation.Count)); // 48 and 22 examples in batches of 8
+        History split = problem.Trainer.Fit(problem.Data, 1, new() { Seed = 2, ValidationSplit = 0.31 });
         using var again = new Problem();
         History given = again.Trainer.Fit(training, 1, new() { Seed = 2, ValidationData = validation });
         Assert.Equal(given.Epochs[0].Values, split.Epochs[0].Values);

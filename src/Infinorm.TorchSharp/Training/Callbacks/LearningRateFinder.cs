@@ -28,7 +28,7 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
     /// <summary>The rates tried, each with the smoothed loss.</summary>
     public IReadOnlyList<(double Rate, double Loss)> Points => _points;
 
-    /// <summary>The rate at which the loss fell fastest, relative to the rate: a good one to start from; null before there is one.</summary>
+    /// <summary>The rate in the middle of the way on which the loss fell: a good one to start from; null if it did not fall.</summary>
     public double? Suggestion { get; private set; }
 
     /// <inheritdoc/>
@@ -70,23 +70,29 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         optimizer.SetWeights(_state);
         _weights!.CopyTo(run.Model);
         _weights.Dispose();
-        Suggestion = Steepest();
+        Suggestion = Valley();
     }
 
     // A schedule cannot be replaced by a number, but by a function.
     void Set(Optimizer optimizer, double rate) => optimizer.LearningRate = _rate is null ? rate : new LearningRate(() => rate);
 
-    double? Steepest()
+    // The middle of the longest way down: of the longest subsequence of falling losses, its end and its length back from there. A single
+    // steep step would be the noise of a batch.
+    double? Valley()
     {
-        double? rate = null;
-        double steepest = 0;
-        for (int i = 1; i + 1 < _points.Count; i++)
+        int count = _points.Count, bottom = 0;
+        var lengths = new int[count];
+        for (int i = 0; i < count; i++)
         {
-            double slope = _points[i + 1].Loss - _points[i - 1].Loss;
-            if (slope < steepest)
-                (steepest, rate) = (slope, _points[i].Rate);
+            for (int j = 0; j < i; j++)
+            {
+                if (_points[i].Loss < _points[j].Loss)
+                    lengths[i] = Math.Max(lengths[i], lengths[j] + 1);
+            }
+
+            bottom = lengths[i] > lengths[bottom] ? i : bottom;
         }
 
-        return rate;
+        return count == 0 || lengths[bottom] == 0 ? null : _points[bottom - lengths[bottom] / 2].Rate;
     }
 }
