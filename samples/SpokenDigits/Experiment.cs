@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Infinorm.Samples.Speech;
 using Infinorm.Torch;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Infinorm.Samples.SpokenDigits;
