@@ -28,20 +28,16 @@ abstract class TensorMemory
     /// <param name="name">Of the parameter, for messages.</param>
     /// <param name="tensor">What it views.</param>
     /// <param name="owner">A parameter that, once disposed, takes the memory with it; null where the caller sees to that.</param>
-    /// <exception cref="NotSupportedException">The tensor is of a type that no optimizer steps, or has 2³¹ elements or more.</exception>
+    /// <exception cref="NotSupportedException">The tensor is of a type that no optimizer steps.</exception>
     public static TensorMemory Of(string name, torch.Tensor tensor, torch.Tensor? owner = null)
     {
-        if (tensor.numel() > Array.MaxLength)
-            throw new NotSupportedException($"{name}: the tensor has {tensor.numel()} elements; at most {Array.MaxLength} are supported.");
-        int length = (int)tensor.numel();
-        TensorMemory memory = tensor.dtype switch
+        int length = checked((int)tensor.numel());
+        TensorMemory memory = TensorTypes.Of(name, tensor) switch
         {
-            torch.ScalarType.Float32 => new Typed<float>(name, length, owner),
-            torch.ScalarType.Float64 => new Typed<double>(name, length, owner),
-            torch.ScalarType.Float16 => new Typed<Half>(name, length, owner),
-            torch.ScalarType.BFloat16 => new Typed<Numerics.BFloat16>(name, length, owner),
-            var other => throw new NotSupportedException(
-                $"{name}: the tensor is of type {other}; Float32, Float64, Float16 and BFloat16 are supported."),
+            DType.Float16 => new Typed<Half>(name, length, owner),
+            DType.BFloat16 => new Typed<Numerics.BFloat16>(name, length, owner),
+            DType.Float32 => new Typed<float>(name, length, owner),
+            _ => new Typed<double>(name, length, owner),
         };
         memory.View(tensor);
         return memory;

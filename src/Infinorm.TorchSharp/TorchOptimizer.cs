@@ -6,16 +6,21 @@ using static TorchSharp.torch.optim;
 namespace Infinorm.Torch;
 
 /// <summary>
-/// An Infinorm optimizer as a <c>torch.optim.Optimizer</c>: it steps the memory of CPU parameters in place.
+/// An Infinorm optimizer as a <c>torch.optim.Optimizer</c>: it steps the memory of CPU parameters in place, and parameters on other
+/// devices by tensor operations there, if any of them is on another device.
 /// Made by <see cref="TorchOptimizers.For(Infinorm.Optimizer, torch.nn.Module)"/> and its overloads.
 /// </summary>
 public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
 {
-    readonly ParameterView[] _views;
+    readonly OptimizedParameter[] _parameters;
+    readonly TensorExecutor? _executor;
     readonly Gradient[] _gradients;
     readonly GroupController[] _groups;
 
-    internal TorchOptimizer(Infinorm.Optimizer optimizer, IReadOnlyList<ParameterGroup> groups)
+    /// <param name="optimizer">Not yet built.</param>
+    /// <param name="groups">The parameters.</param>
+    /// <param name="onTensors">Whether to step by tensor operations even where all parameters are on the CPU.</param>
+    internal TorchOptimizer(Infinorm.Optimizer optimizer, IReadOnlyList<ParameterGroup> groups, bool onTensors = false)
         : base(IntPtr.Zero)
     {
         Check(optimizer, groups);
@@ -23,22 +28,32 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         VariableGroup[] variables = [.. groups.Select(group => group.ToVariables())];
         Infinorm.Optimizer stepping = optimizer is LossScaleOptimizer scaling ? scaling.InnerOptimizer : optimizer;
         _groups = [.. variables.Select(group => new GroupController(stepping, group, isOnly: groups.Count == 1))];
-        var views = new List<ParameterView>();
+        (string Name, Parameter Parameter)[] parameters = [.. groups.SelectMany(group => group.Parameters)];
+        if (onTensors || parameters.Any(named => !named.Parameter.IsInvalid && named.Parameter.device_type != DeviceType.CPU))
+            _executor = new TensorExecutor();
+        var made = new List<OptimizedParameter>();
         try
         {
-            foreach ((string name, Parameter parameter) in groups.SelectMany(group => group.Parameters))
-                views.Add(new ParameterView(name, parameter, NativeTensor.IsAvailable));
+            foreach ((string name, Parameter parameter) in parameters)
+            {
+                made.Add(_executor is null
+                    ? new MemoryParameter(name, parameter, NativeTensor.IsAvailable)
+                    : new TensorParameter(name, parameter));
+            }
+
             stepping.SetGroups([.. groups.SelectMany((group, i) => group.Parameters.Select(_ => i))], variables);
-            optimizer.Build(views.Select(view => view.Variable));
+            if (_executor is not null)
+                stepping.SetExecutor(_executor);
+            optimizer.Build(made.Select(parameter => parameter.Variable));
         }
         catch
         {
-            views.ForEach(view => view.Dispose());
+            made.ForEach(parameter => parameter.Dispose());
             throw;
         }
 
-        _views = [.. views];
-        _gradients = new Gradient[_views.Length];
+        _parameters = [.. made];
+        _gradients = new Gradient[_parameters.Length];
     }
 
     /// <summary>
@@ -66,7 +81,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     }
 
     /// <summary>The parameters, in the order of the optimizer's variables.</summary>
-    public override IEnumerable<Parameter> parameters() => _views.Select(view => view.Parameter);
+    public override IEnumerable<Parameter> parameters() => _parameters.Select(optimized => optimized.Parameter);
 
     /// <summary>
     /// The loss to call <c>backward</c> on: multiplied by the loss scale where there is one, so that 16-bit gradients do not underflow.
@@ -83,8 +98,8 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     /// <param name="closure">Computes the loss and its gradients before the step; null if that was done.</param>
     /// <returns>What the closure returned; null without one.</returns>
     /// <exception cref="ArgumentException">No parameter has a gradient.</exception>
-    /// <exception cref="InvalidOperationException">A parameter was disposed or changed since the optimizer was made.</exception>
-    /// <exception cref="NotSupportedException">A parameter was moved to another device, or groups have different betas.</exception>
+    /// <exception cref="InvalidOperationException">A parameter was disposed, moved or changed since the optimizer was made.</exception>
+    /// <exception cref="NotSupportedException">Groups have different betas.</exception>
     public override torch.Tensor step(Func<torch.Tensor>? closure = null)
     {
         torch.Tensor? loss = null;
@@ -98,14 +113,14 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         Locate();
         try
         {
-            for (int i = 0; i < _views.Length; i++)
-                _gradients[i] = _views[i].FetchGradient();
+            for (int i = 0; i < _parameters.Length; i++)
+                _gradients[i] = _parameters[i].FetchGradient();
             LastStep = Optimizer.Apply(_gradients);
         }
         finally
         {
-            foreach (ParameterView view in _views)
-                view.ReleaseGradient();
+            foreach (OptimizedParameter parameter in _parameters)
+                parameter.ReleaseGradient();
         }
 
         Store();
@@ -115,9 +130,9 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     /// <summary>Fills the gradients with zeros.</summary>
     public override void zero_grad()
     {
-        foreach (ParameterView view in _views)
+        foreach (OptimizedParameter parameter in _parameters)
         {
-            using torch.Tensor? gradient = view.Parameter.grad;
+            using torch.Tensor? gradient = parameter.Parameter.grad;
             gradient?.zero_().Dispose();
         }
     }
@@ -154,8 +169,9 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         base.Dispose(disposing);
         if (!disposing)
             return;
-        foreach (ParameterView view in _views)
-            view.Dispose();
+        foreach (OptimizedParameter parameter in _parameters)
+            parameter.Dispose();
+        _executor?.Dispose();
     }
 
     static void Check(Infinorm.Optimizer optimizer, IReadOnlyList<ParameterGroup> groups)
@@ -163,12 +179,15 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         if (optimizer.IsBuilt)
             throw new InvalidOperationException($"{optimizer.Name} is built already; make a new optimizer for the parameters.");
         var names = new HashSet<string>();
+        var handles = new Dictionary<nint, string>();
         foreach ((string name, Parameter parameter) in groups.SelectMany(group => group.Parameters))
         {
             if (string.IsNullOrEmpty(name) || parameter is null)
                 throw new ArgumentException($"Each parameter has a name, found {(parameter is null ? "no parameter" : "none")}.", nameof(groups));
             if (!names.Add(name))
                 throw new ArgumentException($"{name}: two parameters have this name, by which the state is saved.", nameof(groups));
+            if (!parameter.IsInvalid && !handles.TryAdd(parameter.Handle, name))
+                throw new ArgumentException($"{name} and {handles[parameter.Handle]} are the same parameter.", nameof(groups));
         }
     }
 
@@ -184,15 +203,15 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     /// <summary>Has the optimizer's variables view the parameters where they are now.</summary>
     internal void Locate()
     {
-        foreach (ParameterView view in _views)
-            view.Locate();
+        foreach (OptimizedParameter parameter in _parameters)
+            parameter.Locate();
     }
 
     /// <summary>Brings the parameters up to date with the optimizer's variables, where these are copies.</summary>
     internal void Store()
     {
-        foreach (ParameterView view in _views)
-            view.Store();
+        foreach (OptimizedParameter parameter in _parameters)
+            parameter.Store();
     }
 
     sealed class AveragesInUse(TorchOptimizer optimizer, IDisposable averages) : IDisposable

@@ -7,19 +7,19 @@ namespace Infinorm;
 /// <summary>Makes TorchSharp optimizers from Infinorm's.</summary>
 public static class TorchOptimizers
 {
-    /// <summary>The optimizer for all parameters of a model, which must be on the CPU; what the model shares it steps once.</summary>
+    /// <summary>The optimizer for all parameters of a model; what the model shares it steps once.</summary>
     /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
     /// <param name="model">The model, on the device it will be trained on.</param>
     /// <exception cref="ArgumentException">The model has no parameters, or two overlap in memory.</exception>
     /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
-    /// <exception cref="NotSupportedException">A parameter is on another device, or of a type that is not of floating point.</exception>
+    /// <exception cref="NotSupportedException">A parameter is of a type that is not of floating point.</exception>
     public static TorchOptimizer For(this Optimizer optimizer, torch.nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
         return optimizer.For(model.named_parameters().DistinctBy(named => named.parameter.Handle));
     }
 
-    /// <summary>The optimizer for named parameters, which must be on the CPU.</summary>
+    /// <summary>The optimizer for named parameters.</summary>
     /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
     /// <param name="parameters">Each parameter once, with its name in the model.</param>
     /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>

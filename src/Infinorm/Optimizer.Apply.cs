@@ -98,7 +98,6 @@ public abstract partial class Optimizer
         _slotVariables = [];
         _slotOwners = [];
         _trainable = [];
-        _accepted = [];
         _ordered = [];
         _variableArrays = null;
     }
@@ -122,20 +121,21 @@ public abstract partial class Optimizer
     {
         int missing = Accept(gradients);
         double rate = CurrentLearningRate;
-        StepPlan plan = Decide(rate, dynamicScale);
+        StepPlan plan = Decide(gradients, rate, dynamicScale);
         lossScale = plan.LossScale;
-        if (!_pipeline!.Run(this, PlanGroups(in plan), out GradientNorm norm))
+        ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
+        if (!(_executor?.Run(this, plans, gradients, out GradientNorm norm) ?? _pipeline!.Run(this, plans, out norm)))
             return new StepInfo(StepResult.Skipped, missing, null, null, rate);
         Counter++;
         return new StepInfo(plan.Updates ? StepResult.Updated : StepResult.Accumulated, missing, norm.Norm, norm.Factor, rate);
     }
 
     // The policy: what this call does, from the settings and counters alone.
-    StepPlan Decide(double rate, double? dynamicScale)
+    StepPlan Decide(ReadOnlySpan<Gradient> gradients, double rate, double? dynamicScale)
     {
         int accumulation = GradientAccumulationSteps ?? 0;
         bool updates = accumulation == 0 || (Counter + 1) % accumulation == 0;
-        bool steps = HasSteppedGradient();
+        bool steps = HasSteppedGradient(gradients);
         (ClipKind clip, double limit) = (ClipNorm, GlobalClipNorm, ClipValue) switch
         {
             _ when !updates => (ClipKind.None, 0),

@@ -13,7 +13,7 @@ public abstract unsafe partial class Optimizer
     Arena? _arena;
 
     /// <summary>Whether <see cref="Build(ReadOnlySpan{Variable})"/> was called, by itself or by the first Apply with variables.</summary>
-    public virtual bool IsBuilt => _pipeline is not null;
+    public virtual bool IsBuilt => _pipeline is not null || _executor is { IsBuilt: true };
 
     /// <summary>The variables the optimizer was built for, in that order; empty before.</summary>
     public virtual IReadOnlyList<Variable> TrainableVariables => _trainable;
@@ -46,15 +46,25 @@ public abstract unsafe partial class Optimizer
         for (int i = 0; i < variables.Length; i++)
             decays[i] = !IsExcludedFromWeightDecay(variables[i]);
 
+        var needs = new SlotNeeds(slots.Names, UseEma, GradientAccumulationSteps is not null);
+        IReadOnlyList<NamedSlot>? made = _executor?.Build(
+            variables, decays, _groupOf, needs, (of, name) => SlotPath(scope + Name, of, name));
+
         // Nothing threw: from here on it is built.
         _trainable = variables.ToArray();
         _indices = new Dictionary<Variable, int>(variables.Length);
         for (int i = 0; i < variables.Length; i++)
             _indices.Add(variables[i], i);
         _plans = new StepPlan[_groups.Length];
+        ForgetVariables();
+        if (made is not null)
+        {
+            _slotVariables = [.. made.Select(slot => slot.Values)];
+            return;
+        }
+
         _pipeline = new BlockPipeline(MakeTargets(slots.Names.Count, decays), _groups.Length, MaxDegreeOfParallelism);
         NameSlots(slots.Names, scope + Name);
-        ForgetVariables();
     }
 
     void CheckTrainable(ReadOnlySpan<Variable> variables)
@@ -72,7 +82,8 @@ public abstract unsafe partial class Optimizer
             variable.Constraint?.Validate(variable.Path, variable.Shape);
         }
 
-        CheckDisjoint(variables);
+        if (_executor is null) // which checks what it is given itself
+            CheckDisjoint(variables);
     }
 
     // Sorted by address, only neighbours can overlap; pinned, addresses hold while they are compared.
@@ -124,6 +135,7 @@ public abstract unsafe partial class Optimizer
             stride += PaddedSize(in target);
         }
 
+        stride += Arena.Stagger;
         bool averages = UseEma, accumulators = GradientAccumulationSteps is not null, wide = false;
         foreach (ref Target target in targets.AsSpan())
             wide |= NeedsWide(in target);
@@ -156,23 +168,27 @@ public abstract unsafe partial class Optimizer
     static bool NeedsWide(in Target target) =>
         target.IsNarrow && target.Variable.Constraint is not null && !target.OverwrittenByGradient;
 
+    static string SlotPath(string path, Variable of, string name) => $"{path}/{of.Path.Replace('/', '_')}_{name}";
+
     void NameSlots(IReadOnlyList<string> names, string path)
     {
         var variables = new List<Variable>();
         var owners = new List<(string, Variable)>();
-        foreach (ref Target target in _pipeline!.Targets)
+        BlockPipeline pipeline = _pipeline!;
+        foreach (ref Target target in pipeline.Targets)
         {
             if (target.Averages != null)
                 Add(in target, target.Averages, "average");
         }
 
-        foreach (ref Target target in _pipeline.Targets)
+        for (int t = 0; t < pipeline.Targets.Length; t++)
         {
-            if (target.Accumulator != null)
-                Add(in target, target.Accumulator, "gradient_accumulator");
+            int number = t;
+            if (pipeline.Targets[t].Accumulator != null)
+                Add(in pipeline.Targets[t], pipeline.Targets[t].Accumulator, "gradient_accumulator", () => pipeline.ZeroIfSpent(number));
         }
 
-        foreach (ref Target target in _pipeline.Targets)
+        foreach (ref Target target in pipeline.Targets)
         {
             for (int slot = 0; slot < names.Count && !target.OverwrittenByGradient; slot++)
                 Add(in target, target.Slots + (slot * target.Stride), names[slot]);
@@ -181,14 +197,14 @@ public abstract unsafe partial class Optimizer
         _slotVariables = variables;
         _slotOwners = owners;
 
-        void Add(in Target target, byte* address, string name)
+        void Add(in Target target, byte* address, string name, Action? beforeLook = null)
         {
             Variable of = target.Variable;
             owners.Add((name, of));
-            string slotPath = $"{path}/{of.Path.Replace('/', '_')}_{name}";
+            string slotPath = SlotPath(path, of, name);
             variables.Add(target.ComputeType == DType.Float64
-                ? new Variable<double>(slotPath, _arena!.View<double>(address, of.Length), of.Shape)
-                : new Variable<float>(slotPath, _arena!.View<float>(address, of.Length), of.Shape));
+                ? new Variable<double>(slotPath, _arena!.View<double>(address, of.Length, beforeLook), of.Shape)
+                : new Variable<float>(slotPath, _arena!.View<float>(address, of.Length, beforeLook), of.Shape));
         }
     }
 }

@@ -4,6 +4,7 @@ namespace Infinorm;
 
 public abstract partial class Optimizer
 {
+    IExecutor? _executor;
     VariableGroup[] _groups = [new()];
     int[] _groupOf = [];
     StepPlan[] _plans = [];
@@ -19,6 +20,9 @@ public abstract partial class Optimizer
         _groupOf = groupOf;
         _groups = groups;
     }
+
+    /// <summary>Has an executor step the variables that the optimizer will be built for, which are not memory of this process.</summary>
+    internal void SetExecutor(IExecutor executor) => _executor = executor;
 
     /// <summary>The number in force for a group's next step.</summary>
     internal double CurrentRateOf(VariableGroup group) => group.LearningRate is { } rate ? At(rate, Held(rate)) : CurrentLearningRate;

@@ -111,6 +111,8 @@ public abstract partial class Optimizer
     /// <summary>An optimizer with the same settings, built for copies of this one's variables.</summary>
     internal virtual Optimizer CloneFor(ReadOnlySpan<Variable> copies)
     {
+        if (_executor is not null)
+            throw new NotSupportedException($"{Name} steps tensors of a device; StatelessApply is for memory.");
         Optimizer clone = CloneSelf();
         clone.Unbuild();
         clone.BuildAt(copies, scope: "");

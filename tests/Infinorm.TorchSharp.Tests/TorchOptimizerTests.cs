@@ -156,8 +156,11 @@ public class TorchOptimizerTests
     {
         using Parameter parameter = Parameter(1, 5), same = Parameter(2, 5);
         Assert.Contains("p: two parameters", Assert.Throws<ArgumentException>(() => new Adamax().For([("p", parameter), ("p", same)])).Message);
-        Assert.Contains("p2 and p1 overlap", Assert.Throws<ArgumentException>(
-            () => new Adamax().For([("p1", parameter), ("p2", parameter)])).Message.Replace("p1 and p2", "p2 and p1"));
+        Assert.Contains("p2 and p1 are the same", Assert.Throws<ArgumentException>(
+            () => new Adamax().For([("p1", parameter), ("p2", parameter)])).Message);
+        using var view = new Parameter(parameter.detach());
+        Assert.Contains("overlap in memory", Assert.Throws<ArgumentException>(
+            () => new Adamax().For([("p1", parameter), ("p2", view)])).Message);
         Assert.Throws<ArgumentException>(() => new Adamax().For(Array.Empty<(string, Parameter)>()));
 
         var built = new Adamax();

@@ -21,6 +21,7 @@ sealed class Contender(Action step)
     /// <summary>Chooses how many steps make a batch of at least <paramref name="batch"/>, and warms up on the way.</summary>
     public void Calibrate(TimeSpan batch)
     {
+        TimeBatch(); // compiles and touches the memory: its time says nothing
         double seconds = TimeBatch();
         while (!Single && seconds * _stepsPerBatch < batch.TotalSeconds && _stepsPerBatch < 1 << 20)
         {

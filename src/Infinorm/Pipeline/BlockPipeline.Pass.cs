@@ -8,7 +8,43 @@ namespace Infinorm.Pipeline;
 /// <summary>The pass over one chunk of a variable.</summary>
 sealed unsafe partial class BlockPipeline
 {
+    // The rule and nothing else.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void RunBare<L, TRule>(ReadOnlySpan<Chunk> chunks, Scratch scratch, in TRule rule)
+        where L : struct, ILane<L>
+        where TRule : struct, ISlotRule<L>
+    {
+        for (int c = 0; c < chunks.Length; c++)
+        {
+            ref readonly Chunk chunk = ref chunks[c];
+            if (c + 1 < chunks.Length)
+                PrefetchSmall(in chunks[c + 1]);
+            ref Target target = ref _targets[chunk.Target];
+            ref MemorySpot gradient = ref _gradients[chunk.Target];
+            if (!target.IsDirect || gradient.IsRows || gradient.DType != target.Spot.DType || gradient.Owner is null)
+            {
+                RunChunk<L, TRule>(in chunk, scratch, in rule);
+                continue;
+            }
+
+            nint start = (nint)chunk.Start * BlockKernels.ElementSize<L>();
+            nint bytes = (nint)chunk.Count * BlockKernels.ElementSize<L>(), whole = bytes & -Arena.Alignment;
+            fixed (byte* weights = &target.Spot.At(chunk.Start))
+            fixed (byte* dense = &gradient.At(chunk.Start))
+            {
+                RuleLoop.RunBare<L, TRule>(in rule, target.Slots + start, target.Stride, weights, dense, whole);
+                if (whole < bytes)
+                    RunRest<L, TRule>(in chunk, weights, dense, scratch, in rule);
+            }
+        }
+    }
+
+    // What does not fill a cache line, in scratch memory: a block is padded to them.
+    void RunRest<L, TRule>(in Chunk chunk, byte* weights, byte* dense, Scratch scratch, in TRule rule)
+        where L : struct, ILane<L>
+        where TRule : struct, ISlotRule<L> =>
+        RunBlocks<L, TRule>(in chunk, chunk.Count & -LineLength<L>(), chunk.Count, BlockLength, weights, dense, scratch, in rule);
+
     void RunChunk<L, TRule>(in Chunk chunk, Scratch scratch, in TRule rule)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
@@ -17,35 +53,27 @@ sealed unsafe partial class BlockPipeline
         ref MemorySpot gradient = ref _gradients[chunk.Target];
         bool hasGradient = gradient.Owner is not null;
         bool averaged = _plan.AverageMomentum is not null && target.Averages != null;
-        if (!hasGradient && !averaged && !(_plan.ResetsAccumulators && target.Accumulator != null))
+        if (!hasGradient && !averaged)
             return;
 
         fixed (byte* weights = &target.Spot.At(chunk.Start))
         fixed (byte* dense = &DenseAt(in gradient, chunk.Start))
         {
-            // What needs no conversion is worked on where it lies, as far as it fills whole cache lines: a block is padded to them.
+            // What needs no conversion is worked on where it lies.
             bool direct = !target.IsNarrow && (!hasGradient || (dense != null && gradient.DType == target.Spot.DType));
-            int line = Arena.Alignment / BlockKernels.ElementSize<L>();
-            int done = direct ? chunk.Count & -line : 0;
-            if (_isBare && direct && hasGradient && !target.OverwrittenByGradient)
-            {
-                nint size = BlockKernels.ElementSize<L>();
-                RuleLoop.RunBare<L, TRule>(in rule, target.Slots + (chunk.Start * size), target.Stride, weights, dense, done * size);
-                if (done == chunk.Count)
-                    return;
-            }
-            else if (done > 0)
-            {
+            int done = direct ? chunk.Count & -LineLength<L>() : 0;
+            if (done > 0)
                 RunBlocks<L, TRule>(in chunk, 0, done, done, weights, dense, scratch, in rule);
-            }
-
             RunBlocks<L, TRule>(in chunk, done, chunk.Count, BlockLength, weights, dense, scratch, in rule);
         }
     }
 
+    static int LineLength<L>()
+        where L : struct, ILane<L> => Arena.Alignment / BlockKernels.ElementSize<L>();
+
     static ref byte DenseAt(in MemorySpot gradient, int start)
     {
-        if (gradient.Owner is null or RowGradient)
+        if (gradient.Owner is null || gradient.IsRows)
             return ref Unsafe.NullRef<byte>();
         return ref gradient.At(start);
     }
@@ -65,7 +93,7 @@ sealed unsafe partial class BlockPipeline
             Weights = weights,
             Gradient = dense,
             GradientDType = gradient.DType,
-            Rows = gradient.Owner is RowGradient ? _rows[chunk.Target] : null,
+            Rows = gradient.IsRows ? _rows[chunk.Target] : null,
             Scratch = scratch,
         };
         bool hasGradient = gradient.Owner is not null;
@@ -97,8 +125,13 @@ sealed unsafe partial class BlockPipeline
             byte* gradient = ToCompute<L>(in view, offset, count);
             RuleLoop.Run(
                 in rule, target.Slots + at, target.Stride, weights, gradient, null, averages, bytes, default, in weightFormula);
-            if (accumulator != null)
-                NativeMemory.Clear(accumulator, (nuint)bytes);
+        }
+        else if (_plan.ReducesIntoAccumulators)
+        {
+            // Their mean is what is left to do.
+            var formula = new GradientFormula<L>(_plan.AccumulationSteps, 0, _plan.Clip, _plan.ClipLimit, target.ClipOperand);
+            RuleLoop.Run(
+                in rule, target.Slots + at, target.Stride, weights, accumulator, null, averages, bytes, in formula, in weightFormula);
         }
         else
         {
@@ -124,11 +157,8 @@ sealed unsafe partial class BlockPipeline
         else if (accumulates)
         {
             var formula = GradientFormulaOf<L>(in target);
-            BlockKernels.Accumulate(target.Accumulator + at, Load(in view, offset, count, TypeOf<L>()), bytes, in formula);
-        }
-        else if (_plan.ResetsAccumulators && target.Accumulator != null)
-        {
-            NativeMemory.Clear(target.Accumulator + at, (nuint)bytes);
+            BlockKernels.Accumulate(
+                target.Accumulator + at, Load(in view, offset, count, TypeOf<L>()), bytes, in formula, target.AccumulatorIsSpent);
         }
 
         bool averaged = _plan.AverageMomentum is not null && target.Averages != null;

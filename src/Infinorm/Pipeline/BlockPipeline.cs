@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 using Infinorm.Kernels;
 
 namespace Infinorm.Pipeline;
@@ -50,6 +49,8 @@ sealed unsafe partial class BlockPipeline
     {
         _plan = plans[0];
         norm = default;
+        if (_plan.AccumulationSteps > 0)
+            ZeroSpentAccumulators();
         if (_plan.Reduces && !Reduce(out norm))
             return false;
         foreach (WorkList work in _work)
@@ -59,6 +60,8 @@ sealed unsafe partial class BlockPipeline
             RunAll(optimizer, work);
         }
 
+        if (_plan.AccumulationSteps > 0)
+            MarkAccumulators();
         Constrain();
         return true;
     }
@@ -111,30 +114,32 @@ sealed unsafe partial class BlockPipeline
         {
             byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
             var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
-            ReadOnlySpan<Chunk> chunks = Tasks.ChunksOf(task);
+            ReadOnlySpan<Chunk> chunks = Tasks.ChunksOf(Pipeline._plan.Reduces ? Tasks.Returning(task, Pipeline._helpers) : task);
+            if (Pipeline._isBare)
+            {
+                Pipeline.RunBare<L, TRule>(chunks, scratch, in Rule);
+                return;
+            }
+
             for (int i = 0; i < chunks.Length; i++)
             {
                 if (i + 1 < chunks.Length)
-                    Pipeline.Prefetch(in chunks[i + 1]);
+                    Pipeline.PrefetchSmall(in chunks[i + 1]);
                 Pipeline.RunChunk<L, TRule>(in chunks[i], scratch, in Rule);
             }
         }
     }
 
     // The processor sees ahead in long streams by itself, but not from one small variable to the next. What moves meanwhile is
-    // prefetched in vain, nothing worse.
+    // prefetched in vain, nothing worse. All lines: asking only for the first few was slower than asking for none.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void Prefetch(in Chunk chunk)
+    void PrefetchSmall(in Chunk chunk)
     {
         ref MemorySpot gradient = ref _gradients[chunk.Target];
-        if (!Sse.IsSupported || chunk.Count > GradientStages.BlockLength || gradient.Owner is null or RowGradient)
+        if (chunk.Count > GradientStages.BlockLength || gradient.Owner is null || gradient.IsRows)
             return;
         ref Target target = ref _targets[chunk.Target];
-        var weights = (byte*)Unsafe.AsPointer(ref target.Spot.At(chunk.Start));
-        for (nint at = 0; at < (nint)chunk.Count * target.Spot.DType.Size(); at += Arena.Alignment)
-            Sse.Prefetch0(weights + at);
-        var values = (byte*)Unsafe.AsPointer(ref gradient.At(chunk.Start));
-        for (nint at = 0; at < (nint)chunk.Count * gradient.DType.Size(); at += Arena.Alignment)
-            Sse.Prefetch0(values + at);
+        Prefetch.Lines(Unsafe.AsPointer(ref target.Spot.At(chunk.Start)), (nint)chunk.Count * target.Spot.DType.Size());
+        Prefetch.Lines(Unsafe.AsPointer(ref gradient.At(chunk.Start)), (nint)chunk.Count * gradient.DType.Size());
     }
 }

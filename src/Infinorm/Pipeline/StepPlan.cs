@@ -44,6 +44,12 @@ readonly record struct StepPlan
     /// <summary>Whether every accumulator is zeroed, also those of variables without a gradient in this call.</summary>
     public bool ResetsAccumulators { get; init; }
 
+    /// <summary>
+    /// Whether the reduction adds the gradients to the accumulators, so that the pass reads these alone. Not where it may still be
+    /// decided that nothing changes.
+    /// </summary>
+    public bool ReducesIntoAccumulators => Updates && AccumulationSteps > 0 && !RequiresFinite && Clip is ClipKind.Norm or ClipKind.GlobalNorm;
+
     /// <summary>Whether the rule is the only stage; then its loop runs over whole chunks.</summary>
     public bool IsBare => Updates && LossScale is null && AccumulationSteps == 0 && Clip == ClipKind.None
         && WeightDecay is null && AverageMomentum is null;

@@ -20,6 +20,12 @@ unsafe struct Target
     /// <summary>The gradient accumulator; null without.</summary>
     public byte* Accumulator;
 
+    /// <summary>
+    /// Whether the accumulator still holds what an update has used up: it means zero, and is written when it is next used or looked at.
+    /// Zeroing it in the update would be one stream of memory more, reading the zeros another.
+    /// </summary>
+    public bool AccumulatorIsSpent;
+
     /// <summary>A float copy of a 16-bit variable whose constraint needs the unrounded values; null for all others.</summary>
     public byte* Wide;
 
@@ -46,6 +52,9 @@ unsafe struct Target
 
     /// <summary>Whether the variable is held in fewer bits than it is computed in.</summary>
     public readonly bool IsNarrow => Spot.DType != ComputeType;
+
+    /// <summary>Whether the rule can step the variable where it lies.</summary>
+    public readonly bool IsDirect => !IsNarrow && !OverwrittenByGradient;
 
     /// <summary>The type a gradient has from the first stage on: 16-bit ones are widened, and a 16-bit variable's are float.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -4,7 +4,10 @@ namespace Infinorm.Pipeline;
 sealed class WorkList
 {
     /// <summary>How many elements make a task: small variables share one.</summary>
-    const int TaskElements = 2 * Chunk.MaxCount;
+    const int TaskElements = 2 * (Chunk.MaxCount + ChunkCost);
+
+    /// <summary>What turning to the next chunk costs, in elements.</summary>
+    const int ChunkCost = 64;
 
     readonly Chunk[] _chunks;
     readonly int[] _taskStarts; // the first chunk of each task, and the end
@@ -39,6 +42,16 @@ sealed class WorkList
 
     /// <summary>The chunks of a task.</summary>
     public ReadOnlySpan<Chunk> ChunksOf(int task) => _chunks.AsSpan(_taskStarts[task].._taskStarts[task + 1]);
+
+    /// <summary>
+    /// The order for a second round over the tasks: each thread returns over those it has just done, the last ones, which are still in
+    /// the cache, first. Threads claim from both ends, so that they have met in the middle.
+    /// </summary>
+    public int Returning(int task, int helpers)
+    {
+        int middle = helpers == 0 ? TaskCount : TaskCount / 2;
+        return task < middle ? middle - 1 - task : TaskCount - 1 - (task - middle);
+    }
 
     /// <summary>The job of one kind that works on this list; made once.</summary>
     public TJob JobOf<TJob>()
@@ -87,14 +100,15 @@ sealed class WorkList
             for (int start = 0; start < target.Spot.Length; start += Chunk.MaxCount)
             {
                 var chunk = new Chunk(t, start, Math.Min(Chunk.MaxCount, target.Spot.Length - start));
-                if (inTask > 0 && inTask + chunk.Count > TaskElements)
+                int cost = ChunkCost + chunk.Count;
+                if (inTask > 0 && inTask + cost > TaskElements)
                 {
                     taskStarts.Add(chunks.Count);
                     inTask = 0;
                 }
 
                 chunks.Add(chunk);
-                inTask += chunk.Count;
+                inTask += cost;
             }
 
             target.ChunkCount = chunks.Count - target.FirstChunk;

@@ -20,7 +20,9 @@ readonly record struct SafetensorsTensor(string Name, DType DType, nint[] Shape,
     public static SafetensorsTensor Of(string name, Variable variable) =>
         new(name, variable.DType, variable.Shape.ToArray(), stream =>
         {
-            for (long start = 0; start < variable.Length; start += Variable.PieceLength)
+            if (!variable.IsInMemory)
+                stream.Write(variable.Bytes);
+            for (long start = 0; variable.IsInMemory && start < variable.Length; start += Variable.PieceLength)
                 stream.Write(variable.Piece(start));
         });
 }

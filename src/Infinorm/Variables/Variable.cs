@@ -64,7 +64,7 @@ public abstract class Variable
     {
         ArgumentNullException.ThrowIfNull(value);
         CheckFits(value);
-        value.Cast(DType).Bytes.CopyTo(Bytes);
+        Write(value.Cast(DType));
     }
 
     /// <summary>Sets every element, cast to this variable's type.</summary>
@@ -80,7 +80,7 @@ public abstract class Variable
     }
 
     /// <summary>A copy of the elements.</summary>
-    public NdArray ToNdArray() => NdArray.FromBytes(DType, Bytes, Shape);
+    public NdArray ToNdArray() => Read();
 
     /// <inheritdoc/>
     public override string ToString() => $"{Path} {DType.KerasName()}{Shapes.Format(Shape)}";
@@ -94,11 +94,20 @@ public abstract class Variable
     /// <summary>The elements as bytes, valid while the variable is reachable.</summary>
     internal abstract Span<byte> Bytes { get; }
 
+    /// <summary>Whether the elements lie in memory; else they are read and written as a whole, and there is no <see cref="Piece"/>.</summary>
+    internal virtual bool IsInMemory => true;
+
     /// <summary>The most elements in a <see cref="Piece"/>.</summary>
     internal const int PieceLength = 1 << 20;
 
     /// <summary>As bytes, the elements from one on, at most <see cref="PieceLength"/>: a whole variable may have more than a span.</summary>
     internal abstract Span<byte> Piece(long start);
+
+    /// <summary>Sets the elements to those of an array of the same type and shape.</summary>
+    private protected virtual void Write(NdArray value) => value.Bytes.CopyTo(Bytes);
+
+    /// <summary>A copy of the elements.</summary>
+    private protected virtual NdArray Read() => NdArray.FromBytes(DType, Bytes, Shape);
 
     /// <summary>Where the elements lie.</summary>
     internal abstract MemorySpot Spot { get; }

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests;
 
-public class ParameterViewTests
+public class MemoryParameterTests
 {
     [Fact]
     public void ParametersAndGradientsThatAreNotContiguousStepAsContiguousOnes()
@@ -75,6 +75,21 @@ public class ParameterViewTests
     }
 
     [Fact]
+    public void ZeroGradMakesASparseGradientOneWithoutRows()
+    {
+        using var table = nn.Embedding(10, 4, sparse: true);
+        using TorchOptimizer optimizer = new Adamax(0.1) { WeightDecay = 0.5 }.For(table);
+        using (Tensor loss = table.forward(tensor(new long[] { 1, 2 })).sum())
+            loss.backward();
+        optimizer.step();
+        optimizer.zero_grad();
+        float[] before = Floats(table.weight!);
+        optimizer.step(); // momentum and decay go on, as with a dense gradient of zeros
+        Assert.Equal(2, optimizer.Optimizer.Iterations);
+        Assert.NotEqual(before, Floats(table.weight!));
+    }
+
+    [Fact]
     public void AMovedModelIsRefusedAndNothingChanges()
     {
         using var model = nn.Linear(2, 2);
@@ -103,7 +118,7 @@ public class ParameterViewTests
         using (no_grad())
             parameter.set_(zeros(7));
         parameter.grad = null;
-        Assert.StartsWith("p: the parameter is Float32[7], it was Float32[6]", Assert.Throws<InvalidOperationException>(() => a.step()).Message);
+        Assert.StartsWith("p: the parameter is Float32[7] on cpu, it was Float32[6]", Assert.Throws<InvalidOperationException>(() => a.step()).Message);
     }
 
     [Fact]
@@ -111,10 +126,10 @@ public class ParameterViewTests
     {
         Assert.True(NativeTensor.IsAvailable);
         using Parameter parameter = Parameter(1, 3, 4);
-        using ParameterView native = new("p", parameter, looksNatively: true), managed = new("p", parameter, looksNatively: false);
+        using MemoryParameter native = new("p", parameter, looksNatively: true), managed = new("p", parameter, looksNatively: false);
         for (int i = 0; i < 3; i++)
         {
-            foreach (ParameterView view in (ReadOnlySpan<ParameterView>)[native, managed])
+            foreach (MemoryParameter view in (ReadOnlySpan<MemoryParameter>)[native, managed])
             {
                 view.Locate();
                 Assert.Equal(Floats(parameter), ((Variable<float>)view.Variable).Span.ToArray());
