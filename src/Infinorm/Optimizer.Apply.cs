@@ -158,6 +158,7 @@ public abstract partial class Optimizer
             WeightDecay = WeightDecay,
             AverageMomentum = !UseEma || !steps ? null : Iterations != 0 ? EmaMomentum : 0,
             Overwrites = EmaOverwriteFrequency is { } frequency && (Iterations + 1) % frequency == 0,
+            Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, Counter) : null,
         };
     }
 

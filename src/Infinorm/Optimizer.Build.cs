@@ -23,7 +23,9 @@ public abstract unsafe partial class Optimizer
     /// </summary>
     /// <param name="trainableVariables">Float variables, each once, over memory that does not overlap.</param>
     /// <exception cref="ArgumentException">There is none, one occurs twice, two overlap, or one is of an integer type.</exception>
-    /// <exception cref="InvalidOperationException">The optimizer was built for other variables.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The optimizer was built for other variables, or is set to use both master weights and stochastic rounding.
+    /// </exception>
     public void Build(params ReadOnlySpan<Variable> trainableVariables) => BuildAt(trainableVariables, scope: "");
 
     /// <inheritdoc cref="Build(ReadOnlySpan{Variable})"/>
@@ -39,6 +41,7 @@ public abstract unsafe partial class Optimizer
             return;
         }
 
+        CheckNarrowSettings();
         CheckTrainable(variables);
         var slots = new Slots();
         Build(slots);
@@ -60,6 +63,7 @@ public abstract unsafe partial class Optimizer
         if (made is not null)
         {
             _slotVariables = [.. made.Select(slot => slot.Values)];
+            _slotOwners = [.. made.Select(slot => (slot.Name, slot.Of))];
             return;
         }
 
@@ -136,13 +140,14 @@ public abstract unsafe partial class Optimizer
         }
 
         stride += Arena.Stagger;
-        bool averages = UseEma, accumulators = GradientAccumulationSteps is not null, wide = false;
+        bool averages = UseEma, accumulators = GradientAccumulationSteps is not null;
+        int kinds = slotCount + (averages ? 1 : 0) + (accumulators ? 1 : 0);
+        nint wideSize = 0;
         foreach (ref Target target in targets.AsSpan())
-            wide |= NeedsWide(in target);
-        int kinds = slotCount + (averages ? 1 : 0) + (accumulators ? 1 : 0) + (wide ? 1 : 0);
+            wideSize += NeedsWide(in target) ? PaddedSize(in target) : 0;
 
-        _arena = new Arena(stride * kinds);
-        byte* next = _arena.First;
+        _arena = new Arena((stride * kinds) + wideSize);
+        byte* next = _arena.First, wide = next + (stride * kinds);
         foreach (ref Target target in targets.AsSpan())
         {
             target.Stride = stride;
@@ -154,10 +159,12 @@ public abstract unsafe partial class Optimizer
             slot += averages ? stride : 0;
             if (accumulators)
                 target.Accumulator = slot;
-            slot += accumulators ? stride : 0;
-            if (NeedsWide(in target))
-                target.Wide = slot;
             next += PaddedSize(in target);
+            if (!NeedsWide(in target))
+                continue;
+            target.Wide = wide;
+            target.KeepsWide = UseMasterWeights;
+            wide += PaddedSize(in target);
         }
 
         return targets;
@@ -165,8 +172,8 @@ public abstract unsafe partial class Optimizer
 
     static nint PaddedSize(in Target target) => Arena.Padded((nint)target.Spot.Length * target.ComputeType.Size());
 
-    static bool NeedsWide(in Target target) =>
-        target.IsNarrow && target.Variable.Constraint is not null && !target.OverwrittenByGradient;
+    bool NeedsWide(in Target target) =>
+        target.IsNarrow && !target.OverwrittenByGradient && (UseMasterWeights || target.Variable.Constraint is not null);
 
     static string SlotPath(string path, Variable of, string name) => $"{path}/{of.Path.Replace('/', '_')}_{name}";
 
@@ -192,6 +199,14 @@ public abstract unsafe partial class Optimizer
         {
             for (int slot = 0; slot < names.Count && !target.OverwrittenByGradient; slot++)
                 Add(in target, target.Slots + (slot * target.Stride), names[slot]);
+        }
+
+        foreach (ref Target target in pipeline.Targets)
+        {
+            if (!target.KeepsWide)
+                continue;
+            Add(in target, target.Wide, "master");
+            variables[^1].CopyFrom(target.Variable);
         }
 
         _slotVariables = variables;

@@ -8,8 +8,8 @@ public abstract partial class Optimizer
 
     /// <summary>
     /// The optimizer's own variables, named and ordered as in Keras: <c>iteration</c>; <c>learning_rate</c> where it is a number; then,
-    /// once built, all averages, all gradient accumulators, and the slots of each variable in turn. Each views the optimizer's memory and
-    /// can be assigned. Keras: <c>variables</c>.
+    /// once built, all averages, all gradient accumulators, the slots of each variable in turn, and the master weights, which Keras does
+    /// not have. Each views the optimizer's memory and can be assigned. Keras: <c>variables</c>.
     /// </summary>
     public virtual IReadOnlyList<Variable> Variables => _variables ??= [.. CounterAndRate(), .. _slotVariables];
 

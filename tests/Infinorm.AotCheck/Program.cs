@@ -46,6 +46,8 @@ static IEnumerable<Optimizer> Optimizers()
         EmaOverwriteFrequency = 2,
         GradientAccumulationSteps = 2,
     };
+    yield return new Adamax { Name = "masters", UseMasterWeights = true, WeightDecay = 0.01 };
+    yield return new Adamax { Name = "random", UseStochasticRounding = true, RoundingSeed = 5, UseEma = true, EmaOverwriteFrequency = 2 };
     yield return new LossScaleOptimizer(new Adamax { Name = "inner", ClipNorm = 0.5 }, dynamicGrowthSteps: 2) { Name = "scaled" };
 }
 

@@ -162,9 +162,10 @@ sealed unsafe partial class BlockPipeline
         }
 
         bool averaged = _plan.AverageMomentum is not null && target.Averages != null;
-        if (!averaged && target.Wide == null)
+        bool constrained = accumulates && target.Wide != null && target.Variable.Constraint is not null;
+        if (!averaged && !constrained)
             return;
-        byte* weights = LoadWeights<L>(in view, offset, count, constrained: accumulates);
+        byte* weights = LoadWeights<L>(in view, offset, count, constrained);
         if (averaged)
             BlockKernels.Average(target.Averages + at, weights, bytes, in weightFormula);
         if (averaged && _plan.Overwrites)
@@ -182,6 +183,13 @@ sealed unsafe partial class BlockPipeline
         ref readonly Target target = ref view.Target;
         nint bytes = (nint)count * BlockKernels.ElementSize<L>(), padded = Arena.Padded(bytes);
         byte* weights = view.Weights + ((nint)offset * target.Spot.DType.Size());
+        if (target.KeepsWide)
+        {
+            byte* master = target.Wide + view.At(offset);
+            MasterWeights.Follow(master, weights, target.Spot.DType, count, view.Scratch.Weights);
+            return master;
+        }
+
         if (target.IsNarrow)
         {
             byte* wide = constrained && target.Wide != null ? target.Wide + view.At(offset) : view.Scratch.Weights;
@@ -195,18 +203,25 @@ sealed unsafe partial class BlockPipeline
         return view.Scratch.Weights;
     }
 
-    // Back from where LoadWeights put them; a constrained 16-bit variable is narrowed only after its constraint.
+    // Back from where LoadWeights put them. What a constraint then does to a 16-bit variable's float copy is narrowed once more.
     static void StoreWeights<L>(in ChunkView view, byte* weights, int offset, int count)
         where L : struct, ILane<L>
     {
-        if (weights != view.Scratch.Weights)
-            return;
         DType type = view.Target.Spot.DType;
         byte* target = view.Weights + ((nint)offset * type.Size());
         if (view.Target.IsNarrow)
-            Conversions.Convert(weights, TypeOf<L>(), target, type, count);
-        else
+            Narrow(in view.Plan, view.Chunk.Target, weights, target, type, view.Chunk.Start + offset, count);
+        else if (weights != target)
             NativeMemory.Copy(weights, target, (nuint)((nint)count * BlockKernels.ElementSize<L>()));
+    }
+
+    // A block of a 16-bit variable from its floats.
+    static void Narrow(in StepPlan plan, int variable, byte* weights, byte* target, DType type, int start, int count)
+    {
+        if (plan.Rounding is { } rounding)
+            rounding.Round((float*)weights, (ushort*)target, type, variable, start, count);
+        else
+            Conversions.Convert(weights, DType.Float32, target, type, count);
     }
 
     // variable ← gradient; while accumulating, the largest gradient so far, from zero on.

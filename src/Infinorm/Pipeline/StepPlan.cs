@@ -41,6 +41,9 @@ readonly record struct StepPlan
     /// <summary>Whether the averages then overwrite the variables.</summary>
     public bool Overwrites { get; init; }
 
+    /// <summary>How 16-bit variables are rounded at random; null for to nearest.</summary>
+    public StochasticRounding? Rounding { get; init; }
+
     /// <summary>Whether every accumulator is zeroed, also those of variables without a gradient in this call.</summary>
     public bool ResetsAccumulators { get; init; }
 

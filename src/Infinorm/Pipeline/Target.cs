@@ -26,8 +26,14 @@ unsafe struct Target
     /// </summary>
     public bool AccumulatorIsSpent;
 
-    /// <summary>A float copy of a 16-bit variable whose constraint needs the unrounded values; null for all others.</summary>
+    /// <summary>
+    /// A float copy of a 16-bit variable that is constrained, as a constraint needs the unrounded values, or has master weights; null for
+    /// all others.
+    /// </summary>
     public byte* Wide;
+
+    /// <summary>Whether the copy is the variable's master weights, kept from call to call; else it is made anew in each.</summary>
+    public bool KeepsWide;
 
     /// <summary>Bytes from one slot to the next: the padded size of one slot of all variables.</summary>
     public nint Stride;

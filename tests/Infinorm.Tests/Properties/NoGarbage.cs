@@ -29,6 +29,8 @@ public sealed class NoGarbage
         ["cosine decay"] = () => new Adamax(new CosineDecay(0.1, 5)),
         ["cosine decay with restarts"] = () => new Adamax(new CosineDecayRestarts(0.1, 5)),
         ["all"] = () => Settings.AllElementwise.Create(),
+        ["master weights"] = () => new Adamax { UseMasterWeights = true },
+        ["stochastic rounding"] = () => new Adamax { UseStochasticRounding = true },
         ["dynamic loss scale"] = () => new LossScaleOptimizer(Settings.AllElementwise.Create(), dynamicGrowthSteps: 2),
     };
 
