@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using Infinorm.Fuzz;
+
+// Feeds readers with mutated inputs: only the exception they document, no hang, and no more memory than eng/fuzz lets the process have.
+//   --count N     inputs, shared among the targets (100,000)
+//   --minutes M   as many inputs as fit into so many minutes instead
+//   --seed S      other inputs (1)
+//   --target T    one target only; "large" are large files, which take more memory and are read only if asked for
+//   --input I     one input only, the I-th
+FuzzTarget[] targets =
+[
+    new SafetensorsTarget(),
+    new ConfigTarget(),
+];
+
+TimeSpan longest = TimeSpan.FromSeconds(2); // of processor time for one input, which other processes do not lengthen
+long count = Number("--count") ?? 100_000;
+int seed = (int)(Number("--seed") ?? 1);
+TimeSpan? time = Number("--minutes") is { } minutes ? TimeSpan.FromMinutes(minutes) : null;
+if (Option("--target") is { } name)
+    targets = [.. targets.Append(new LargeTarget()).Where(target => target.Name == name)];
+if (targets.Length == 0)
+    throw new ArgumentException("There is no such target.");
+if (Number("--input") is { } only)
+{
+    foreach (FuzzTarget target in targets)
+        Console.WriteLine($"target {target.Name}: input {only} was {(target.Read(MakeInput(target, only)) ? "accepted" : "refused")}");
+    return 0;
+}
+
+int failures = 0;
+foreach (FuzzTarget target in targets)
+{
+    foreach (byte[] sound in target.Seeds)
+        target.Read(sound);
+    var clock = Stopwatch.StartNew();
+    long done = 0, refused = 0;
+    using var watch = new Timer(_ => Environment.FailFast($"target {target.Name}: input {done} does not end"));
+    for (; time is null ? done < (count + targets.Length - 1) / targets.Length : clock.Elapsed < time / targets.Length; done++)
+    {
+        byte[] input = MakeInput(target, done);
+        TimeSpan start = Environment.CpuUsage.TotalTime;
+        watch.Change(30 * longest, Timeout.InfiniteTimeSpan);
+        try
+        {
+            refused += target.Read(input) ? 0 : 1;
+        }
+        catch (Exception e)
+        {
+            Fail(target, done, input, e.ToString());
+        }
+
+        TimeSpan taken = Environment.CpuUsage.TotalTime - start;
+        if (taken > longest)
+            Fail(target, done, input, $"it took {taken.TotalSeconds:F1} s");
+    }
+
+    Console.WriteLine($"target {target.Name}: {done} inputs, {refused} refused, {clock.Elapsed.TotalSeconds:F0} s");
+}
+
+return failures == 0 ? 0 : 1;
+
+byte[] MakeInput(FuzzTarget target, long number) => target.MakeInput(new Mutator(unchecked((seed * 1_000_003) + (int)number)));
+
+void Fail(FuzzTarget target, long number, byte[] input, string what)
+{
+    Console.WriteLine($"target {target.Name}, --seed {seed} --input {number}, {input.Length} bytes: {what}");
+    if (++failures == 10)
+        Environment.Exit(1);
+}
+
+string? Option(string option) => Array.IndexOf(args, option) is >= 0 and int i && i + 1 < args.Length ? args[i + 1] : null;
+
+long? Number(string option) => Option(option) is { } text ? long.Parse(text) : null;
