@@ -14,7 +14,8 @@ static class SampleCommand
                 action(parsed);
                 return 0;
             }
-            catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
+            catch (Exception e) when (
+                e is InvalidDataException or IOException or UnauthorizedAccessException or InvalidFileException or CheckpointMismatchException)
             {
                 return Refuse(e.Message);
             }

@@ -5,7 +5,7 @@ using Infinorm.Samples.SpokenDigits;
 
 var data = new Option<DirectoryInfo>("--data") { Description = "Folder of recordings named {digit}_{speaker}_{take}.wav, mono PCM of 8 or 16 kHz. Default: the bundled ones." };
 var split = new Option<SplitBy>("--split") { Description = "What training and test must not share.", DefaultValueFactory = _ => SplitBy.Speaker };
-var epochs = new Option<int>("--epochs") { Description = "How many times to go through the training part.", DefaultValueFactory = _ => 60 };
+var epochs = new Option<int>("--epochs") { Description = "How many times to go through the training part.", DefaultValueFactory = _ => 40 };
 var seed = new Option<int>("--seed") { Description = "The same seed gives the same numbers.", DefaultValueFactory = _ => 1 };
 var output = new Option<FileInfo>("--out") { Description = "Where to draw loss and accuracy.", DefaultValueFactory = _ => new FileInfo("spoken-digits.png") };
 var run = new Option<FileInfo>("--run") { Description = "A file to save the run to after each epoch, and to go on from if it is there." };

@@ -50,6 +50,45 @@ public sealed class ResumeTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task DataMayDrawFromTorchsGenerator()
+    {
+        byte[] whole, resumed;
+        using (var problem = new Problem())
+        {
+            problem.Trainer.Fit(Augmented(), Epochs, new() { Seed = 2 });
+            whole = problem.Weights();
+        }
+
+        // The same batches at once and later, in the first part and in the second.
+        string path = Path.Combine(_folder, "augmented.safetensors");
+        using (var problem = new Problem())
+        using (var stop = new CancellationTokenSource())
+        {
+            FitOptions options = new() { Seed = 2, Callbacks = [new Checkpoint(path), new CancelAt(8, stop)] };
+            await Assert.ThrowsAsync<OperationCanceledException>(
+                () => problem.Trainer.FitAsync(Augmented().ToAsyncEnumerable(), Epochs, options, stop.Token));
+        }
+
+        using (var problem = new Problem())
+        {
+            problem.Trainer.Fit(Augmented(), Epochs, new() { ResumeFrom = path });
+            resumed = problem.Weights();
+        }
+
+        Assert.Equal(whole, resumed);
+
+        static IEnumerable<(Tensor, Tensor)> Augmented()
+        {
+            using Tensor order = randperm(40);
+            foreach (long[] rows in order.data<long>().ToArray().Chunk(8))
+            {
+                using Tensor labels = tensor(rows) % 3, clean = labels.unsqueeze(1).expand(-1, 4).to_type(ScalarType.Float32);
+                yield return (clean + 0.1f * randn(8, 4), labels.clone());
+            }
+        }
+    }
+
     static (byte[] Weights, History History) WholeRun(string name)
     {
         using var problem = new Problem(optimizer: Optimizers[name]);

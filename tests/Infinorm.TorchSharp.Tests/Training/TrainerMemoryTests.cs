@@ -5,7 +5,7 @@ namespace Infinorm.Torch.Tests.Training;
 
 /// <summary>No epoch leaves a tensor behind.</summary>
 [Collection(nameof(Alone))]
-public sealed class MemoryTests
+public sealed class TrainerMemoryTests
 {
     [Fact]
     public void StaysLevelFromEpochToEpoch()
