@@ -29,8 +29,10 @@ public readonly record struct NoiseCondition(NoiseKind Kind, int SignalToNoise =
 {
     /// <summary>Every kind of noise at each of these levels.</summary>
     public static IEnumerable<NoiseCondition> Noisy(params int[] levels) =>
-        from kind in Enum.GetValues<NoiseKind>() where kind != NoiseKind.Clean
-        from level in levels select new NoiseCondition(kind, level);
+        from kind in Enum.GetValues<NoiseKind>()
+        where kind != NoiseKind.Clean
+        from level in levels
+        select new NoiseCondition(kind, level);
 
     /// <inheritdoc/>
     public override string ToString() => Kind == NoiseKind.Clean ? "clean" : $"{Kind.ToString().ToLowerInvariant()} {SignalToNoise} dB";
