@@ -24,11 +24,6 @@ static class SampleCommand
         return result.Errors.Count > 0 ? Refuse(result.Errors[0].Message.Split('\n')[0].Trim()) : result.Invoke();
     }
 
-    /// <summary>The file for a picture, in a folder that is there.</summary>
-    public static string PicturePath(FileInfo picture) => picture.Directory is { Exists: false }
-        ? throw new DirectoryNotFoundException($"{picture.DirectoryName}: no such folder for the picture")
-        : picture.FullName;
-
     static int Refuse(string problem)
     {
         Console.Error.WriteLine(problem);
