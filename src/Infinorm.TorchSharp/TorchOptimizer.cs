@@ -200,13 +200,15 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         }
     }
 
-    void Locate()
+    /// <summary>Has the optimizer's variables view the parameters where they are now.</summary>
+    internal void Locate()
     {
         foreach (OptimizedParameter parameter in _parameters)
             parameter.Locate();
     }
 
-    void Store()
+    /// <summary>Brings the parameters up to date with the optimizer's variables, where these are copies.</summary>
+    internal void Store()
     {
         foreach (OptimizedParameter parameter in _parameters)
             parameter.Store();

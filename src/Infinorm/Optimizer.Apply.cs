@@ -111,9 +111,18 @@ public abstract partial class Optimizer
     /// </param>
     internal virtual StepInfo Step(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
+        long start = StepMeter.Start();
+        StepInfo info = Run(gradients, dynamicScale, out double? lossScale);
+        StepMeter.Record(this, start, in info, lossScale);
+        return info;
+    }
+
+    StepInfo Run(ReadOnlySpan<Gradient> gradients, double? dynamicScale, out double? lossScale)
+    {
         int missing = Accept(gradients);
         double rate = CurrentLearningRate;
         StepPlan plan = Decide(gradients, rate, dynamicScale);
+        lossScale = plan.LossScale;
         ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
         if (!(_executor?.Run(this, plans, gradients, out GradientNorm norm) ?? _pipeline!.Run(this, plans, out norm)))
             return new StepInfo(StepResult.Skipped, missing, null, null, rate);

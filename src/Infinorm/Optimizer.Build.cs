@@ -64,6 +64,7 @@ public abstract unsafe partial class Optimizer
         if (made is not null)
         {
             _slotVariables = [.. made.Select(slot => slot.Values)];
+            _slotOwners = [.. made.Select(slot => (slot.Name, slot.Of))];
             return;
         }
 

@@ -40,11 +40,14 @@ public partial class DocsTests
     }
 
     [Fact]
-    public void TheirExampleIsThisCode()
+    public void TheirExampleIsThisCode() => AssertIsExample("torchsharp.md", "DocsTests.cs");
+
+    /// <summary>The first C# on a page is what stands between "// snippet" and "// end" in a test file.</summary>
+    internal static void AssertIsExample(string page, params string[] testFile)
     {
         string root = FindRoot();
-        string docs = Block().Match(File.ReadAllText(Path.Combine(root, "docs", "torchsharp.md"))).Groups[1].Value;
-        string code = File.ReadAllText(Path.Combine(root, "tests", "Infinorm.TorchSharp.Tests", "DocsTests.cs"));
+        string docs = Block().Match(File.ReadAllText(Path.Combine(root, "docs", page))).Groups[1].Value;
+        string code = File.ReadAllText(Path.Combine([root, "tests", "Infinorm.TorchSharp.Tests", .. testFile]));
         string[] lines = Snippet().Match(code).Groups[1].Value.Split('\n');
         Assert.Equal(string.Join('\n', lines.Select(line => line.Length == 0 ? line : line[8..])), docs);
     }

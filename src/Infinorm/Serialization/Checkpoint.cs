@@ -8,15 +8,22 @@ static class Checkpoint
     const string VariablesKind = "variables", OptimizerRoot = "optimizer";
 
     /// <summary>Writes a checkpoint of a built optimizer.</summary>
+    /// <param name="optimizer">The optimizer.</param>
+    /// <param name="stream">Where to.</param>
+    /// <param name="includeVariables">Whether the trained variables are written, too.</param>
+    /// <param name="more">What else the file is to hold; who restores it names these tensors in <see cref="LoadOptions.IgnoreExtra"/>.</param>
+    /// <param name="moreMetadata">Metadata for that.</param>
     /// <exception cref="InvalidOperationException">Two variables have the same path, or the config is too long.</exception>
     /// <exception cref="ArgumentException">A path is not Unicode, or there are too many variables.</exception>
-    public static void Write(Optimizer optimizer, Stream stream, bool includeVariables)
+    public static void Write(
+        Optimizer optimizer, Stream stream, bool includeVariables, IEnumerable<SafetensorsTensor>? more = null,
+        IEnumerable<KeyValuePair<string, string>>? moreMetadata = null)
     {
         var info = new CheckpointInfo(
             optimizer.GetConfig(), optimizer.FloatX, [.. optimizer.WeightDecayExclusions.Select(variable => variable.Path)]);
-        IEnumerable<SafetensorsTensor> tensors =
+        IEnumerable<SafetensorsTensor> state =
             State(optimizer, includeVariables).Select(tensor => SafetensorsTensor.Of(tensor.Name, tensor.Variable));
-        SafetensorsWriter.Write(stream, info.ToMetadata(), tensors);
+        SafetensorsWriter.Write(stream, [.. info.ToMetadata(), .. moreMetadata ?? []], [.. state, .. more ?? []]);
     }
 
     /// <summary>Makes the optimizer that was saved, for these variables, and loads all values.</summary>

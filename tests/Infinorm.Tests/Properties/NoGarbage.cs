@@ -61,7 +61,7 @@ public sealed class NoGarbage
         Assert.Equal(0, BytesAllocated(() => optimizer.ApplyGradients((rows, variables[0]), (kernel, variables[1]))));
     }
 
-    static long BytesAllocated(Action step)
+    internal static long BytesAllocated(Action step)
     {
         // Two updates of every kind: with and without accumulation, skipped or not.
         for (int i = 0; i < 6; i++)
