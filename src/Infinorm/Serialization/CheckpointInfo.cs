@@ -17,6 +17,12 @@ sealed record CheckpointInfo(JsonObject Config, DType FloatX, IReadOnlyCollectio
     // A node of JSON takes some fifty times the room of its text, so this bounds what a hostile config can make us allocate.
     const int MaxConfigLength = 1 << 19;
 
+    /// <summary>The keys of the metadata that are a checkpoint's.</summary>
+    public static IReadOnlyCollection<string> Keys { get; } = [VersionKey, ConfigKey, FloatXKey, ExclusionsKey];
+
+    /// <summary>Whether a file says that it is a checkpoint.</summary>
+    public static bool IsIn(SafetensorsFile file) => file.Metadata.ContainsKey(VersionKey);
+
     /// <exception cref="InvalidOperationException">The config is longer than a reader accepts.</exception>
     public KeyValuePair<string, string>[] ToMetadata()
     {
