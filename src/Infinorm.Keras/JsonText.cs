@@ -7,8 +7,8 @@ namespace Infinorm.Keras;
 /// <summary>Reads JSON entries of an archive.</summary>
 static class JsonText
 {
-    // Objects in memory are many times as large as the text of the smallest: "{},". Keras writes more than ten bytes for each value.
-    const int FreeValues = 1 << 16, BytesPerFurtherValue = 8;
+    // Objects in memory are many times as large as the text of the smallest: "{},". Keras writes about twenty bytes for each value.
+    const int FreeValues = 1 << 15, BytesPerFurtherValue = 10;
 
     /// <summary>The object that the text of an entry is.</summary>
     /// <exception cref="InvalidFileException">It is none, or holds more values than text of its size should.</exception>

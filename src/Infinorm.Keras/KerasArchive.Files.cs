@@ -40,7 +40,7 @@ public sealed partial class KerasArchive
                 throw new InvalidFileException(file, $"{stream.Length} bytes; more than {Array.MaxLength} are not supported");
             var image = new byte[stream.Length];
             stream.ReadExactly(image);
-            return new KerasArchive(file, image, Hdf5Reader.Read(file, image), [], modelConfig, metadata: null);
+            return new KerasArchive(file, image, Hdf5Reader.Read(file, image), [], Copy(modelConfig), metadata: null);
         }
 
         if (!start.StartsWith(ZipSignature))
@@ -81,7 +81,7 @@ public sealed partial class KerasArchive
                 throw new ArgumentException($"'{Hdf5Group.Join(path, both)}' is an array and a group.", nameof(arrays));
         }
 
-        return new KerasArchive("the archive", image: null, root, [], modelConfig, metadata);
+        return new KerasArchive("the archive", image: null, root, [], Copy(modelConfig), Copy(metadata));
     }
 
     /// <summary>
@@ -137,6 +137,8 @@ public sealed partial class KerasArchive
         else
             Hdf5Writer.Write(stream, _root);
     }
+
+    static JsonObject? Copy(JsonObject? json) => (JsonObject?)json?.DeepClone(); // Save puts the optimizer's settings into it
 
     static KerasArchive OpenArchive(string file, Stream stream)
     {

@@ -7,6 +7,8 @@ namespace Infinorm.Tool;
 /// <summary>The command line: the root command with all subcommands, its help and its errors.</summary>
 static class Cli
 {
+    const string Name = "infinorm";
+
     const string ExitCodes = """
         Exit codes:
           0    done; diff: nothing differs
@@ -55,18 +57,19 @@ static class Cli
         }
     }
 
-    static RootCommand Root(Session session)
+    // Not a RootCommand, which has the name of the file that runs: that of the assembly.
+    static Command Root(Session session)
     {
-        var root = new RootCommand("Looks into checkpoints of Infinorm and files of Keras, compares and converts them, and draws schedules.")
+        var help = new HelpOption { Recursive = true };
+        help.Action = new Help((SynchronousCommandLineAction)help.Action!);
+        return new(Name, "Looks into checkpoints of Infinorm and files of Keras, compares and converts them, and draws schedules.")
         {
             InspectCommand.Create(session), DiffCommand.Create(session), ConvertCommand.Create(session), ScheduleCommand.Create(session),
+            help, new VersionOption(),
         };
-        HelpOption help = root.Options.OfType<HelpOption>().Single();
-        help.Action = new Help((SynchronousCommandLineAction)help.Action!);
-        return root;
     }
 
-    static string Path(Command command) => command is Subcommand ? $"infinorm {command.Name}" : "infinorm";
+    static string Path(Command command) => command is Subcommand ? $"{Name} {command.Name}" : Name;
 
     /// <summary>The library's help, then examples and exit codes.</summary>
     sealed class Help(SynchronousCommandLineAction standard) : SynchronousCommandLineAction

@@ -104,7 +104,7 @@ sealed partial class Hdf5Reader
                     2 => "time",
                     3 => "string",
                     4 => "bits",
-                    5 => "opaque",
+                    5 => dtypeAttribute is null ? "opaque" : $"opaque {dtypeAttribute}", // as h5py keeps what NumPy does not know
                     6 => "compound",
                     7 => "reference",
                     8 => "enum",
@@ -112,7 +112,7 @@ sealed partial class Hdf5Reader
                     10 => "array",
                     _ => throw Invalid($"{path} has a type of class {kind}, which does not exist"),
                 };
-                return new Hdf5Type(dtypeAttribute ?? name, (int)size);
+                return new Hdf5Type(name, (int)size);
         }
     }
 

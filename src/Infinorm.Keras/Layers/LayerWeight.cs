@@ -75,11 +75,11 @@ sealed record LayerWeight(string Name, string? Switch = null, string? Constraint
     {
         if (layerClass is null || !Table.TryGetValue(layerClass, out LayerWeight[]? all))
             return null;
-        if (config is not null)
-            all = [.. all.Where(weight => weight.Switch is null || !IsFalse(config[weight.Switch]))];
-        else if (all.Length != count)
-            all = [.. all.Where(weight => weight.Switch is null)];
-        return all.Length == count ? all : null;
+        LayerWeight[] present = [.. all.Where(weight => weight.Switch is null || !IsFalse(config?[weight.Switch]))];
+        if (present.Length == count)
+            return present;
+        LayerWeight[] least = [.. all.Where(weight => weight.Switch is null)];
+        return least.Length == count ? least : null;
     }
 
     /// <summary>Whether a setting is there and false.</summary>

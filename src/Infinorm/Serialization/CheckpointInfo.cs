@@ -14,8 +14,9 @@ sealed record CheckpointInfo(JsonObject Config, DType FloatX, IReadOnlyCollectio
 
     const string Version = "1";
 
-    // A node of JSON takes some fifty times the room of its text, so this bounds what a hostile config can make us allocate.
-    const int MaxConfigLength = 1 << 19;
+    // A node of JSON takes some fifty times the room of its text, a string in a set ten times: this bounds what a hostile file can make
+    // us allocate.
+    const int MaxConfigLength = 1 << 19, MaxExclusionsLength = 1 << 20;
 
     /// <summary>The keys of the metadata that are a checkpoint's.</summary>
     public static IReadOnlyCollection<string> Keys { get; } = [VersionKey, ConfigKey, FloatXKey, ExclusionsKey];
@@ -23,18 +24,18 @@ sealed record CheckpointInfo(JsonObject Config, DType FloatX, IReadOnlyCollectio
     /// <summary>Whether a file says that it is a checkpoint.</summary>
     public static bool IsIn(SafetensorsFile file) => file.Metadata.ContainsKey(VersionKey);
 
-    /// <exception cref="InvalidOperationException">The config is longer than a reader accepts.</exception>
+    /// <exception cref="InvalidOperationException">The config or the exclusions are longer than a reader accepts.</exception>
     public KeyValuePair<string, string>[] ToMetadata()
     {
         string config = PythonJson.Write(Config);
-        if (config.Length > MaxConfigLength)
-            throw new InvalidOperationException($"The config has {config.Length} characters; at most {MaxConfigLength} can be saved.");
-        var exclusions = new JsonArray([.. WeightDecayExclusions.Select(path => JsonValue.Create(path))]);
-        return
-        [
-            new(VersionKey, Version), new(ConfigKey, config), new(FloatXKey, FloatX.KerasName()),
-            new(ExclusionsKey, PythonJson.Write(exclusions)),
-        ];
+        string exclusions = PythonJson.Write(new JsonArray([.. WeightDecayExclusions.Select(path => JsonValue.Create(path))]));
+        if (config.Length > MaxConfigLength || exclusions.Length > MaxExclusionsLength)
+        {
+            throw new InvalidOperationException($"The config has {config.Length} characters, the list of exclusions from weight decay "
+                + $"{exclusions.Length}; at most {MaxConfigLength} and {MaxExclusionsLength} can be saved.");
+        }
+
+        return [new(VersionKey, Version), new(ConfigKey, config), new(FloatXKey, FloatX.KerasName()), new(ExclusionsKey, exclusions)];
     }
 
     /// <exception cref="InvalidFileException">It is not a checkpoint, or of a later version, or its metadata are malformed.</exception>
@@ -46,23 +47,27 @@ sealed record CheckpointInfo(JsonObject Config, DType FloatX, IReadOnlyCollectio
             throw file.Invalid($"it is a checkpoint of version \"{version}\"; this release reads version \"{Version}\"");
         try
         {
-            return new(ParseConfig(Text(ConfigKey)), ParseFloatX(Text(FloatXKey)), ParseExclusions(Text(ExclusionsKey)));
+            return new(
+                ParseConfig(Text(ConfigKey, MaxConfigLength)), ParseFloatX(Text(FloatXKey, int.MaxValue)),
+                ParseExclusions(Text(ExclusionsKey, MaxExclusionsLength)));
         }
         catch (FormatException e)
         {
             throw file.Invalid(e.Message, e);
         }
 
-        string Text(string key) =>
-            file.Metadata.TryGetValue(key, out string? text) ? text : throw new FormatException($"its metadata have no \"{key}\"");
+        string Text(string key, int most)
+        {
+            if (!file.Metadata.TryGetValue(key, out string? text))
+                throw new FormatException($"its metadata have no \"{key}\"");
+            return text.Length <= most
+                ? text
+                : throw new FormatException($"{key}: it has {text.Length} characters; at most {most} are supported");
+        }
     }
 
-    static JsonObject ParseConfig(string text)
-    {
-        if (text.Length > MaxConfigLength)
-            throw new FormatException($"{ConfigKey}: it has {text.Length} characters; at most {MaxConfigLength} are supported");
-        return PythonJson.Parse(text) as JsonObject ?? throw new FormatException($"{ConfigKey}: it is not an object");
-    }
+    static JsonObject ParseConfig(string text) =>
+        PythonJson.Parse(text) as JsonObject ?? throw new FormatException($"{ConfigKey}: it is not an object");
 
     static DType ParseFloatX(string text) => text switch
     {
@@ -71,7 +76,7 @@ sealed record CheckpointInfo(JsonObject Config, DType FloatX, IReadOnlyCollectio
         _ => throw new FormatException($"{FloatXKey}: \"{text}\" is neither float32 nor float64"),
     };
 
-    // Token by token, as it may be longer than a config.
+    // Token by token, as it may be longer than what is parsed into nodes.
     static HashSet<string> ParseExclusions(string text)
     {
         var paths = new HashSet<string>();

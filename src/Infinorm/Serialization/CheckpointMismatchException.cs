@@ -7,7 +7,7 @@ namespace Infinorm;
 public sealed class CheckpointMismatchException : ArgumentException
 {
     internal CheckpointMismatchException(string file, IReadOnlyList<string> differences)
-        : base($"{file}: the file differs from what is to be loaded:\n  {string.Join("\n  ", differences)}")
+        : base(string.Join("\n  ", (List<string>)[$"{file}: the file differs from what is to be loaded:", .. differences]))
     {
         File = file;
         Differences = differences;

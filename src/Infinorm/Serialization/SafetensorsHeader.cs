@@ -30,10 +30,10 @@ sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDict
     /// <summary>The key of the metadata among the names of the tensors.</summary>
     public const string MetadataKey = "__metadata__";
 
-    /// <summary>The longest header, 8 MiB: some 60,000 tensors. It bounds what a hostile header can make us allocate.</summary>
-    public const int MaxLength = 8 << 20;
+    /// <summary>The longest header, 4 MiB: some 30,000 tensors. It bounds what a hostile header can make us allocate.</summary>
+    public const int MaxLength = 4 << 20;
 
-    const int MaxRank = 64;
+    const int MaxRank = 32, MaxMetadata = 1000;
 
     /// <summary>Reads a header and makes sure that the tensors fill the data without overlap and without holes.</summary>
     /// <param name="utf8">The header.</param>
@@ -85,6 +85,8 @@ sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDict
             Expect(ref json, JsonTokenType.String, MetadataKey, "an object of strings");
             if (!metadata.TryAdd(key, Text(ref json)))
                 throw new FormatException($"the key \"{key}\" of the metadata occurs twice");
+            if (metadata.Count > MaxMetadata)
+                throw new FormatException($"the metadata have more than {MaxMetadata} keys");
         }
 
         return metadata;

@@ -47,8 +47,10 @@ public class CheckpointInfoTests
     public void ALongConfigIsNeitherWrittenNorRead()
     {
         var config = new JsonObject { ["a"] = new string('a', 1 << 19) };
-        Refusal.Is<InvalidOperationException>("The config has 524297 characters; at most 524288 can be saved.",
+        Refusal.Is<InvalidOperationException>(
+            "The config has 524297 characters, the list of exclusions from weight decay 2; at most 524288 and 1048576 can be saved.",
             () => new CheckpointInfo(config, DType.Float32, []).ToMetadata());
+        Assert.Throws<InvalidOperationException>(() => new CheckpointInfo([], DType.Float32, [new string('a', 1 << 20)]).ToMetadata());
         var metadata = new Dictionary<string, string>(new CheckpointInfo([], DType.Float32, []).ToMetadata()) { ["config"] = PythonJson.Write(config) };
         using SafetensorsFile file = MakeFile(metadata);
         Refusal.Is<InvalidFileException>(

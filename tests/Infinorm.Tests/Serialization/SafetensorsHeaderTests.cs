@@ -94,11 +94,19 @@ public class SafetensorsHeaderTests
     }
 
     [Fact]
-    public void RefusesMoreAxesThan64()
+    public void RefusesMoreAxesThan32()
     {
         string Header(int rank) => $$$"""{"a":{"dtype":"F32","shape":[{{{string.Join(',', Enumerable.Repeat(1, rank))}}}],"data_offsets":[0,4]}}""";
-        Assert.Equal(64, Parse(Header(64), 4).Tensors["a"].Shape.Length);
-        Assert.Equal("a: a list has more than 64 numbers", Assert.Throws<FormatException>(() => Parse(Header(65), 4)).Message);
+        Assert.Equal(32, Parse(Header(32), 4).Tensors["a"].Shape.Length);
+        Assert.Equal("a: a list has more than 32 numbers", Assert.Throws<FormatException>(() => Parse(Header(33), 4)).Message);
+    }
+
+    [Fact]
+    public void RefusesMoreMetadataThan1000Keys()
+    {
+        string Header(int keys) => $$"""{"__metadata__":{{{string.Join(',', Enumerable.Range(0, keys).Select(i => $"\"{i}\":\"\""))}}}}""";
+        Assert.Equal(1000, Parse(Header(1000), 0).Metadata.Count);
+        Assert.Equal("the metadata have more than 1000 keys", Assert.Throws<FormatException>(() => Parse(Header(1001), 0)).Message);
     }
 
     [Fact]

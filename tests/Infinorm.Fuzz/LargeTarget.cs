@@ -1,0 +1,105 @@
+using System.Text;
+
+namespace Infinorm.Fuzz;
+
+/// <summary>
+/// Checkpoints that are made to cost the most for their size, up to the longest header that is read: many tiny tensors, names, keys,
+/// settings. They are not damaged at random; only their sizes are.
+/// </summary>
+sealed class LargeTarget : FuzzTarget
+{
+    const int MaxExclusions = 1 << 20;
+
+    const string Config = """{"class_name": "Adamax", "config": {}}""";
+
+    // Pieces of text, so that making an input takes little more memory than the input.
+    static readonly Func<int, IEnumerable<string>>[] Headers =
+    [
+        length => Header(Config, tensors: Many(length, i => $$$""","{{{i:x}}}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}""")),
+        length => Header(Config, tensors: Many(length, i => $$$""","{{{i:x}}}":{"dtype":"F32","shape":[0{{{Zeros(31)}}}],"data_offsets":[0,0]}""")),
+        length => Header(Config, tensors: [",\"", .. Many(length, _ => "aaaaaaaa"), "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}"]),
+        length => Header(Config, tensors: [",\"a\":{\"", .. Many(length, _ => "aaaaaaaa"), "\":0}"]),
+        length => Header(Config, tensors: Many(length, _ => "        ")),
+        length => Header(Config, exclusions: Many(Math.Min(length, MaxExclusions), i => $",\\\"{i:x}\\\"")),
+        length => Header(Config, metadata: Many(length, i => $",\"{i:x}\":\"\"")),
+        length => Header(Wrap($"{{\"\": 0{string.Concat(Many(ConfigLength(length), i => $",\"{i:x}\":0"))}}}")),
+        length => Header(Wrap($"[0{Zeros(ConfigLength(length) / 2)}]")),
+        length => Header(Wrap($"[[]{Repeat(",[]", ConfigLength(length) / 3)}]")),
+        length => Header(Wrap($"{Repeat("[", 60)}{Repeat("]", 60)}")),
+        length => Header(Wrap($"\"{new string('a', ConfigLength(length))}\"")),
+    ];
+
+    readonly Optimizer _optimizer = new Adamax { Name = "a" };
+
+    public LargeTarget() => _optimizer.Build(new Variable<float>("w", new float[1]));
+
+    public override string Name => "large";
+
+    public override IReadOnlyList<byte[]> Seeds => [];
+
+    public override byte[] MakeInput(Mutator mutator)
+    {
+        IEnumerable<string> header = mutator.Pick(Headers)(SafetensorsHeader.MaxLength >> mutator.Pick([0, 0, 1, 3, 5]));
+        var stream = new MemoryStream();
+        stream.Write(new byte[8]);
+        using (var writer = new StreamWriter(stream, leaveOpen: true)) // UTF-8
+        {
+            foreach (string piece in header)
+                writer.Write(piece);
+        }
+
+        byte[] input = stream.ToArray();
+        BitConverter.TryWriteBytes(input, input.LongLength - 8);
+        stream.SetLength(0);
+        stream.Capacity = 0;
+        GC.Collect(); // what it took to make the input is not the reader's
+        return input;
+    }
+
+    public override bool Read(byte[] input)
+    {
+        int refused = 0;
+        foreach (Action<SafetensorsFile> load in new Action<SafetensorsFile>[]
+        {
+            file => Checkpoint.Restore(_optimizer, file, new LoadOptions()),
+            file => Checkpoint.Load(file, [.. _optimizer.TrainableVariables], new LoadOptions()),
+        })
+        {
+            try
+            {
+                load(new SafetensorsFile(new MemoryStream(input), "input"));
+            }
+            catch (Exception e) when (e is InvalidFileException or CheckpointMismatchException)
+            {
+                refused++;
+            }
+        }
+
+        return refused == 0;
+    }
+
+    static IEnumerable<string> Header(
+        string config, IEnumerable<string>? exclusions = null, IEnumerable<string>? metadata = null, IEnumerable<string>? tensors = null) =>
+    [
+        $"{{\"__metadata__\":{{\"infinorm\":\"1\",\"floatx\":\"float32\",\"config\":\"{config.Replace("\"", "\\\"")}\",",
+        "\"weight_decay_exclusions\":\"[\\\"\\\"", .. exclusions ?? [], "]\"", .. metadata ?? [], "}", .. tensors ?? [], "}",
+    ];
+
+    static string Wrap(string value) => $$$"""{"class_name": "Adamax", "config": {"beta_1": {{{value}}}}}""";
+
+    static int ConfigLength(int length) => Math.Min(length / 2, (1 << 19) - 100);
+
+    static string Zeros(int count) => Repeat(",0", count);
+
+    static string Repeat(string text, int count) => new StringBuilder().Insert(0, text, count).ToString();
+
+    static IEnumerable<string> Many(int length, Func<int, string> make)
+    {
+        for (int i = 0, left = length - 400; left > 0; i++)
+        {
+            string piece = make(i);
+            left -= piece.Length;
+            yield return piece;
+        }
+    }
+}
