@@ -50,7 +50,7 @@ static class Hdf5Writer
     {
         Array values = ToArray(path, dataset);
         ulong[] shape = Array.ConvertAll(dataset.Shape, size => (ulong)size);
-        if (dataset.Type.DType != DType.BFloat16)
+        if (dataset.Type.Name != "bfloat16")
             return new H5Dataset(shape.Length == 0 ? values.GetValue(0)! : values, fileDims: shape.Length == 0 ? null : shape);
 
         // As h5py writes it: two opaque bytes; it cannot read a tag.
