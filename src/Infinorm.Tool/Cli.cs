@@ -25,7 +25,7 @@ static class Cli
         ParseResult parsed = Root(session).Parse(arguments);
         if (parsed.Errors.Count > 0)
         {
-            session.Say($"{parsed.Errors[0].Message} (see: {Path(parsed.CommandResult.Command)} --help)");
+            session.Say($"{parsed.Errors[^1].Message} (see: {Path(parsed.CommandResult.Command)} --help)");
             return ExitCode.Error;
         }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Infinorm.Tool.Conversions;
 using Infinorm.Tool.Files;
 
 namespace Infinorm.Tool;
@@ -18,8 +19,9 @@ static class DiffCommand
             "infinorm diff before.safetensors after.safetensors", "infinorm diff model.keras converted.safetensors && echo same") { first, second };
         command.SetAction(parsed =>
         {
-            using StateFile a = StateFile.Open(parsed.GetRequiredValue(first), session);
-            using StateFile b = StateFile.Open(parsed.GetRequiredValue(second), session);
+            var (a, b) = Open(parsed.GetRequiredValue(first), parsed.GetRequiredValue(second), session);
+            using var _ = a;
+            using var __ = b;
             Table differences = Compare(a, b);
             if (differences.Count == 0)
                 return ExitCode.Success;
@@ -27,6 +29,23 @@ static class DiffCommand
             return ExitCode.Different;
         });
         return command;
+    }
+
+    // A weights file does not say how its optimizer's variables are called: the archive that it is compared with does.
+    static (StateFile A, StateFile B) Open(string first, string second, Session session)
+    {
+        bool isSecondFirst = FileKinds.IsWeights(first);
+        StateFile one = StateFile.Open(isSecondFirst ? second : first, session);
+        try
+        {
+            StateFile other = StateFile.Open(isSecondFirst ? first : second, session, (one as KerasState)?.Archive.ModelConfig);
+            return isSecondFirst ? (other, one) : (one, other);
+        }
+        catch
+        {
+            one.Dispose();
+            throw;
+        }
     }
 
     static Table Compare(StateFile a, StateFile b)

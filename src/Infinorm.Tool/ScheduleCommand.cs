@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using Infinorm.Tool.Charts;
 
@@ -15,7 +16,12 @@ static class ScheduleCommand
         {
             Description = "A schedule, or an optimizer or model that has one: a JSON file, a .keras or .safetensors file, or JSON text.",
         };
-        var steps = new Option<long?>("--steps") { Description = "How many steps to draw. Default: as many as show what the schedule does.", HelpName = "N" };
+        var steps = new Option<long?>("--steps")
+        {
+            Description = "How many steps to draw. Default: as many as show what the schedule does.",
+            HelpName = "N",
+            CustomParser = ParseSteps,
+        };
         var svg = new Option<string?>("--svg") { Description = "Write a picture instead.", HelpName = "FILE" };
         var command = new Subcommand(
             "schedule", "Draws a learning-rate schedule.",
@@ -25,8 +31,6 @@ static class ScheduleCommand
         {
             ScheduleSource source = ScheduleSource.Read(parsed.GetRequiredValue(config), session);
             long count = parsed.GetValue(steps) ?? source.DefaultSteps;
-            if (count is < 1 or > ScheduleSource.MaxSteps)
-                throw new CommandException(string.Create(CultureInfo.InvariantCulture, $"--steps: from 1 to {ScheduleSource.MaxSteps}, found {count}"));
             if (parsed.GetValue(svg) is { } picture)
                 AtomicFile.Write(picture, stream => SvgChart.Write(stream, Curve.Of(source, count, SvgPoints)));
             else
@@ -34,5 +38,14 @@ static class ScheduleCommand
             return ExitCode.Success;
         });
         return command;
+    }
+
+    static long? ParseSteps(ArgumentResult argument)
+    {
+        string text = argument.Tokens[0].Value;
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long steps) && steps is >= 1 and <= ScheduleSource.MaxSteps)
+            return steps;
+        argument.AddError(string.Create(CultureInfo.InvariantCulture, $"--steps: from 1 to {ScheduleSource.MaxSteps}, found {text}"));
+        return null;
     }
 }

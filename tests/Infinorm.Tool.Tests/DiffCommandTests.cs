@@ -14,6 +14,17 @@ public sealed class DiffCommandTests : IDisposable
     [MemberData(nameof(Command.KerasFiles), MemberType = typeof(Command))]
     public void AFileIsLikeItself(string name) => Assert.Equal("", Command.Succeed("diff", Command.Golden(name), Command.Golden(name)).Output);
 
+    [Theory]
+    [InlineData("dense_float_lr")]
+    [InlineData("dense_loss_scale")]
+    [InlineData("conv_ema")]
+    public void AWeightsFileIsReadWithTheModelItIsComparedWith(string name)
+    {
+        string archive = Command.Golden(name + ".keras"), weights = Command.Golden(name + ".weights.h5");
+        Assert.Equal("", Command.Succeed("diff", archive, weights).Output);
+        Assert.Equal("", Command.Succeed("diff", weights, archive).Output);
+    }
+
     [Fact]
     public void TheLargestDifferenceIsFoundWithItsPlace()
     {

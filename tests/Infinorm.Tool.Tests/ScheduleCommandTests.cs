@@ -77,7 +77,7 @@ public sealed class ScheduleCommandTests : IDisposable
     [Fact]
     public void WhatCannotBeDrawnIsSaid()
     {
-        Command.Fail("--steps: from 1 to 4503599627370496, found 0", "schedule", Stairs, "--steps", "0");
+        Command.Fail("--steps: from 1 to 4503599627370496, found 0 (see: infinorm schedule --help)", "schedule", Stairs, "--steps", "0");
         Assert.StartsWith("infinorm: CONFIG: the text is not valid JSON: ", Command.Run("schedule", "{").Error);
         Command.Fail("learning rate schedule: no class 'Mine' in module 'keras.optimizers.schedules'; Keras's are in 'keras.optimizers.schedules', "
             + "others must be registered first with LearningRateSchedule.Register", "schedule", """{"class_name": "Mine", "config": {}}""");

@@ -17,7 +17,7 @@ sealed class Template(string? path, Session session) : IDisposable
 
     /// <summary>The model that a file needs which has none itself: a weights file. Null if no template is given.</summary>
     public JsonObject? ConfigFor(string file) =>
-        path is not null && file.EndsWith(KerasArchive.WeightsExtension, StringComparison.Ordinal) ? (JsonObject)Archive.ModelConfig!.DeepClone() : null;
+        path is not null && FileKinds.IsWeights(file) ? Archive.ModelConfig : null;
 
     public void Dispose() => _state?.Dispose();
 

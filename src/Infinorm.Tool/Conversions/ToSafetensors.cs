@@ -11,15 +11,22 @@ static class ToSafetensors
     public static Conversion From(KerasState state)
     {
         KerasArchive archive = state.Archive;
-        Dictionary<string, DType> types = TypesInCheckpoint(state);
+        Dictionary<string, DType> types = TypesInCheckpoint(state), stored = state.Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.DType);
         var tensors = new List<SafetensorsTensor>();
+        var originals = new Dictionary<string, string>();
         foreach (TensorInfo tensor in state.Tensors)
         {
             DType type = types.GetValueOrDefault(tensor.Name, tensor.DType);
             tensors.Add(new(tensor.Name, type, tensor.Shape, stream => stream.Write(state.Read(tensor.Name).Cast(type).Bytes)));
+            if (type != tensor.DType && !ComesBack(state.Read(tensor.Name), type))
+            {
+                originals.Add(tensor.Name, $"{KerasState.Unnamed}/{tensor.Name}");
+                tensors.Add(SafetensorsTensor.Of(originals[tensor.Name], state.Read(tensor.Name)));
+            }
         }
 
-        var arrays = state.Places.ToDictionary(place => place.Location, place => (place.Name, archive.Read(place.Location).DType));
+        var arrays = state.Places.ToDictionary(
+            place => place.Location, place => (originals.GetValueOrDefault(place.Name, place.Name), stored[place.Name]));
         var origin = new KerasOrigin(archive.ModelConfig, archive.Metadata, archive.GroupNames, arrays);
         KeyValuePair<string, string>[] metadata = [.. CheckpointMetadata(state), new(KerasOrigin.Key, origin.ToJson())];
         return new(
@@ -39,7 +46,10 @@ static class ToSafetensors
         }
     }
 
-    // An optimizer's counters and slots may be of wider types than Keras's; widening is exact.
+    // Widening is exact, but for some bits of a NaN.
+    static bool ComesBack(NdArray stored, DType wide) => stored.Cast(wide).Cast(stored.DType).Bytes.SequenceEqual(stored.Bytes);
+
+    // An optimizer's counters and slots may be of wider types than Keras's.
     static Dictionary<string, DType> TypesInCheckpoint(KerasState state)
     {
         var types = new Dictionary<string, DType>();
@@ -69,7 +79,8 @@ static class ToSafetensors
             notes.Add("the file will not be a checkpoint of an optimizer, but can be converted back");
         if (state.Optimizer is { WeightDecay: not null } or LossScaleOptimizer { InnerOptimizer.WeightDecay: not null })
             notes.Add("which variables weight decay leaves out is not in Keras's files; the checkpoint says none");
-        notes.AddRange(state.Notes.Where(note => !state.Archive.Others.Any(other => note.EndsWith(other, StringComparison.Ordinal))));
+        if (state.OptimizerProblem is { } problem)
+            notes.Add(problem);
         return notes;
     }
 }

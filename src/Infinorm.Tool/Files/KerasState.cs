@@ -10,23 +10,24 @@ sealed class KerasState : StateFile
     public const string NonTrainable = "non_trainable", Unnamed = "keras";
 
     readonly Dictionary<string, string> _locations = []; // of the tensors, by name
-    readonly List<string> _notes = [];
     (string Name, NdArray Array)? _last;
 
     public KerasState(string path, Stream stream, Session session, JsonObject? model)
         : base(path, session)
     {
         Archive = KerasArchive.Open(path, stream, model);
-        Optimizer = LoadOptimizer();
+        (Optimizer, OptimizerProblem) = LoadOptimizer();
         Places = Place();
         Tensors = [.. _locations.Select(pair => Describe(pair.Key, Archive.Read(pair.Value)))];
-        _notes.AddRange(Archive.Others.Select(other => $"not of a type that can be read here: {other}"));
     }
 
     public KerasArchive Archive { get; }
 
     /// <summary>Its optimizer, loaded; null if there is none or it is not known here.</summary>
     public Optimizer? Optimizer { get; }
+
+    /// <summary>Why the optimizer that the file has could not be loaded.</summary>
+    public string? OptimizerProblem { get; }
 
     /// <summary>Every array of the file: where it lies, and the name of the tensor that has its values.</summary>
     public IReadOnlyList<(string Location, string Name)> Places { get; }
@@ -42,7 +43,11 @@ sealed class KerasState : StateFile
     public override IReadOnlyDictionary<string, string> About =>
         (Archive.Metadata ?? []).ToDictionary(pair => pair.Key, pair => pair.Value is JsonValue value ? value.ToString() : PythonJson.Write(pair.Value));
 
-    public override IReadOnlyList<string> Notes => _notes;
+    public override IReadOnlyList<string> Notes =>
+    [
+        .. OptimizerProblem is null ? Array.Empty<string>() : [OptimizerProblem],
+        .. Archive.Others.Select(other => $"not of a type that can be read here: {other}"),
+    ];
 
     public override IReadOnlyList<TensorInfo> Tensors { get; }
 
@@ -60,20 +65,19 @@ sealed class KerasState : StateFile
         _last.Value.Array.Bytes.Slice((int)start, bytes.Length).CopyTo(bytes);
     }
 
-    Optimizer? LoadOptimizer()
+    (Optimizer?, string?) LoadOptimizer()
     {
         if (Archive.OptimizerConfig is null && !Archive.HasOptimizerState)
-            return null;
+            return (null, null);
         try
         {
             Optimizer optimizer = Archive.LoadOptimizer();
             Archive.Optimizer = null; // nothing is to be changed in the archive
-            return optimizer;
+            return (optimizer, null);
         }
         catch (Exception e) when (e is InvalidFileException or InvalidOperationException)
         {
-            _notes.Add($"the optimizer's variables have only their places as names: {e.Message}");
-            return null;
+            return (null, $"the optimizer's variables have only their places as names: {e.Message}");
         }
     }
 

@@ -40,7 +40,7 @@ abstract class StateFile(string path, Session session) : IDisposable
     /// <summary>Opens a file; its content says which kind it is.</summary>
     /// <param name="path">The file.</param>
     /// <param name="session">Is told the progress.</param>
-    /// <param name="model">For a weights file: the model, see <see cref="KerasArchive.Open(string, JsonObject?)"/>.</param>
+    /// <param name="model">The model if it is a weights file, see <see cref="KerasArchive.Open(string, JsonObject?)"/>.</param>
     public static StateFile Open(string path, Session session, JsonObject? model = null)
     {
         var stream = new WatchedStream(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0), session);
@@ -49,9 +49,10 @@ abstract class StateFile(string path, Session session) : IDisposable
             if (!stream.CanSeek)
                 throw new InvalidFileException(path, "it is not a file on a disk");
             session.Progress.Expect(stream.Length);
-            if (!IsKeras(stream))
+            FileStart start = StartOf(stream);
+            if (start == FileStart.Other)
                 return new SafetensorsState(path, stream, session);
-            var state = new KerasState(path, stream, session, model);
+            var state = new KerasState(path, stream, session, start == FileStart.Hdf5 ? model : null);
             stream.Dispose(); // it is in memory
             return state;
         }
@@ -80,12 +81,19 @@ abstract class StateFile(string path, Session session) : IDisposable
 
     // The signature of a zip file is longer than what KerasArchive looks at: as a safetensors file's first bytes, the length of its
     // header, these four are more than any may have.
-    static bool IsKeras(Stream stream)
+    static FileStart StartOf(Stream stream)
     {
         Span<byte> start = stackalloc byte[Hdf5Reader.Signature.Length];
         start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         stream.Position = 0;
-        return start.StartsWith("PK\x03\x04"u8) || start.SequenceEqual(Hdf5Reader.Signature);
+        return start.SequenceEqual(Hdf5Reader.Signature) ? FileStart.Hdf5 : start.StartsWith("PK\x03\x04"u8) ? FileStart.Zip : FileStart.Other;
+    }
+
+    enum FileStart
+    {
+        Other,
+        Zip,
+        Hdf5,
     }
 
     /// <summary>Reads bytes of a tensor, from one on.</summary>

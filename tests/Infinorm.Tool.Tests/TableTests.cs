@@ -1,0 +1,26 @@
+namespace Infinorm.Tool.Tests;
+
+public class TableTests
+{
+    [Fact]
+    public void AProgramReadsTabs() => Assert.Equal("name\tnumber\na\\u0009[b]\t1\nc\t200\n", Write(isTerminal: false));
+
+    [Fact]
+    public void APersonSeesColumns()
+    {
+        string[] lines = Write(isTerminal: true).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        int end = Array.Find(lines, line => line.Contains("name"))!.TrimEnd().Length;
+        Assert.EndsWith("200", lines.Single(line => line.Contains('c'))[..end]);
+        Assert.EndsWith("  1", lines.Single(line => line.Contains("a\\u0009[b]"))[..end]);
+    }
+
+    static string Write(bool isTerminal)
+    {
+        var output = new StringWriter();
+        var table = new Table("name", ">number");
+        table.Add("a\t[b]", "1");
+        table.Add("c", "200");
+        table.Write(new Session(output, TextWriter.Null, isTerminal, 80, new Progress(TextWriter.Null, false, TimeProvider.System), CancellationToken.None));
+        return output.ToString();
+    }
+}
