@@ -39,7 +39,8 @@ static class ToKeras
         HashSet<string> used = [.. origin.Arrays.Values.Select(array => array.Tensor)];
         List<string> losses =
         [
-            .. state.Tensors.Where(tensor => !used.Contains(tensor.Name)).Select(tensor => $"{tensor.Name}: the archive it came from has no such array"),
+            .. state.Tensors.Where(tensor => !used.Contains(tensor.Name) && !used.Contains(ToSafetensors.Original(tensor.Name)))
+                .Select(tensor => $"{tensor.Name}: the archive it came from has no such array"),
             .. Losses(state),
         ];
         if (kind == FileKind.Weights && origin.Config is not null)

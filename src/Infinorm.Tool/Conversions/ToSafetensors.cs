@@ -20,7 +20,7 @@ static class ToSafetensors
             tensors.Add(new(tensor.Name, type, tensor.Shape, stream => stream.Write(state.Read(tensor.Name).Cast(type).Bytes)));
             if (type != tensor.DType && !ComesBack(state.Read(tensor.Name), type))
             {
-                originals.Add(tensor.Name, $"{KerasState.Unnamed}/{tensor.Name}");
+                originals.Add(tensor.Name, Original(tensor.Name));
                 tensors.Add(SafetensorsTensor.Of(originals[tensor.Name], state.Read(tensor.Name)));
             }
         }
@@ -33,6 +33,9 @@ static class ToSafetensors
             [.. archive.Others, .. archive.OtherAttributes.Select(name => $"the attribute {name}"), .. archive.OtherEntries.Select(name => $"the file {name}")],
             Notes(state), stream => Write(stream, metadata, tensors));
     }
+
+    /// <summary>The name of a tensor as Keras stored it, where it would not come back from the type that it has in a checkpoint.</summary>
+    public static string Original(string name) => $"{KerasState.Unnamed}/{name}";
 
     static void Write(Stream stream, IEnumerable<KeyValuePair<string, string>> metadata, IEnumerable<SafetensorsTensor> tensors)
     {
