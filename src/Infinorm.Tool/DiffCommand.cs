@@ -22,11 +22,15 @@ static class DiffCommand
             var (a, b) = Open(parsed.GetRequiredValue(first), parsed.GetRequiredValue(second), session);
             using var _ = a;
             using var __ = b;
-            Table differences = Compare(a, b);
-            if (differences.Count == 0)
-                return ExitCode.Success;
-            differences.Write(session);
-            return ExitCode.Different;
+            Table[] differences = [.. new[] { CompareSettings(a, b), CompareTensors(a, b) }.Where(table => table.Count > 0)];
+            foreach (Table table in differences)
+            {
+                if (table != differences[0])
+                    session.Output.WriteLine();
+                table.Write(session);
+            }
+
+            return differences.Length == 0 ? ExitCode.Success : ExitCode.Different;
         });
         return command;
     }
@@ -48,26 +52,33 @@ static class DiffCommand
         }
     }
 
-    static Table Compare(StateFile a, StateFile b)
+    static Table CompareSettings(StateFile a, StateFile b)
     {
-        var table = new Table("differs", "name", "A", "B", ">elements", ">max abs", ">max ulp", ">at");
+        var table = new Table("setting", "~A", "~B");
         foreach (SettingDifference setting in Settings.Compare(a, b))
-            table.Add("setting", setting.Name, setting.First, setting.Second, Nothing, Nothing, Nothing, Nothing);
+            table.Add(setting.Name, setting.First, setting.Second);
+        return table;
+    }
 
+    static Table CompareTensors(StateFile a, StateFile b)
+    {
+        var table = new Table("tensor", "differs in", ">elements", ">max abs", ">max ulp", ">at");
         Dictionary<string, TensorInfo> others = b.Tensors.ToDictionary(tensor => tensor.Name);
         foreach (TensorInfo one in a.Tensors)
         {
             if (!others.Remove(one.Name, out TensorInfo? two))
-                table.Add("only in A", one.Name, one.Kind, Nothing, Nothing, Nothing, Nothing, Nothing);
+                AddWhole(one.Name, $"A has {one.Kind}, B nothing");
             else if (!one.Shape.SequenceEqual(two.Shape))
-                table.Add("shape", one.Name, one.Kind, two.Kind, Nothing, Nothing, Nothing, Nothing);
+                AddWhole(one.Name, $"shape: {one.Kind}, {two.Kind}");
             else
                 AddValues(table, one, two, TensorDifference.Of(a.Pieces(one), b.Pieces(two)));
         }
 
         foreach (TensorInfo two in b.Tensors.Where(tensor => others.ContainsKey(tensor.Name)))
-            table.Add("only in B", two.Name, Nothing, two.Kind, Nothing, Nothing, Nothing, Nothing);
+            AddWhole(two.Name, $"A has nothing, B {two.Kind}");
         return table;
+
+        void AddWhole(string name, string problem) => table.Add(name, problem, Nothing, Nothing, Nothing, Nothing);
     }
 
     static void AddValues(Table table, TensorInfo one, TensorInfo two, TensorDifference difference)
@@ -75,7 +86,7 @@ static class DiffCommand
         if (one.DType == two.DType && difference.Count == 0)
             return;
         table.Add(
-            one.DType == two.DType ? "values" : "type", one.Name, one.Kind, two.Kind,
+            one.Name, one.DType == two.DType ? "values" : $"type: {one.DType.KerasName()}, {two.DType.KerasName()}",
             string.Create(CultureInfo.InvariantCulture, $"{difference.Count}/{one.Length}"), Values.Format(difference.MaxAbs),
             difference.MaxUlp?.ToString(CultureInfo.InvariantCulture) ?? Nothing, difference.At < 0 ? Nothing : Index(difference.At, one.Shape));
     }

@@ -42,7 +42,7 @@ static class InspectCommand
                 Values.Format(its.Max), its.NonFinite.ToString(CultureInfo.InvariantCulture));
         }
 
-        var facts = new Table("property", "value");
+        var facts = new Table("property", "~value");
         facts.Add("file", file.Path);
         facts.Add("format", file.Format);
         foreach (var (key, value) in file.About)

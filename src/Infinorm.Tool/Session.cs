@@ -11,11 +11,11 @@ namespace Infinorm.Tool;
 /// <param name="Stop">Cancelled by Ctrl-C.</param>
 sealed record Session(TextWriter Output, TextWriter Error, bool IsOutputTerminal, int Width, Progress Progress, CancellationToken Stop)
 {
-    const int DefaultWidth = 80, LeastWidth = 40;
+    const int DefaultWidth = 80;
 
     public static Session OfConsole(CancellationToken stop) => new(
         Console.Out, Console.Error, !Console.IsOutputRedirected,
-        Console.IsOutputRedirected ? DefaultWidth : Math.Max(LeastWidth, Console.WindowWidth),
+        !Console.IsOutputRedirected && Console.WindowWidth > 0 ? Console.WindowWidth : DefaultWidth, // a terminal may not know
         new Progress(Console.Error, !Console.IsErrorRedirected, TimeProvider.System), stop);
 
     /// <summary>Writes one line to stderr, after what there is of progress.</summary>

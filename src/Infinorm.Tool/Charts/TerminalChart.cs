@@ -5,7 +5,7 @@ namespace Infinorm.Tool.Charts;
 /// <summary>A curve in dots of Braille, four by two in a character.</summary>
 static class TerminalChart
 {
-    const int Height = 16, LabelWidth = 12, DotsDown = 4, DotsAcross = 2;
+    const int Height = 16, LabelWidth = 12, LeastWidth = 20, DotsDown = 4, DotsAcross = 2;
 
     // Braille characters begin here; each dot is a bit, the lower row came later to the alphabet.
     const char Blank = '\u2800';
@@ -16,7 +16,7 @@ static class TerminalChart
     /// <param name="curve">The curve at so many points.</param>
     public static void Write(Session session, Func<int, Curve> curve)
     {
-        int width = session.Width - LabelWidth - 2;
+        int width = Math.Max(LeastWidth, session.Width - LabelWidth - 2);
         Curve points = curve(width * DotsAcross);
         char[][] cells = Draw(points, width);
 
