@@ -81,19 +81,18 @@ static class InspectCommand
         {
             ["file"] = file.Path,
             ["format"] = file.Format,
-            ["about"] = Texts(file.About),
+            ["about"] = new JsonObject(file.About.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value))),
             ["optimizer"] = file.Settings?.DeepClone(),
             ["floatx"] = file.FloatX?.KerasName(),
-            ["weight_decay_exclusions"] = file.WeightDecayExclusions is { } paths ? new JsonArray([.. paths.Select(path => JsonValue.Create(path))]) : null,
-            ["counters"] = Texts(Counters(file), value => double.TryParse(value, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number)
-                ? JsonNode.Parse(value.ToLowerInvariant())
-                : value),
-            ["notes"] = new JsonArray([.. file.Notes.Select(note => JsonValue.Create(note))]),
+            ["weight_decay_exclusions"] = file.WeightDecayExclusions is { } paths ? Texts(paths) : null,
+            ["counters"] = new JsonObject(Counters(file).Select(pair => KeyValuePair.Create(pair.Key, Number(pair.Value)))),
+            ["notes"] = Texts(file.Notes),
             ["tensors"] = tensors,
         };
 
-        static JsonObject Texts(IEnumerable<KeyValuePair<string, string>> pairs, Func<string, JsonNode?>? convert = null) =>
-            new(pairs.Select(pair => KeyValuePair.Create(pair.Key, convert is null ? pair.Value : convert(pair.Value))));
+        static JsonArray Texts(IEnumerable<string> texts) => new([.. texts.Select(text => JsonValue.Create(text))]);
+
+        static JsonNode? Number(string text) => double.IsFinite(double.Parse(text, CultureInfo.InvariantCulture)) ? JsonNode.Parse(text) : text;
 
         static JsonNode? Finite(double? value) => value is { } number && double.IsFinite(number) ? number : null;
     }

@@ -88,15 +88,11 @@ sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSte
     // A little beyond its end, or a few of its periods.
     static long Length(LearningRateSchedule schedule)
     {
-        var config = (JsonObject)schedule.GetConfig()["config"]!;
-        double length = Steps("warmup_steps") + Steps("decay_steps") + Steps("first_decay_steps") + Last("boundaries");
-        bool ends = schedule is CosineDecay or PiecewiseConstantDecay || (schedule is PolynomialDecay && !config["cycle"]!.GetValue<bool>());
+        var config = new ConfigReader(schedule.Name, (JsonObject)schedule.GetConfig()["config"]!);
+        bool ends = schedule is CosineDecay or PiecewiseConstantDecay || (schedule is PolynomialDecay && !config.Boolean("cycle", false));
+        double length = schedule is PiecewiseConstantDecay
+            ? config.Numbers("boundaries").LastOrDefault()
+            : config.Number("warmup_steps", 0) + config.Number("decay_steps", 0) + config.Number("first_decay_steps", 0);
         return (long)Math.Clamp(Math.Ceiling(length * (ends ? Margin : Periods)), 1, MaxSteps);
-
-        double Steps(string key) => config[key] is { } node ? node.GetValueKind() is System.Text.Json.JsonValueKind.Number ? Number(node) : 0 : 0;
-
-        double Last(string key) => config[key] is JsonArray { Count: > 0 } array ? Number(array[^1]!) : 0;
-
-        static double Number(JsonNode node) => double.Parse(PythonJson.Write(node), System.Globalization.CultureInfo.InvariantCulture);
     }
 }

@@ -98,6 +98,10 @@ public sealed class ConvertCommandTests : IDisposable
         Command.Succeed("convert", _folder / "half.safetensors", _folder / "back.keras");
         Command.AssertSame(KerasArchive.Open(_folder / "half.keras"), KerasArchive.Open(_folder / "back.keras"));
 
+        KerasArchive.Open(_folder / "half.keras").LoadOptimizer().Save(_folder / "checkpoint.safetensors");
+        Command rounded = Command.Run("convert", _folder / "checkpoint.safetensors", _folder / "a.keras", "--template", _folder / "half.keras");
+        Assert.Equal("infinorm: note: slots of 16-bit variables are rounded to the types that they have in the archive\n", rounded.Error);
+
         static NdArray Narrow(string location, NdArray array)
         {
             array = array.Cast((array.DType, array.Shape.Length) switch
@@ -187,23 +191,54 @@ public sealed class ConvertCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("[]", "keras is not an object")]
-    [InlineData("{", "keras is not valid JSON")]
-    [InlineData("{}", "keras: groups is not an object")]
-    [InlineData("""{"groups": {"a": 1}, "arrays": {}}""", "keras: a has no text where it should")]
-    [InlineData("""{"groups": {}, "arrays": {"a/b": 1}}""", "keras: a/b is not an object")]
-    [InlineData("""{"groups": {}, "arrays": {"a/b": {"tensor": "y", "dtype": "float32"}}}""", "keras: a/b is the tensor y, which is not in the file")]
-    [InlineData("""{"groups": {}, "arrays": {"a/b": {"tensor": "x", "dtype": "text"}}}""", "keras: a/b is of the type text, which is not known")]
+    [InlineData("[]", "keras_archive is not an object")]
+    [InlineData("{", "keras_archive is not valid JSON")]
+    [InlineData("{}", "keras_archive: groups is not an object")]
+    [InlineData("""{"groups": {"a": 1}, "arrays": {}}""", "keras_archive: a has no text where it should")]
+    [InlineData("""{"groups": {}, "arrays": {"a/b": 1}}""", "keras_archive: a/b is not an object")]
+    [InlineData("""{"groups": {}, "arrays": {"a/b": {"tensor": "y", "dtype": "float32"}}}""", "keras_archive: a/b is the tensor y, which is not in the file")]
+    [InlineData("""{"groups": {}, "arrays": {"a/b": {"tensor": "x", "dtype": "text"}}}""", "keras_archive: a/b is of the type text, which is not known")]
     [InlineData("""{"groups": {}, "arrays": {"b": {"tensor": "x", "dtype": "float32"}}}""", "'b' is no location such as layers/dense/vars/0.")]
     [InlineData("""{"groups": {}, "arrays": {"a/b/c": {"tensor": "x", "dtype": "float32"}, "a/b": {"tensor": "x", "dtype": "float32"}}}""", "'a/b' is an array and a group.")]
     public void MetadataMadeToDoHarmAreRefused(string metadata, string problem)
     {
         string path = _folder / "evil.safetensors";
-        Command.WriteSafetensors(path, [("x", NdArray.Create([1f]))], new KeyValuePair<string, string>("keras", metadata));
+        Command.WriteSafetensors(path, [("x", NdArray.Create([1f]))], new KeyValuePair<string, string>("keras_archive", metadata));
         Command command = Command.Run("convert", path, _folder / "a.weights.h5");
         Assert.Equal(2, command.ExitCode);
         Assert.StartsWith($"infinorm: {path}: {problem}", command.Error);
         Assert.Equal(["evil.safetensors"], _folder.Files);
+    }
+
+    [Fact]
+    public void AMutatedFileIsConvertedOrRefused()
+    {
+        string path = _folder / "mutated.safetensors";
+        Command.Succeed("convert", Command.Golden(Dense), path);
+        byte[] whole = File.ReadAllBytes(path);
+        int header = 8 + (int)BitConverter.ToInt64(whole);
+        var random = new Random(1);
+        for (int i = 0; i < 500; i++)
+        {
+            byte[] mutated = [.. whole];
+            for (int count = random.Next(1, 4); count > 0; count--)
+                mutated[random.Next(header)] = mutated[random.Next(header)]; // a byte that occurs: the JSON is sound more often
+            File.WriteAllBytes(path, mutated);
+            Command command = Command.Run("convert", path, _folder / "out.weights.h5");
+            Assert.True(command.ExitCode is 0 or 2, $"{i}: {command.ExitCode}");
+            Assert.DoesNotContain("should not have happened", command.Error);
+        }
+    }
+
+    [Fact]
+    public void ACheckpointWithoutVariablesHasThoseOfItsTemplate()
+    {
+        KerasArchive archive = KerasArchive.Open(Command.Golden(Dense));
+        string state = _folder / "state.safetensors";
+        archive.LoadOptimizer().Save(state, includeVariables: false);
+        Command command = Command.Run("convert", state, _folder / "a.keras", "--template", Command.Golden(Dense));
+        Assert.Equal($"infinorm: note: {state} has no variables; they are those of {Command.Golden(Dense)}\n", command.Error);
+        Command.AssertSame(archive, KerasArchive.Open(_folder / "a.keras"));
     }
 
     [Fact]

@@ -71,8 +71,8 @@ static class ToKeras
             notes.Add($"weights that are not trained are those of {template.Path}");
         if (!state.Tensors.Any(tensor => tensor.Name.StartsWith($"{Checkpoint.VariablesKind}/", StringComparison.Ordinal)))
             notes.Add($"{state.Path} has no variables; they are those of {template.Path}");
-        foreach (Variable variable in archive.TrainableVariables.Where(variable => variable.DType.Size() == 2))
-            notes.Add($"{variable.Path} is {variable.DType.KerasName()}: slots that the archive has in this type are rounded to it");
+        if (archive.TrainableVariables.Any(variable => variable.DType is DType.Float16 or DType.BFloat16))
+            notes.Add("slots of 16-bit variables are rounded to the types that they have in the archive");
         return new(losses, notes, Writer(archive, kind));
     }
 

@@ -18,7 +18,7 @@ sealed record KerasOrigin(
     IReadOnlyDictionary<string, (string Tensor, DType DType)> Arrays)
 {
     /// <summary>The key of the file's metadata.</summary>
-    public const string Key = "keras";
+    public const string Key = "keras_archive";
 
     const string ConfigKey = "config", MetadataKey = "metadata", GroupsKey = "groups", ArraysKey = "arrays", TensorKey = "tensor", DTypeKey = "dtype";
 

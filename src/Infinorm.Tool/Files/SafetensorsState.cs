@@ -15,13 +15,13 @@ sealed class SafetensorsState : StateFile
         if (CheckpointInfo.IsIn(File))
             _info = CheckpointInfo.Read(File);
         About = File.Metadata.Where(pair => !CheckpointInfo.Keys.Contains(pair.Key) && pair.Key != KerasOrigin.Key).ToDictionary();
-        Origin = KerasOrigin.Read(File);
     }
 
     public SafetensorsFile File { get; }
 
     /// <summary>The Keras archive it was converted from; null if it was not.</summary>
-    public KerasOrigin? Origin { get; }
+    /// <exception cref="InvalidFileException">What it says of it is malformed.</exception>
+    public KerasOrigin? Origin => field ??= KerasOrigin.Read(File);
 
     public override string Format => _info is null ? "safetensors" : "checkpoint (safetensors)";
 
@@ -33,7 +33,8 @@ sealed class SafetensorsState : StateFile
 
     public override IReadOnlyDictionary<string, string> About { get; }
 
-    public override IReadOnlyList<string> Notes => Origin is null ? [] : ["converted from a Keras archive; convert makes it one again"];
+    public override IReadOnlyList<string> Notes =>
+        File.Metadata.ContainsKey(KerasOrigin.Key) ? ["converted from a Keras archive; convert makes it one again"] : [];
 
     public override IReadOnlyList<TensorInfo> Tensors { get; }
 
