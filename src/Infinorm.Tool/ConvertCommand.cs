@@ -41,7 +41,7 @@ static class ConvertCommand
             foreach (string note in conversion.Notes)
                 session.Say($"note: {note}");
             if (conversion.Losses.Count > 0 && parsed.GetValue(strict))
-                throw new CommandException($"{to} was not written: {conversion.Losses.Count} things cannot be carried over");
+                throw new CommandException($"{to} was not written: --strict, and something cannot be carried over");
 
             AtomicFile.Write(to, stream => conversion.Write(new WatchedStream(stream, session)));
             return ExitCode.Success;
