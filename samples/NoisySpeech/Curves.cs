@@ -6,8 +6,6 @@ namespace Infinorm.Samples.NoisySpeech;
 /// <summary>Draws loss and accuracy over the steps, the noise conditions shaded behind them.</summary>
 static class Curves
 {
-    const string FontName = "DejaVu Sans"; // the default sans-serif resolves to a serif font on some systems
-
     static readonly Dictionary<NoiseKind, Color> Shades = new()
     {
         [NoiseKind.Clean] = Colors.White,
@@ -29,16 +27,7 @@ static class Curves
         plots.GetPlot(0).Title($"{run.Name} while the noise changes");
         plots.GetPlot(1).XLabel("step");
 
-        string temporary = path + ".tmp";
-        try
-        {
-            File.WriteAllBytes(temporary, plots.Render(1400, 800).GetImageBytes());
-            File.Move(temporary, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+        Picture.Save(plots, path);
     }
 
     static void Fill(Plot plot, Run run, string label, IEnumerable<double> values, (double Low, double High)? range)
@@ -59,7 +48,7 @@ static class Curves
         plot.Add.Signal(smooth).Color = Color.FromHex("#1f3b73");
         plot.YLabel(label);
         plot.Axes.SetLimits(0, run.History.Count, low, high);
-        plot.Font.Set(FontName);
+        plot.Font.Set(Picture.FontName);
     }
 
     // The mean over the batches around each.

@@ -80,19 +80,16 @@ sealed class Experiment
 
     void FillBatch(float[] batch, int[] digits, NoiseCondition condition, Random random)
     {
-        // Each example has a random source of its own, so that the numbers do not depend on which thread computes it.
-        var examples = new (Recording Recording, int Seed)[BatchSize];
-        foreach (ref var example in examples.AsSpan())
-            example = (_train[random.Next(_train.Length)], random.Next());
-        Parallel.For(0, BatchSize, i =>
+        var examples = new Hearing[BatchSize];
+        for (int i = 0; i < BatchSize; i++)
         {
             // Every fourth example is clean, so that clean speech is not forgotten over a long noise.
             NoiseCondition heard = i % 4 == 0 ? new(NoiseKind.Clean) : condition;
+            examples[i] = new(_train[random.Next(_train.Length)], heard, random.Next());
             digits[i] = examples[i].Recording.Digit;
-            _features.Extract(
-                examples[i].Recording, heard, MaxShift, new Random(examples[i].Seed),
-                batch.AsSpan(i * FeatureExtractor.Features, FeatureExtractor.Features));
-        });
+        }
+
+        _features.ExtractAll(examples, MaxShift, batch);
     }
 
     List<TestResult> Test(Network network, Optimizer optimizer)
@@ -111,12 +108,10 @@ sealed class Experiment
 
     double Accuracy(Network network, NoiseCondition condition)
     {
-        var features = new float[_test.Length][];
-        Parallel.For(0, _test.Length, i =>
-        {
-            features[i] = new float[FeatureExtractor.Features];
-            _testFeatures.Extract(_test[i], condition, maxShift: 0, new Random(_seed + i), features[i]);
-        });
-        return 100.0 * _test.Where((recording, i) => network.Predict(features[i]) == recording.Digit).Count() / _test.Length;
+        var features = new float[_test.Length * FeatureExtractor.Features];
+        _testFeatures.ExtractAll([.. _test.Select((recording, i) => new Hearing(recording, condition, _seed + i))], maxShift: 0, features);
+        return 100.0 * _test.Where((recording, i) => network.Predict(FeaturesOf(i)) == recording.Digit).Count() / _test.Length;
+
+        ReadOnlySpan<float> FeaturesOf(int i) => features.AsSpan(i * FeatureExtractor.Features, FeatureExtractor.Features);
     }
 }

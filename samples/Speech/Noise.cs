@@ -27,6 +27,13 @@ public enum NoiseKind
 /// <param name="SignalToNoise">Mean power of the speech over mean power of the noise, in decibels; without meaning when clean.</param>
 public readonly record struct NoiseCondition(NoiseKind Kind, int SignalToNoise = 0)
 {
+    /// <summary>Every kind of noise at each of these levels.</summary>
+    public static IEnumerable<NoiseCondition> Noisy(params int[] levels) =>
+        from kind in Enum.GetValues<NoiseKind>()
+        where kind != NoiseKind.Clean
+        from level in levels
+        select new NoiseCondition(kind, level);
+
     /// <inheritdoc/>
     public override string ToString() => Kind == NoiseKind.Clean ? "clean" : $"{Kind.ToString().ToLowerInvariant()} {SignalToNoise} dB";
 }

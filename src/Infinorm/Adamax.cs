@@ -14,7 +14,7 @@ namespace Infinorm;
 /// </code>
 /// It is less sensitive to the scale of the gradients than Adam, which helps where their noise changes with time, as in speech.
 /// </summary>
-public sealed class Adamax : Optimizer
+public sealed class Adamax : Optimizer, IBetas
 {
     Slot _momentum, _norm;
 
@@ -28,8 +28,8 @@ public sealed class Adamax : Optimizer
     public Adamax(LearningRate? learningRate = null, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-7)
         : base(learningRate ?? 0.001)
     {
-        Beta1 = Check.InUnitInterval(beta1, nameof(beta1));
-        Beta2 = Check.InUnitInterval(beta2, nameof(beta2));
+        Beta1 = beta1;
+        Beta2 = beta2;
         Epsilon = Check.NotNegative(epsilon, nameof(epsilon));
     }
 
@@ -46,11 +46,21 @@ public sealed class Adamax : Optimizer
 
 #pragma warning restore RS0026
 
-    /// <summary>Decay of the mean of the gradients.</summary>
-    public double Beta1 { get; }
+    /// <summary>Decay of the mean of the gradients, in [0, 1]. It may be changed between steps.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number is outside its range.</exception>
+    public double Beta1
+    {
+        get;
+        set => field = Check.InUnitInterval(value, "beta1");
+    }
 
-    /// <summary>Decay of the infinity norm of the gradients.</summary>
-    public double Beta2 { get; }
+    /// <summary>Decay of the infinity norm of the gradients, in [0, 1]. It may be changed between steps.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number is outside its range.</exception>
+    public double Beta2
+    {
+        get;
+        set => field = Check.InUnitInterval(value, "beta2");
+    }
 
     /// <summary>Added to the norm against division by zero.</summary>
     public double Epsilon { get; }

@@ -6,7 +6,7 @@ namespace Infinorm;
 /// <summary>
 /// Dynamic loss scaling around another optimizer, for 16-bit gradients: losses are multiplied by a scale
 /// (<see cref="ScaleLoss(double)"/>), gradients divided by it. A call in which a gradient is not finite is skipped and halves the scale;
-/// <see cref="DynamicGrowthSteps"/> finite calls in a row double it. Keras: <c>LossScaleOptimizer</c>.
+/// <see cref="DynamicGrowthSteps"/> finite calls in a row double it, between bounds if there are any. Keras: <c>LossScaleOptimizer</c>.
 /// </summary>
 /// <remarks>
 /// The settings all optimizers share are the inner optimizer's: here they throw. <see cref="Optimizer.Iterations"/> and
@@ -21,9 +21,15 @@ public sealed class LossScaleOptimizer : Optimizer
     /// <param name="innerOptimizer">The optimizer that steps, not yet built.</param>
     /// <param name="initialScale">The first scale, finite and &gt; 0. Keras: <c>initial_scale</c>.</param>
     /// <param name="dynamicGrowthSteps">Finite calls after which the scale is doubled, ≥ 1. Keras: <c>dynamic_growth_steps</c>.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
+    /// <param name="minimumScale">What the scale does not fall below, finite and &gt; 0; null for no bound, as in Keras.</param>
+    /// <param name="maximumScale">What the scale does not grow above, finite and &gt; 0; null for no bound, as in Keras.</param>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A number is outside its range, or the first scale outside the bounds.
+    /// </exception>
     /// <exception cref="ArgumentException">The inner optimizer is built, or scales losses itself.</exception>
-    public LossScaleOptimizer(Optimizer innerOptimizer, double initialScale = 32768, int dynamicGrowthSteps = 2000)
+    public LossScaleOptimizer(
+        Optimizer innerOptimizer, double initialScale = 32768, int dynamicGrowthSteps = 2000,
+        double? minimumScale = null, double? maximumScale = null)
         : base(0, new OptimizerSettings(nameof(LossScaleOptimizer)))
     {
         ArgumentNullException.ThrowIfNull(innerOptimizer);
@@ -34,6 +40,14 @@ public sealed class LossScaleOptimizer : Optimizer
         InnerOptimizer = innerOptimizer;
         InitialScale = Check.Positive(initialScale, nameof(initialScale));
         DynamicGrowthSteps = Check.AtLeast(1, dynamicGrowthSteps, nameof(dynamicGrowthSteps));
+        MinimumScale = Bound(minimumScale, nameof(minimumScale));
+        MaximumScale = Bound(maximumScale, nameof(maximumScale));
+        if (!(initialScale >= Least && initialScale <= Most))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(initialScale), initialScale, $"initialScale must be between minimumScale and maximumScale, in [{Least}, {Most}].");
+        }
+
         _dynamicScale = [(float)initialScale];
         innerOptimizer.ClearLossScaleFactor();
     }
@@ -47,7 +61,15 @@ public sealed class LossScaleOptimizer : Optimizer
     /// <summary>Finite calls in a row after which the scale is doubled.</summary>
     public int DynamicGrowthSteps { get; }
 
-    /// <summary>The present scale. Without bounds, as in Keras: it can reach 0 and infinity.</summary>
+    /// <summary>What the scale does not fall below; null for no bound.</summary>
+    public double? MinimumScale { get; }
+
+    /// <summary>What the scale does not grow above; null for no bound.</summary>
+    public double? MaximumScale { get; }
+
+    /// <summary>
+    /// The present scale. Without <see cref="MinimumScale"/> and <see cref="MaximumScale"/> it can reach 0 and infinity, as in Keras.
+    /// </summary>
     public double DynamicScale => _dynamicScale[0];
 
     /// <summary>Calls of Apply skipped since this object was made. It is not part of the saved state.</summary>
@@ -117,13 +139,13 @@ public sealed class LossScaleOptimizer : Optimizer
         if (info.Result == StepResult.Skipped)
         {
             counter = 0;
-            _dynamicScale[0] *= 0.5f;
+            _dynamicScale[0] = Bounded(_dynamicScale[0] * 0.5f);
             SkippedSteps++;
         }
         else if (counter == DynamicGrowthSteps - 1)
         {
             counter = 0;
-            _dynamicScale[0] *= 2;
+            _dynamicScale[0] = Bounded(_dynamicScale[0] * 2);
         }
         else
         {
@@ -131,6 +153,20 @@ public sealed class LossScaleOptimizer : Optimizer
         }
 
         return info;
+    }
+
+    double Least => MinimumScale ?? double.NegativeInfinity;
+
+    double Most => MaximumScale ?? double.PositiveInfinity;
+
+    float Bounded(float scale) => (float)Math.Clamp(scale, Least, Most);
+
+    // The scale is a float, so a bound that is no positive float would be none.
+    static double? Bound(double? bound, string name)
+    {
+        if (bound is { } number)
+            Check.Positive((float)number, name);
+        return bound;
     }
 
     internal override ReadOnlySpan<Gradient> Ordered(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> variables) =>
@@ -168,6 +204,12 @@ public sealed class LossScaleOptimizer : Optimizer
         config["inner_optimizer"] = InnerOptimizer.GetConfig();
         config["initial_scale"] = InitialScale;
         config["dynamic_growth_steps"] = DynamicGrowthSteps;
+
+        // Not Keras's, whose text must stay as it is, so only where there are bounds.
+        if (MinimumScale is { } minimum)
+            config["minimum_scale"] = minimum;
+        if (MaximumScale is { } maximum)
+            config["maximum_scale"] = maximum;
     }
 
     internal static LossScaleOptimizer FromConfig(ConfigReader config)
@@ -183,7 +225,9 @@ public sealed class LossScaleOptimizer : Optimizer
         return new(
             FromConfig(inner),
             config.Number("initial_scale", 32768),
-            config.OptionalInteger("dynamic_growth_steps") ?? 2000);
+            config.OptionalInteger("dynamic_growth_steps") ?? 2000,
+            config.OptionalNumber("minimum_scale"),
+            config.OptionalNumber("maximum_scale"));
     }
 
     /// <inheritdoc/>

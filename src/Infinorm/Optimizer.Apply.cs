@@ -98,7 +98,6 @@ public abstract partial class Optimizer
         _slotVariables = [];
         _slotOwners = [];
         _trainable = [];
-        _accepted = [];
         _ordered = [];
         _variableArrays = null;
     }
@@ -112,21 +111,31 @@ public abstract partial class Optimizer
     /// </param>
     internal virtual StepInfo Step(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
+        long start = StepMeter.Start();
+        StepInfo info = Run(gradients, dynamicScale, out double? lossScale);
+        StepMeter.Record(this, start, in info, lossScale);
+        return info;
+    }
+
+    StepInfo Run(ReadOnlySpan<Gradient> gradients, double? dynamicScale, out double? lossScale)
+    {
         int missing = Accept(gradients);
         double rate = CurrentLearningRate;
-        StepPlan plan = Decide(rate, dynamicScale);
-        if (!_pipeline!.Run(this, in plan, out GradientNorm norm))
+        StepPlan plan = Decide(gradients, rate, dynamicScale);
+        lossScale = plan.LossScale;
+        ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
+        if (!(_executor?.Run(this, plans, gradients, out GradientNorm norm) ?? _pipeline!.Run(this, plans, out norm)))
             return new StepInfo(StepResult.Skipped, missing, null, null, rate);
         Counter++;
         return new StepInfo(plan.Updates ? StepResult.Updated : StepResult.Accumulated, missing, norm.Norm, norm.Factor, rate);
     }
 
     // The policy: what this call does, from the settings and counters alone.
-    StepPlan Decide(double rate, double? dynamicScale)
+    StepPlan Decide(ReadOnlySpan<Gradient> gradients, double rate, double? dynamicScale)
     {
         int accumulation = GradientAccumulationSteps ?? 0;
         bool updates = accumulation == 0 || (Counter + 1) % accumulation == 0;
-        bool steps = HasSteppedGradient();
+        bool steps = HasSteppedGradient(gradients);
         (ClipKind clip, double limit) = (ClipNorm, GlobalClipNorm, ClipValue) switch
         {
             _ when !updates => (ClipKind.None, 0),
@@ -149,6 +158,7 @@ public abstract partial class Optimizer
             WeightDecay = WeightDecay,
             AverageMomentum = !UseEma || !steps ? null : Iterations != 0 ? EmaMomentum : 0,
             Overwrites = EmaOverwriteFrequency is { } frequency && (Iterations + 1) % frequency == 0,
+            Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, Counter) : null,
         };
     }
 

@@ -3,8 +3,8 @@ namespace Infinorm;
 public abstract partial class Optimizer
 {
     /// <summary>
-    /// Ends a training with averages: copies them into the variables, each rounded once to its variable's type. Without
-    /// <see cref="UseEma"/> it does nothing. Keras: <c>finalize_variable_values</c>.
+    /// Ends a training with averages: copies them into the variables, each rounded once, to nearest, to its variable's type, and into
+    /// the master weights. Without <see cref="UseEma"/> it does nothing. Keras: <c>finalize_variable_values</c>.
     /// </summary>
     /// <exception cref="InvalidOperationException">There are no averages yet: the optimizer is not built or made no step.</exception>
     public virtual void FinalizeVariableValues()
@@ -15,6 +15,7 @@ public abstract partial class Optimizer
         using var _ = Enter();
         foreach (var (variable, average) in Averages())
             variable.CopyFrom(average);
+        CopyAveragesToMasterWeights();
     }
 
     /// <summary>As <see cref="FinalizeVariableValues()"/>, for a caller who wants the variables checked.</summary>

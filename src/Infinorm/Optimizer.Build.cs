@@ -1,4 +1,5 @@
 using System.Buffers;
+using Infinorm.Kernels;
 using Infinorm.Pipeline;
 
 namespace Infinorm;
@@ -13,7 +14,7 @@ public abstract unsafe partial class Optimizer
     Arena? _arena;
 
     /// <summary>Whether <see cref="Build(ReadOnlySpan{Variable})"/> was called, by itself or by the first Apply with variables.</summary>
-    public virtual bool IsBuilt => _pipeline is not null;
+    public virtual bool IsBuilt => _pipeline is not null || _executor is { IsBuilt: true };
 
     /// <summary>The variables the optimizer was built for, in that order; empty before.</summary>
     public virtual IReadOnlyList<Variable> TrainableVariables => _trainable;
@@ -23,7 +24,9 @@ public abstract unsafe partial class Optimizer
     /// </summary>
     /// <param name="trainableVariables">Float variables, each once, over memory that does not overlap.</param>
     /// <exception cref="ArgumentException">There is none, one occurs twice, two overlap, or one is of an integer type.</exception>
-    /// <exception cref="InvalidOperationException">The optimizer was built for other variables.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The optimizer was built for other variables, or is set to use both master weights and stochastic rounding.
+    /// </exception>
     public void Build(params ReadOnlySpan<Variable> trainableVariables) => BuildAt(trainableVariables, scope: "");
 
     /// <inheritdoc cref="Build(ReadOnlySpan{Variable})"/>
@@ -39,6 +42,7 @@ public abstract unsafe partial class Optimizer
             return;
         }
 
+        CheckNarrowSettings();
         CheckTrainable(variables);
         var slots = new Slots();
         Build(slots);
@@ -46,14 +50,26 @@ public abstract unsafe partial class Optimizer
         for (int i = 0; i < variables.Length; i++)
             decays[i] = !IsExcludedFromWeightDecay(variables[i]);
 
+        var needs = new SlotNeeds(slots.Names, UseEma, GradientAccumulationSteps is not null);
+        IReadOnlyList<NamedSlot>? made = _executor?.Build(
+            variables, decays, _groupOf, needs, (of, name) => SlotPath(scope + Name, of, name));
+
         // Nothing threw: from here on it is built.
         _trainable = variables.ToArray();
         _indices = new Dictionary<Variable, int>(variables.Length);
         for (int i = 0; i < variables.Length; i++)
             _indices.Add(variables[i], i);
-        _pipeline = new BlockPipeline(MakeTargets(slots.Names.Count, decays), MaxDegreeOfParallelism);
-        NameSlots(slots.Names, scope + Name);
+        _plans = new StepPlan[_groups.Length];
         ForgetVariables();
+        if (made is not null)
+        {
+            _slotVariables = [.. made.Select(slot => slot.Values)];
+            _slotOwners = [.. made.Select(slot => (slot.Name, slot.Of))];
+            return;
+        }
+
+        _pipeline = new BlockPipeline(MakeTargets(slots.Names.Count, decays), _groups.Length, MaxDegreeOfParallelism);
+        NameSlots(slots.Names, scope + Name);
     }
 
     void CheckTrainable(ReadOnlySpan<Variable> variables)
@@ -71,7 +87,8 @@ public abstract unsafe partial class Optimizer
             variable.Constraint?.Validate(variable.Path, variable.Shape);
         }
 
-        CheckDisjoint(variables);
+        if (_executor is null) // which checks what it is given itself
+            CheckDisjoint(variables);
     }
 
     // Sorted by address, only neighbours can overlap; pinned, addresses hold while they are compared.
@@ -118,17 +135,21 @@ public abstract unsafe partial class Optimizer
             target.Variable = _trainable[i];
             target.Spot = _trainable[i].Spot;
             target.Decays = decays[i];
+            target.RandomStream = StochasticRounding.StreamOf(_trainable[i].Path);
+            target.Group = _groupOf.Length == 0 ? 0 : _groupOf[i];
             target.OverwrittenByGradient = _trainable[i].OverwriteWithGradient;
             stride += PaddedSize(in target);
         }
 
-        bool averages = UseEma, accumulators = GradientAccumulationSteps is not null, wide = false;
+        stride += Arena.Stagger;
+        bool averages = UseEma, accumulators = GradientAccumulationSteps is not null;
+        int kinds = slotCount + (averages ? 1 : 0) + (accumulators ? 1 : 0);
+        nint wideSize = 0;
         foreach (ref Target target in targets.AsSpan())
-            wide |= NeedsWide(in target);
-        int kinds = slotCount + (averages ? 1 : 0) + (accumulators ? 1 : 0) + (wide ? 1 : 0);
+            wideSize += NeedsWide(in target) ? PaddedSize(in target) : 0;
 
-        _arena = new Arena(stride * kinds);
-        byte* next = _arena.First;
+        _arena = new Arena((stride * kinds) + wideSize);
+        byte* next = _arena.First, wide = next + (stride * kinds);
         foreach (ref Target target in targets.AsSpan())
         {
             target.Stride = stride;
@@ -140,10 +161,12 @@ public abstract unsafe partial class Optimizer
             slot += averages ? stride : 0;
             if (accumulators)
                 target.Accumulator = slot;
-            slot += accumulators ? stride : 0;
-            if (NeedsWide(in target))
-                target.Wide = slot;
             next += PaddedSize(in target);
+            if (!NeedsWide(in target))
+                continue;
+            target.Wide = wide;
+            target.KeepsWide = UseMasterWeights;
+            wide += PaddedSize(in target);
         }
 
         return targets;
@@ -151,42 +174,54 @@ public abstract unsafe partial class Optimizer
 
     static nint PaddedSize(in Target target) => Arena.Padded((nint)target.Spot.Length * target.ComputeType.Size());
 
-    static bool NeedsWide(in Target target) =>
-        target.IsNarrow && target.Variable.Constraint is not null && !target.OverwrittenByGradient;
+    bool NeedsWide(in Target target) =>
+        target.IsNarrow && !target.OverwrittenByGradient && (UseMasterWeights || target.Variable.Constraint is not null);
+
+    static string SlotPath(string path, Variable of, string name) => $"{path}/{of.Path.Replace('/', '_')}_{name}";
 
     void NameSlots(IReadOnlyList<string> names, string path)
     {
         var variables = new List<Variable>();
         var owners = new List<(string, Variable)>();
-        foreach (ref Target target in _pipeline!.Targets)
+        BlockPipeline pipeline = _pipeline!;
+        foreach (ref Target target in pipeline.Targets)
         {
             if (target.Averages != null)
                 Add(in target, target.Averages, "average");
         }
 
-        foreach (ref Target target in _pipeline.Targets)
+        for (int t = 0; t < pipeline.Targets.Length; t++)
         {
-            if (target.Accumulator != null)
-                Add(in target, target.Accumulator, "gradient_accumulator");
+            int number = t;
+            if (pipeline.Targets[t].Accumulator != null)
+                Add(in pipeline.Targets[t], pipeline.Targets[t].Accumulator, "gradient_accumulator", () => pipeline.ZeroIfSpent(number));
         }
 
-        foreach (ref Target target in _pipeline.Targets)
+        foreach (ref Target target in pipeline.Targets)
         {
             for (int slot = 0; slot < names.Count && !target.OverwrittenByGradient; slot++)
                 Add(in target, target.Slots + (slot * target.Stride), names[slot]);
         }
 
+        foreach (ref Target target in pipeline.Targets)
+        {
+            if (!target.KeepsWide)
+                continue;
+            Add(in target, target.Wide, "master");
+            variables[^1].CopyFrom(target.Variable);
+        }
+
         _slotVariables = variables;
         _slotOwners = owners;
 
-        void Add(in Target target, byte* address, string name)
+        void Add(in Target target, byte* address, string name, Action? beforeLook = null)
         {
             Variable of = target.Variable;
             owners.Add((name, of));
-            string slotPath = $"{path}/{of.Path.Replace('/', '_')}_{name}";
+            string slotPath = SlotPath(path, of, name);
             variables.Add(target.ComputeType == DType.Float64
-                ? new Variable<double>(slotPath, _arena!.View<double>(address, of.Length), of.Shape)
-                : new Variable<float>(slotPath, _arena!.View<float>(address, of.Length), of.Shape));
+                ? new Variable<double>(slotPath, _arena!.View<double>(address, of.Length, beforeLook), of.Shape)
+                : new Variable<float>(slotPath, _arena!.View<float>(address, of.Length, beforeLook), of.Shape));
         }
     }
 }

@@ -42,8 +42,11 @@ public abstract partial class Optimizer
     public static Optimizer Load(string path, IEnumerable<Variable> variables, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(variables);
+        Variable[] list = [.. variables];
+        foreach (Variable variable in list)
+            ArgumentNullException.ThrowIfNull(variable, nameof(variables));
         using SafetensorsFile file = SafetensorsFile.Open(path);
-        return Checkpoint.Load(file, [.. variables], options ?? new());
+        return Checkpoint.Load(file, list, options ?? new());
     }
 
     /// <summary>

@@ -11,6 +11,7 @@ public abstract partial class Optimizer
     {
         [nameof(Adamax)] = Adamax.FromConfig,
         [nameof(LossScaleOptimizer)] = LossScaleOptimizer.FromConfig,
+        [nameof(TorchAdamax)] = TorchAdamax.FromConfig,
     };
 
     static readonly ConcurrentDictionary<string, Func<ConfigReader, Optimizer>> Registered = new(StringComparer.OrdinalIgnoreCase);
@@ -25,7 +26,7 @@ public abstract partial class Optimizer
         GetSharedConfig(config);
         GetConfig(config);
         string className = GetType().Name;
-        return GetType().Assembly == typeof(Optimizer).Assembly
+        return this is Adamax or LossScaleOptimizer
             ? KerasObject.Wrap(KerasModule, className, config, registeredName: null)
             : KerasObject.Wrap(module: null, className, config, registeredName: className);
     }
@@ -100,13 +101,13 @@ public abstract partial class Optimizer
     /// Makes the optimizer from its own settings, those it adds in <see cref="GetConfig(JsonObject)"/>, and the learning rate; the
     /// settings all optimizers share are set afterwards.
     /// </param>
-    /// <exception cref="ArgumentException">The name is empty, or one of Keras's.</exception>
+    /// <exception cref="ArgumentException">The name is empty, or one of Infinorm's.</exception>
     public static void Register(string className, Func<ConfigReader, Optimizer> create)
     {
         ArgumentException.ThrowIfNullOrEmpty(className);
         ArgumentNullException.ThrowIfNull(create);
         if (BuiltIn.ContainsKey(className))
-            throw new ArgumentException($"'{className}' is one of Keras's optimizers; register yours under a name of its own.", nameof(className));
+            throw new ArgumentException($"'{className}' is built in; register yours under a name of its own.", nameof(className));
         Registered[className] = create;
     }
 }

@@ -4,7 +4,6 @@ namespace Infinorm;
 
 public abstract unsafe partial class Optimizer
 {
-    Gradient[] _accepted = [];
     Gradient[] _ordered = [];
     bool[] _isListed = [];
     HashSet<object>? _variableArrays;
@@ -16,31 +15,50 @@ public abstract unsafe partial class Optimizer
     int Accept(ReadOnlySpan<Gradient> gradients)
     {
         CheckSome(gradients);
-        if (_accepted.Length == 0)
-            _accepted = new Gradient[gradients.Length];
-
+        if (_executor is not null) // its gradients are not memory
+            return CountMissing(gradients);
         int missing = 0;
-        for (int i = 0; i < gradients.Length; i++)
-        {
-            Gradient gradient = gradients[i];
-            if (gradient.IsNone)
-                missing++;
-            else if (gradient.AsRows is { } rows)
-                RowOrder.Check(rows, _trainable[i]);
-            if (gradient == _accepted[i] || gradient.IsNone)
-                continue;
-            CheckGradient(gradient, _trainable[i]);
-            _accepted[i] = gradient;
-        }
-
+        bool rows = false;
         Span<MemorySpot> accepted = _pipeline!.Gradients;
         for (int i = 0; i < gradients.Length; i++)
         {
-            accepted[i] = gradients[i].Spot;
-            if (gradients[i].AsRows is { } rows)
-                _pipeline.RowsOf(i).Sort(rows, _trainable[i]);
+            ref readonly Gradient gradient = ref gradients[i];
+            if (gradient.IsNone)
+                missing++;
+            rows |= gradient.Spot.IsRows;
+            if (gradient.Spot.IsSameAs(in accepted[i]))
+                continue;
+            if (!gradient.IsNone)
+                CheckGradient(gradient, _trainable[i]);
+            accepted[i] = gradient.Spot;
         }
 
+        if (rows)
+            AcceptRows(gradients);
+        return missing;
+    }
+
+    // The numbers of the rows may be others each time.
+    void AcceptRows(ReadOnlySpan<Gradient> gradients)
+    {
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            if (gradients[i].AsRows is { } rows)
+                RowOrder.Check(rows, _trainable[i]);
+        }
+
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            if (gradients[i].AsRows is { } rows)
+                _pipeline!.RowsOf(i).Sort(rows, _trainable[i]);
+        }
+    }
+
+    static int CountMissing(ReadOnlySpan<Gradient> gradients)
+    {
+        int missing = 0;
+        foreach (Gradient gradient in gradients)
+            missing += gradient.IsNone ? 1 : 0;
         return missing;
     }
 
@@ -115,13 +133,11 @@ public abstract unsafe partial class Optimizer
         return _ordered;
     }
 
-    bool HasSteppedGradient()
+    bool HasSteppedGradient(ReadOnlySpan<Gradient> gradients)
     {
-        Span<Target> targets = _pipeline!.Targets;
-        Span<MemorySpot> gradients = _pipeline.Gradients;
-        for (int i = 0; i < targets.Length; i++)
+        for (int i = 0; i < gradients.Length; i++)
         {
-            if (gradients[i].Owner is not null && !targets[i].OverwrittenByGradient)
+            if (!gradients[i].IsNone && !_trainable[i].OverwriteWithGradient)
                 return true;
         }
 

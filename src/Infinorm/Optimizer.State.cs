@@ -8,8 +8,8 @@ public abstract partial class Optimizer
 
     /// <summary>
     /// The optimizer's own variables, named and ordered as in Keras: <c>iteration</c>; <c>learning_rate</c> where it is a number; then,
-    /// once built, all averages, all gradient accumulators, and the slots of each variable in turn. Each views the optimizer's memory and
-    /// can be assigned. Keras: <c>variables</c>.
+    /// once built, all averages, all gradient accumulators, the slots of each variable in turn, and the master weights, which Keras does
+    /// not have. Each views the optimizer's memory and can be assigned. Keras: <c>variables</c>.
     /// </summary>
     public virtual IReadOnlyList<Variable> Variables => _variables ??= [.. CounterAndRate(), .. _slotVariables];
 
@@ -111,6 +111,8 @@ public abstract partial class Optimizer
     /// <summary>An optimizer with the same settings, built for copies of this one's variables.</summary>
     internal virtual Optimizer CloneFor(ReadOnlySpan<Variable> copies)
     {
+        if (_executor is not null)
+            throw new NotSupportedException($"{Name} steps tensors of a device; StatelessApply is for memory.");
         Optimizer clone = CloneSelf();
         clone.Unbuild();
         clone.BuildAt(copies, scope: "");

@@ -188,22 +188,21 @@ public abstract partial class Optimizer : IUpdateStep
 
     /// <summary>The number in force for the next step: the schedule at the counter, or what the function returns.</summary>
     /// <exception cref="InvalidOperationException">The schedule or function gives NaN or infinity.</exception>
-    public virtual double CurrentLearningRate
-    {
-        get
-        {
-            double rate = _learningRate.Schedule?.At(Counter) ?? _learningRate.Function?.Invoke() ?? HeldRate;
-            return double.IsFinite(rate)
-                ? rate
-                : throw new InvalidOperationException($"{Name}: the learning rate at step {Counter} is {rate}; it must be finite.");
-        }
-    }
+    public virtual double CurrentLearningRate => At(_learningRate, HeldRate);
 
     /// <summary>Completed updates: the counter, divided by the accumulation steps. Keras: <c>iterations</c>.</summary>
     public virtual long Iterations => Counter / (GradientAccumulationSteps ?? 1);
 
     /// <summary>Calls of Apply that were not skipped; Keras's stored <c>iteration</c>.</summary>
     private protected ref long Counter => ref _iteration[0];
+
+    double At(LearningRate learningRate, double held)
+    {
+        double rate = learningRate.Schedule?.At(Counter) ?? learningRate.Function?.Invoke() ?? held;
+        return double.IsFinite(rate)
+            ? rate
+            : throw new InvalidOperationException($"{Name}: the learning rate at step {Counter} is {rate}; it must be finite.");
+    }
 
     double HeldRate => _rate is float[] single ? single[0] : ((double[])_rate)[0];
 

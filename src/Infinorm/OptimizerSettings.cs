@@ -65,6 +65,24 @@ sealed class OptimizerSettings(string? unsupportedBy = null)
         set => field = value is { } steps ? Check.AtLeast(2, steps, Supported(nameof(GradientAccumulationSteps))) : null;
     }
 
+    public bool UseMasterWeights
+    {
+        get;
+        set => field = value && Supported(nameof(UseMasterWeights)) is not null;
+    }
+
+    public bool UseStochasticRounding
+    {
+        get;
+        set => field = value && Supported(nameof(UseStochasticRounding)) is not null;
+    }
+
+    public int RoundingSeed
+    {
+        get;
+        set => field = value != 0 && Supported(nameof(RoundingSeed)) is not null ? value : 0;
+    }
+
     // Not in the config: it is about the machine, not the training.
     public int MaxDegreeOfParallelism
     {
@@ -83,6 +101,14 @@ sealed class OptimizerSettings(string? unsupportedBy = null)
         config["ema_overwrite_frequency"] = EmaOverwriteFrequency;
         config["loss_scale_factor"] = LossScaleFactor;
         config["gradient_accumulation_steps"] = GradientAccumulationSteps;
+
+        // Not Keras's, whose text must stay as it is, so only where they are used.
+        if (UseMasterWeights)
+            config["use_master_weights"] = true;
+        if (!UseStochasticRounding)
+            return;
+        config["use_stochastic_rounding"] = true;
+        config["rounding_seed"] = RoundingSeed;
     }
 
     /// <summary>Sets what a config holds; there a zero means that a clip, an interval or a factor is off.</summary>
@@ -102,6 +128,9 @@ sealed class OptimizerSettings(string? unsupportedBy = null)
         EmaOverwriteFrequency = OffIfZero(config.OptionalInteger("ema_overwrite_frequency"));
         LossScaleFactor = config.OptionalNumber("loss_scale_factor");
         GradientAccumulationSteps = OffIfZero(config.OptionalInteger("gradient_accumulation_steps"));
+        UseMasterWeights = config.Boolean("use_master_weights", false);
+        UseStochasticRounding = config.Boolean("use_stochastic_rounding", false);
+        RoundingSeed = config.OptionalInteger("rounding_seed") ?? 0;
         config.MustBeNull("decay");
     }
 

@@ -9,7 +9,9 @@ public enum StepResult
     /// <summary>The gradients were accumulated; the update comes with a later call.</summary>
     Accumulated,
 
-    /// <summary>A gradient was not finite, so a <see cref="LossScaleOptimizer"/> dropped the call and halved its scale.</summary>
+    /// <summary>
+    /// A gradient was not finite, so a <see cref="LossScaleOptimizer"/> dropped the call and halved its scale; nothing else changed.
+    /// </summary>
     Skipped,
 }
 

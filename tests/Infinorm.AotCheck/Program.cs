@@ -29,6 +29,13 @@ foreach (Optimizer optimizer in Optimizers())
     string json = optimizer.ToJson();
     if (Optimizer.Get(json).ToJson() != json)
         throw new InvalidOperationException("The config does not survive reading.");
+    string path = Path.GetTempFileName();
+    optimizer.Save(path);
+    if (!Optimizer.Load(path, optimizer.TrainableVariables).Variables.Zip(optimizer.Variables).All(pair => Same(pair.First, pair.Second)))
+        throw new InvalidOperationException("The state does not survive a checkpoint.");
+    optimizer.Restore(path);
+    File.Delete(path);
+
     Console.WriteLine(json);
     foreach (Variable variable in optimizer.TrainableVariables.Concat(optimizer.Variables))
         Console.WriteLine($"{variable} {Hash(variable.ToNdArray().Bytes):x16}");
@@ -46,8 +53,12 @@ static IEnumerable<Optimizer> Optimizers()
         EmaOverwriteFrequency = 2,
         GradientAccumulationSteps = 2,
     };
+    yield return new Adamax { Name = "masters", UseMasterWeights = true, WeightDecay = 0.01 };
+    yield return new Adamax { Name = "random", UseStochasticRounding = true, RoundingSeed = 5, UseEma = true, EmaOverwriteFrequency = 2 };
     yield return new LossScaleOptimizer(new Adamax { Name = "inner", ClipNorm = 0.5 }, dynamicGrowthSteps: 2) { Name = "scaled" };
 }
+
+static bool Same(Variable a, Variable b) => a.ToNdArray().Bytes.SequenceEqual(b.ToNdArray().Bytes);
 
 static float[] Values(int count, int seed)
 {

@@ -113,6 +113,31 @@ public sealed class SpeechTests : IDisposable
         Assert.Equal(1, NoiseBank.Power(features), 0.01f);
     }
 
+    [Fact]
+    public void ExtractsManyAsOneByOne()
+    {
+        Recording[] recordings = SpeechSet.Load(SpeechSet.BundledFolder)[..3];
+        var extractor = new FeatureExtractor(new NoiseBank(recordings, new Random(1)));
+        Hearing[] hearings = [.. recordings.Select((recording, i) => new Hearing(recording, new(NoiseKind.Babble, 5), i))];
+        var all = new float[3 * FeatureExtractor.Features];
+        extractor.ExtractAll(hearings, maxShift: 100, all);
+
+        var one = new float[FeatureExtractor.Features];
+        for (int i = 0; i < 3; i++)
+        {
+            extractor.Extract(recordings[i], hearings[i].Condition, maxShift: 100, new Random(i), one);
+            Assert.Equal(one, all[(i * one.Length)..((i + 1) * one.Length)]);
+        }
+    }
+
+    [Fact]
+    public void NoisyConditionsAreAllKindsAtAllLevels()
+    {
+        NoiseCondition[] conditions = [.. NoiseCondition.Noisy(0, 5)];
+        Assert.Equal(10, conditions.Distinct().Count());
+        Assert.DoesNotContain(conditions, condition => condition.Kind == NoiseKind.Clean);
+    }
+
     string Write(string name, byte[] bytes)
     {
         string path = Path.Combine(_folder, name);

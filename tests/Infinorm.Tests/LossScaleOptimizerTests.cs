@@ -1,3 +1,6 @@
+using Infinorm.Numerics;
+using Infinorm.Tests.Properties;
+
 namespace Infinorm.Tests;
 
 public class LossScaleOptimizerTests
@@ -48,6 +51,75 @@ public class LossScaleOptimizerTests
         Assert.Equal((2.0, 1, 1), (scaled.DynamicScale, scaled.SkippedSteps, scaled.Iterations));
         scaled.Apply([Finite]);
         Assert.Equal(2, scaled.DynamicScale);
+    }
+
+    [Theory]
+    [InlineData(Narrow.Nearest)]
+    [InlineData(Narrow.MasterWeights)]
+    [InlineData(Narrow.StochasticRounding)]
+    public void ASkippedStepChangesNothingButItsOwnCounters(Narrow narrow)
+    {
+        Settings settings = Settings.AllElementwise with { HasDynamicScale = true, Narrow = narrow };
+        for (int steps = 1; steps < 5; steps++)
+        {
+            var scaled = (LossScaleOptimizer)settings.Create();
+            Variable[] variables =
+            [
+                new Variable<float>("f", new float[] { 1, 2 }),
+                new Variable<Half>("h", new Half[] { (Half)1, (Half)2 }) { Constraint = new MaxNorm(1) },
+                new Variable<BFloat16>("b", new BFloat16[] { (BFloat16)1f, (BFloat16)2f }),
+                new Variable<float>("s", new float[] { 1, 2 }) { OverwriteWithGradient = true },
+            ];
+            scaled.Build(variables);
+            for (int step = 0; step < steps; step++)
+                scaled.Apply([Finite, Finite, Finite, Finite]);
+
+            var before = Snapshot.Of(scaled.InnerOptimizer, variables);
+            for (int infinite = 0; infinite < variables.Length; infinite++)
+            {
+                double scale = scaled.DynamicScale;
+                Gradient[] gradients = [Finite, Finite, Finite, Finite];
+                gradients[infinite] = Infinite;
+                Assert.Equal(StepResult.Skipped, scaled.Apply(gradients).Result);
+                before.AssertUnchanged(scaled.InnerOptimizer, variables);
+                Assert.Equal((scale / 2, infinite + 1), (scaled.DynamicScale, scaled.SkippedSteps));
+            }
+        }
+    }
+
+    [Fact]
+    public void StaysWithinItsBounds()
+    {
+        var scaled = new LossScaleOptimizer(_adamax, initialScale: 4, dynamicGrowthSteps: 1, minimumScale: 1.5, maximumScale: 10);
+        Assert.Equal((1.5, 10.0), (scaled.MinimumScale, scaled.MaximumScale));
+        scaled.Build(_variable);
+        float[][] gradients = [Infinite, Infinite, Infinite, Finite, Finite, Finite, Finite, Infinite];
+        Assert.Equal([2, 1.5, 1.5, 3, 6, 10, 10, 5], gradients.Select(gradient =>
+        {
+            scaled.Apply([gradient]);
+            return scaled.DynamicScale;
+        }));
+
+        // What is loaded from a run without bounds comes back between them.
+        scaled.Variables.Single(variable => variable.Name == "dynamic_scale").Assign(0f);
+        scaled.Apply([new float[] { float.NaN, 0 }]);
+        Assert.Equal(1.5, scaled.DynamicScale);
+    }
+
+    [Fact]
+    public void RefusesBoundsThatAreNone()
+    {
+        Refusal.Is<ArgumentOutOfRangeException>(
+            "minimumScale must be a finite number > 0.", () => new LossScaleOptimizer(_adamax, minimumScale: 0));
+        Refusal.Is<ArgumentOutOfRangeException>(
+            "minimumScale must be a finite number > 0.", () => new LossScaleOptimizer(_adamax, minimumScale: 1e-50)); // 0 as a float
+        Refusal.Is<ArgumentOutOfRangeException>(
+            "maximumScale must be a finite number > 0.", () => new LossScaleOptimizer(_adamax, maximumScale: 1e50));
+        Refusal.Is<ArgumentOutOfRangeException>(
+            "initialScale must be between minimumScale and maximumScale, in [8, 16].",
+            () => new LossScaleOptimizer(_adamax, initialScale: 4, minimumScale: 8, maximumScale: 16));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new LossScaleOptimizer(_adamax, minimumScale: 65536, maximumScale: 8192));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new LossScaleOptimizer(_adamax, maximumScale: 16384));
     }
 
     [Fact]
@@ -145,6 +217,9 @@ public class LossScaleOptimizerTests
         Check("EmaMomentum", () => new LossScaleOptimizer(_adamax) { EmaMomentum = 0.5 });
         Check("EmaOverwriteFrequency", () => new LossScaleOptimizer(_adamax) { EmaOverwriteFrequency = 1 });
         Check("LossScaleFactor", () => new LossScaleOptimizer(_adamax) { LossScaleFactor = 2 });
+        Check("UseMasterWeights", () => new LossScaleOptimizer(_adamax) { UseMasterWeights = true });
+        Check("UseStochasticRounding", () => new LossScaleOptimizer(_adamax) { UseStochasticRounding = true });
+        Check("RoundingSeed", () => new LossScaleOptimizer(_adamax) { RoundingSeed = 1 });
         Check("GradientAccumulationSteps", () => new LossScaleOptimizer(_adamax) { GradientAccumulationSteps = 2 });
 
         static void Check(string setting, Action make) =>

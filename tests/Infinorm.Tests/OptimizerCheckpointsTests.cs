@@ -121,6 +121,7 @@ public sealed class OptimizerCheckpointsTests : IDisposable
     {
         Variable[] variables = [new Variable<float>("w", new float[1])];
         Assert.Throws<FileNotFoundException>(() => Optimizer.Load(_path, variables));
+        Assert.Throws<ArgumentNullException>("variables", () => Optimizer.Load(_path, [null!]));
         File.WriteAllText(_path, "not a checkpoint");
         Assert.StartsWith(_path + ": ", Assert.Throws<InvalidFileException>(() => Optimizer.Load(_path, variables)).Message);
         Assert.Throws<InvalidFileException>(() => Built(new Settings(), variables).Restore(_path));

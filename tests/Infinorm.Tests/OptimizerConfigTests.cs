@@ -31,6 +31,30 @@ public class OptimizerConfigTests
     }
 
     [Fact]
+    public void WritesWhatKerasDoesNotHaveOnlyWhereItIsUsed()
+    {
+        string[] ours = ["use_master_weights", "use_stochastic_rounding", "rounding_seed", "minimum_scale", "maximum_scale"];
+        string plain = new LossScaleOptimizer(new Adamax { RoundingSeed = 3 }).ToJson();
+        Assert.All(ours, key => Assert.DoesNotContain(key, plain));
+
+        Adamax masters = Copy(new Adamax { UseMasterWeights = true });
+        Assert.Equal((true, false), (masters.UseMasterWeights, masters.UseStochasticRounding));
+        Adamax random = Copy(new Adamax { UseStochasticRounding = true, RoundingSeed = -3 });
+        Assert.Equal((false, true, -3), (random.UseMasterWeights, random.UseStochasticRounding, random.RoundingSeed));
+        LossScaleOptimizer scaled = Copy(new LossScaleOptimizer(random, 4, minimumScale: 0.5, maximumScale: 1e6));
+        Assert.Equal((0.5, 1e6), (scaled.MinimumScale, scaled.MaximumScale));
+        Assert.Equal(-3, scaled.InnerOptimizer.RoundingSeed);
+        Assert.EndsWith(
+            "\"gradient_accumulation_steps\": null, \"use_stochastic_rounding\": true, \"rounding_seed\": -3, \"beta_1\": 0.9, "
+            + "\"beta_2\": 0.999, \"epsilon\": 1e-07}, \"registered_name\": null}, \"initial_scale\": 4.0, "
+            + "\"dynamic_growth_steps\": 2000, \"minimum_scale\": 0.5, \"maximum_scale\": 1000000.0}, \"registered_name\": null}",
+            scaled.ToJson());
+
+        static T Copy<T>(T optimizer)
+            where T : Optimizer => Assert.IsType<T>(Optimizer.Get(optimizer.ToJson()));
+    }
+
+    [Fact]
     public void KeepsNothingOfTheOptimizerItCopies()
     {
         var adamax = new Adamax(0.5) { Name = "a" };
@@ -68,10 +92,10 @@ public class OptimizerConfigTests
     }
 
     [Fact]
-    public void RefusesToRegisterAnotherClassUnderAKerasName()
+    public void RefusesToRegisterAnotherClassUnderABuiltInName()
     {
         Refusal.Is<ArgumentException>(
-            "'Adamax' is one of Keras's optimizers; register yours under a name of its own.",
+            "'Adamax' is built in; register yours under a name of its own.",
             () => Optimizer.Register("Adamax", _ => new Adamax()));
         Assert.Throws<ArgumentException>(() => Optimizer.Register("", _ => new Adamax()));
         Assert.Throws<ArgumentNullException>(() => Optimizer.Register("Mine", null!));

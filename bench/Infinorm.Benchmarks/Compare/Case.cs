@@ -47,6 +47,10 @@ sealed record Goal(double Limit, bool AtLeast, string? Of = null)
         ["threads-allowed/16k"] = Most(1.05),
         ["tiny/5000x256"] = Most(1.2),
         ["alloc/step"] = Most(0),
+        ["torchsharp-step/mixed25M"] = Least(6),
+        ["torchsharp-loop/cnn"] = Least(1),
+        ["torchsharp-memory/mixed25M"] = Least(10),
+        ["device-path/25M"] = Least(1),
     };
 
     static Goal Least(double limit) => new(limit, AtLeast: true);

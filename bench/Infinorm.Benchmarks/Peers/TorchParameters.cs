@@ -23,6 +23,8 @@ sealed class TorchParameters : IDisposable
         _optimizer = torch.optim.Adamax(_parameters, lr: 1e-3);
     }
 
+    public IReadOnlyList<Parameter> Parameters => _parameters;
+
     public void Step() => _optimizer.step();
 
     public Variable[] Variables() =>

@@ -24,6 +24,8 @@ public class KernelBenchmarks
         [
             Build(Cast(weights, x => x)), Build(Cast(weights, x => (double)x)), Build(Cast(weights, x => (Half)x)),
             Build(Cast(weights, x => (BFloat16)x)),
+            Build(Cast(weights, x => (BFloat16)x), new() { MaxDegreeOfParallelism = 1, UseMasterWeights = true }),
+            Build(Cast(weights, x => (BFloat16)x), new() { MaxDegreeOfParallelism = 1, UseStochasticRounding = true }),
         ];
 
         static T[] Cast<T>(ReadOnlySpan<float> values, Func<float, T> cast)
@@ -34,9 +36,9 @@ public class KernelBenchmarks
             return result;
         }
 
-        static Adamax Build<T>(T[] weights) where T : unmanaged
+        static Adamax Build<T>(T[] weights, Adamax? optimizer = null) where T : unmanaged
         {
-            var optimizer = new Adamax { MaxDegreeOfParallelism = 1 };
+            optimizer ??= new() { MaxDegreeOfParallelism = 1 };
             optimizer.Build(new Variable<T>("weights", weights));
             return optimizer;
         }
@@ -53,6 +55,12 @@ public class KernelBenchmarks
 
     [Benchmark]
     public StepInfo BFloat16() => _optimizers[3].Apply(_gradients[3]);
+
+    [Benchmark]
+    public StepInfo BFloat16WithMasterWeights() => _optimizers[4].Apply(_gradients[3]);
+
+    [Benchmark]
+    public StepInfo BFloat16RoundedAtRandom() => _optimizers[5].Apply(_gradients[3]);
 
     [Benchmark]
     public void TensorPrimitives() => ByHand(_calls.Step);

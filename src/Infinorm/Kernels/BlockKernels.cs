@@ -10,14 +10,16 @@ static unsafe class BlockKernels
 {
     const MethodImplOptions Hot = MethodImplOptions.AggressiveOptimization;
 
-    /// <summary>accumulator ← gradient / scale + accumulator; the division only where there is a loss scale.</summary>
+    /// <summary>
+    /// accumulator ← gradient / scale + accumulator; the division only where there is a loss scale, and zero for a spent accumulator.
+    /// </summary>
     [MethodImpl(Hot)]
-    public static void Accumulate<L>(byte* accumulator, byte* gradient, nint bytes, in GradientFormula<L> formula)
+    public static void Accumulate<L>(byte* accumulator, byte* gradient, nint bytes, in GradientFormula<L> formula, bool spent)
         where L : struct, ILane<L>
     {
         GradientFormula<L> stages = formula;
         for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-            Store(accumulator, i, stages.Unscale(Load<L>(gradient, i)) + Load<L>(accumulator, i));
+            Store(accumulator, i, stages.Unscale(Load<L>(gradient, i)) + (spent ? default : Load<L>(accumulator, i)));
     }
 
     /// <summary>target ← the gradient that the rule sees; accumulator null where there is none.</summary>

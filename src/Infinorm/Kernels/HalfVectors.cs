@@ -17,9 +17,20 @@ static class HalfVectors
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<ushort> ToBFloat16(Vector256<float> values)
     {
+        Vector256<uint> odd = (values.AsUInt32() >> 16) & Vector256<uint>.One;
+        return CutToBFloat16(values, Vector256.Create(0x7FFFu) + odd);
+    }
+
+    /// <summary>Up or down, given 16 random bits for each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<ushort> ToBFloat16AtRandom(Vector256<float> values, Vector256<uint> random) => CutToBFloat16(values, random);
+
+    // The addend carries into what is kept from its rounding on.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector128<ushort> CutToBFloat16(Vector256<float> values, Vector256<uint> addend)
+    {
         Vector256<uint> bits = values.AsUInt32();
-        Vector256<uint> odd = (bits >> 16) & Vector256<uint>.One;
-        Vector256<uint> rounded = (bits + Vector256.Create(0x7FFFu) + odd) >> 16;
+        Vector256<uint> rounded = (bits + addend) >> 16;
         Vector256<uint> quiet = (bits >> 16) | Vector256.Create(0x40u);
         return Narrow(Vector256.ConditionalSelect(Vector256.Equals(values, values).AsUInt32(), rounded, quiet));
     }
@@ -40,15 +51,33 @@ static class HalfVectors
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<ushort> ToHalf(Vector256<float> values)
     {
-        const uint overflow = (127 + 16) << 23, smallestNormal = (127 - 14) << 23, subnormalMagic = (127 - 15 + 23 - 10 + 1) << 23;
-        Vector256<uint> bits = values.AsUInt32();
-        Vector256<uint> sign = bits & Vector256.Create(0x80000000u);
-        Vector256<uint> magnitude = bits ^ sign;
-
+        const uint subnormalMagic = (127 - 15 + 23 - 10 + 1) << 23;
+        Vector256<uint> magnitude = Magnitude(values);
         Vector256<uint> odd = (magnitude >> 13) & Vector256<uint>.One;
-        Vector256<uint> normal = (magnitude - Vector256.Create((127u - 15) << 23) + Vector256.Create(0xFFFu) + odd) >> 13;
         Vector256<uint> magic = Vector256.Create(subnormalMagic);
         Vector256<uint> subnormal = (magnitude.AsSingle() + magic.AsSingle()).AsUInt32() - magic;
+        return CutToHalf(values, Vector256.Create(0xFFFu) + odd, subnormal);
+    }
+
+    /// <summary>
+    /// Up or down, given 16 random bits for each. Subnormal results are rounded from fixed-point numbers with 16 bits below their last
+    /// place; what lies below those is cut off.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<ushort> ToHalfAtRandom(Vector256<float> values, Vector256<uint> random)
+    {
+        Vector256<float> scaled = Magnitude(values).AsSingle() * Vector256.Create((float)(1L << (24 + 16)));
+        return CutToHalf(values, random >> 3, (Vector256.ConvertToInt32Native(scaled).AsUInt32() + random) >> 16);
+    }
+
+    // The addend carries into what is kept of a normal result; subnormal ones come rounded.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector128<ushort> CutToHalf(Vector256<float> values, Vector256<uint> addend, Vector256<uint> subnormal)
+    {
+        const uint overflow = (127 + 16) << 23, smallestNormal = (127 - 14) << 23;
+        Vector256<uint> magnitude = Magnitude(values);
+        Vector256<uint> sign = values.AsUInt32() ^ magnitude;
+        Vector256<uint> normal = (magnitude - Vector256.Create((127u - 15) << 23) + addend) >> 13;
         Vector256<uint> notFinite = Vector256.ConditionalSelect(
             Vector256.Equals(values, values).AsUInt32(), Vector256.Create(0x7C00u), Vector256.Create(0x7E00u));
 
@@ -58,6 +87,8 @@ static class HalfVectors
             Vector256.GreaterThanOrEqual(magnitude.AsInt32(), Vector256.Create((int)overflow)).AsUInt32(), notFinite, result);
         return Narrow(result | (sign >> 16));
     }
+
+    static Vector256<uint> Magnitude(Vector256<float> values) => values.AsUInt32() & Vector256.Create(0x7FFFFFFFu);
 
     static Vector256<uint> Widen(Vector128<ushort> values) =>
         Vector256.Create(Vector128.WidenLower(values), Vector128.WidenUpper(values));

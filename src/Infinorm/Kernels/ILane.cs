@@ -21,10 +21,13 @@ public interface ILane<L>
     /// <summary>Divides element by element, exactly (no reciprocal estimate).</summary>
     static abstract L operator /(L left, L right);
 
-    /// <summary>The larger of each pair; NaN if either is NaN, as in Keras.</summary>
+    /// <summary>
+    /// The larger of each pair; NaN if either is NaN, as in Keras; the right one where both are zero. Written as a comparison and a
+    /// choice: .NET's own maximum, which tells +0 from −0, takes twice the instructions where there is none for it.
+    /// </summary>
     static abstract L Max(L left, L right);
 
-    /// <summary>The smaller of each pair; NaN if either is NaN, as in Keras.</summary>
+    /// <summary>The smaller of each pair; NaN if either is NaN, as in Keras; the right one where both are zero.</summary>
     static abstract L Min(L left, L right);
 
     /// <summary>The absolute value of each element.</summary>

@@ -16,9 +16,11 @@ readonly struct Lane1<T>(T element) : ILane<Lane1<T>>
 
     public static Lane1<T> operator /(Lane1<T> left, Lane1<T> right) => new(left._element / right._element);
 
-    public static Lane1<T> Max(Lane1<T> left, Lane1<T> right) => new(T.Max(left._element, right._element));
+    public static Lane1<T> Max(Lane1<T> left, Lane1<T> right) =>
+        left._element > right._element || T.IsNaN(left._element) ? left : right;
 
-    public static Lane1<T> Min(Lane1<T> left, Lane1<T> right) => new(T.Min(left._element, right._element));
+    public static Lane1<T> Min(Lane1<T> left, Lane1<T> right) =>
+        left._element < right._element || T.IsNaN(left._element) ? left : right;
 
     public static Lane1<T> Abs(Lane1<T> value) => new(T.Abs(value._element));
 

@@ -17,9 +17,11 @@ readonly struct Lane128<T>(Vector128<T> elements) : ILane<Lane128<T>>
 
     public static Lane128<T> operator /(Lane128<T> left, Lane128<T> right) => new(left._elements / right._elements);
 
-    public static Lane128<T> Max(Lane128<T> left, Lane128<T> right) => new(Vector128.Max(left._elements, right._elements));
+    public static Lane128<T> Max(Lane128<T> left, Lane128<T> right) => new(Vector128.ConditionalSelect(
+        Vector128.GreaterThan(left._elements, right._elements) | IsNaN(left), left._elements, right._elements));
 
-    public static Lane128<T> Min(Lane128<T> left, Lane128<T> right) => new(Vector128.Min(left._elements, right._elements));
+    public static Lane128<T> Min(Lane128<T> left, Lane128<T> right) => new(Vector128.ConditionalSelect(
+        Vector128.LessThan(left._elements, right._elements) | IsNaN(left), left._elements, right._elements));
 
     public static Lane128<T> Abs(Lane128<T> value) => new(Vector128.Abs(value._elements));
 
@@ -32,4 +34,6 @@ readonly struct Lane128<T>(Vector128<T> elements) : ILane<Lane128<T>>
     public static bool IsDouble => typeof(T) == typeof(double);
 
     public static double Sum(Lane128<T> value) => double.CreateTruncating(Vector128.Sum(value._elements));
+
+    static Vector128<T> IsNaN(Lane128<T> value) => ~Vector128.Equals(value._elements, value._elements);
 }

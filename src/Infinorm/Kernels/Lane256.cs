@@ -17,9 +17,11 @@ readonly struct Lane256<T>(Vector256<T> elements) : ILane<Lane256<T>>
 
     public static Lane256<T> operator /(Lane256<T> left, Lane256<T> right) => new(left._elements / right._elements);
 
-    public static Lane256<T> Max(Lane256<T> left, Lane256<T> right) => new(Vector256.Max(left._elements, right._elements));
+    public static Lane256<T> Max(Lane256<T> left, Lane256<T> right) => new(Vector256.ConditionalSelect(
+        Vector256.GreaterThan(left._elements, right._elements) | IsNaN(left), left._elements, right._elements));
 
-    public static Lane256<T> Min(Lane256<T> left, Lane256<T> right) => new(Vector256.Min(left._elements, right._elements));
+    public static Lane256<T> Min(Lane256<T> left, Lane256<T> right) => new(Vector256.ConditionalSelect(
+        Vector256.LessThan(left._elements, right._elements) | IsNaN(left), left._elements, right._elements));
 
     public static Lane256<T> Abs(Lane256<T> value) => new(Vector256.Abs(value._elements));
 
@@ -32,4 +34,6 @@ readonly struct Lane256<T>(Vector256<T> elements) : ILane<Lane256<T>>
     public static bool IsDouble => typeof(T) == typeof(double);
 
     public static double Sum(Lane256<T> value) => double.CreateTruncating(Vector256.Sum(value._elements));
+
+    static Vector256<T> IsNaN(Lane256<T> value) => ~Vector256.Equals(value._elements, value._elements);
 }

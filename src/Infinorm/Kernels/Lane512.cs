@@ -17,9 +17,11 @@ readonly struct Lane512<T>(Vector512<T> elements) : ILane<Lane512<T>>
 
     public static Lane512<T> operator /(Lane512<T> left, Lane512<T> right) => new(left._elements / right._elements);
 
-    public static Lane512<T> Max(Lane512<T> left, Lane512<T> right) => new(Vector512.Max(left._elements, right._elements));
+    public static Lane512<T> Max(Lane512<T> left, Lane512<T> right) => new(Vector512.ConditionalSelect(
+        Vector512.GreaterThan(left._elements, right._elements) | IsNaN(left), left._elements, right._elements));
 
-    public static Lane512<T> Min(Lane512<T> left, Lane512<T> right) => new(Vector512.Min(left._elements, right._elements));
+    public static Lane512<T> Min(Lane512<T> left, Lane512<T> right) => new(Vector512.ConditionalSelect(
+        Vector512.LessThan(left._elements, right._elements) | IsNaN(left), left._elements, right._elements));
 
     public static Lane512<T> Abs(Lane512<T> value) => new(Vector512.Abs(value._elements));
 
@@ -32,4 +34,6 @@ readonly struct Lane512<T>(Vector512<T> elements) : ILane<Lane512<T>>
     public static bool IsDouble => typeof(T) == typeof(double);
 
     public static double Sum(Lane512<T> value) => double.CreateTruncating(Vector512.Sum(value._elements));
+
+    static Vector512<T> IsNaN(Lane512<T> value) => ~Vector512.Equals(value._elements, value._elements);
 }

@@ -5,14 +5,14 @@ namespace Infinorm.Kernels;
 
 /// <summary>
 /// Sums of squares whose bits depend on neither the width of the vectors nor the number of threads: each square is rounded to the type
-/// of its element, and element i is added, in double, to sum i mod 64. Narrower machines carry a 512-bit vector out in pieces.
+/// of its element, and element i is added, in double, to sum i mod 32, eight vectors of 256 bits.
 /// </summary>
 static unsafe class SquareSums
 {
     /// <summary>How many sums there are.</summary>
-    public const int Count = 64;
+    public const int Count = 32;
 
-    /// <summary>Adds the squares of a block that begins at a multiple of 64 elements.</summary>
+    /// <summary>Adds the squares of a block that begins at a multiple of 32 elements.</summary>
     public static void Add(byte* source, DType type, int count, double* sums)
     {
         if (type == DType.Float64)
@@ -42,10 +42,11 @@ static unsafe class SquareSums
             var (a, b, c, d, e, f, g, h) = Load(sums);
             for (; i <= count - Count; i += Count)
             {
-                AddSquares(Vector512.Load(source + i), ref a, ref b);
-                AddSquares(Vector512.Load(source + i + 16), ref c, ref d);
-                AddSquares(Vector512.Load(source + i + 32), ref e, ref f);
-                AddSquares(Vector512.Load(source + i + 48), ref g, ref h);
+                Prefetch.Ahead(source + i, Count * sizeof(float));
+                AddSquares(source + i, ref a, ref b);
+                AddSquares(source + i + 8, ref c, ref d);
+                AddSquares(source + i + 16, ref e, ref f);
+                AddSquares(source + i + 24, ref g, ref h);
             }
 
             Store(sums, a, b, c, d, e, f, g, h);
@@ -64,14 +65,15 @@ static unsafe class SquareSums
             var (a, b, c, d, e, f, g, h) = Load(sums);
             for (; i <= count - Count; i += Count)
             {
+                Prefetch.Ahead(source + i, Count * sizeof(double));
                 a += Square(source + i);
-                b += Square(source + i + 8);
-                c += Square(source + i + 16);
-                d += Square(source + i + 24);
-                e += Square(source + i + 32);
-                f += Square(source + i + 40);
-                g += Square(source + i + 48);
-                h += Square(source + i + 56);
+                b += Square(source + i + 4);
+                c += Square(source + i + 8);
+                d += Square(source + i + 12);
+                e += Square(source + i + 16);
+                f += Square(source + i + 20);
+                g += Square(source + i + 24);
+                h += Square(source + i + 28);
             }
 
             Store(sums, a, b, c, d, e, f, g, h);
@@ -82,38 +84,39 @@ static unsafe class SquareSums
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static Vector512<double> Square(double* source)
+    static Vector256<double> Square(double* source)
     {
-        Vector512<double> values = Vector512.Load(source);
+        Vector256<double> values = Vector256.Load(source);
         return values * values;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void AddSquares(Vector512<float> values, ref Vector512<double> lower, ref Vector512<double> upper)
+    static void AddSquares(float* source, ref Vector256<double> lower, ref Vector256<double> upper)
     {
-        Vector512<float> squares = values * values;
-        lower += Vector512.WidenLower(squares);
-        upper += Vector512.WidenUpper(squares);
+        Vector256<float> values = Vector256.Load(source);
+        Vector256<float> squares = values * values;
+        lower += Vector256.WidenLower(squares);
+        upper += Vector256.WidenUpper(squares);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static (Vector512<double>, Vector512<double>, Vector512<double>, Vector512<double>,
-        Vector512<double>, Vector512<double>, Vector512<double>, Vector512<double>) Load(double* sums) => (
-            Vector512.Load(sums), Vector512.Load(sums + 8), Vector512.Load(sums + 16), Vector512.Load(sums + 24),
-            Vector512.Load(sums + 32), Vector512.Load(sums + 40), Vector512.Load(sums + 48), Vector512.Load(sums + 56));
+    static (Vector256<double>, Vector256<double>, Vector256<double>, Vector256<double>,
+        Vector256<double>, Vector256<double>, Vector256<double>, Vector256<double>) Load(double* sums) => (
+            Vector256.Load(sums), Vector256.Load(sums + 4), Vector256.Load(sums + 8), Vector256.Load(sums + 12),
+            Vector256.Load(sums + 16), Vector256.Load(sums + 20), Vector256.Load(sums + 24), Vector256.Load(sums + 28));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static void Store(
-        double* sums, Vector512<double> a, Vector512<double> b, Vector512<double> c, Vector512<double> d,
-        Vector512<double> e, Vector512<double> f, Vector512<double> g, Vector512<double> h)
+        double* sums, Vector256<double> a, Vector256<double> b, Vector256<double> c, Vector256<double> d,
+        Vector256<double> e, Vector256<double> f, Vector256<double> g, Vector256<double> h)
     {
         a.Store(sums);
-        b.Store(sums + 8);
-        c.Store(sums + 16);
-        d.Store(sums + 24);
-        e.Store(sums + 32);
-        f.Store(sums + 40);
-        g.Store(sums + 48);
-        h.Store(sums + 56);
+        b.Store(sums + 4);
+        c.Store(sums + 8);
+        d.Store(sums + 12);
+        e.Store(sums + 16);
+        f.Store(sums + 20);
+        g.Store(sums + 24);
+        h.Store(sums + 28);
     }
 }

@@ -13,6 +13,11 @@ sealed unsafe class Arena
     /// <summary>The size of a cache line and of the widest lane: slots begin and end at multiples of it.</summary>
     public const int Alignment = 64;
 
+    /// <summary>
+    /// What is put between streams that a step walks in parallel: whole pages apart, they would all want the same lines of the cache.
+    /// </summary>
+    public const int Stagger = 9 * Alignment;
+
     readonly Vector512<byte>[] _lines;
     readonly byte* _end;
 
@@ -32,18 +37,29 @@ sealed unsafe class Arena
     /// <summary>Whether an address lies in this arena.</summary>
     public bool Holds(byte* address) => address >= First && address < _end;
 
-    /// <summary>The elements at an address of this arena as memory that keeps the arena alive.</summary>
-    public Memory<T> View<T>(byte* address, int length)
-        where T : unmanaged => new ArenaMemory<T>(this, address, length).Memory;
+    /// <summary>
+    /// The elements at an address of this arena as memory that keeps the arena alive; <paramref name="beforeLook"/> is called whenever
+    /// somebody is about to look at them.
+    /// </summary>
+    public Memory<T> View<T>(byte* address, int length, Action? beforeLook = null)
+        where T : unmanaged => new ArenaMemory<T>(this, address, length, beforeLook).Memory;
 
-    sealed class ArenaMemory<T>(Arena arena, byte* address, int length) : MemoryManager<T>
+    sealed class ArenaMemory<T>(Arena arena, byte* address, int length, Action? beforeLook) : MemoryManager<T>
         where T : unmanaged
     {
         readonly Arena _arena = arena;
 
-        public override Span<T> GetSpan() => new(address, length);
+        public override Span<T> GetSpan()
+        {
+            beforeLook?.Invoke();
+            return new(address, length);
+        }
 
-        public override MemoryHandle Pin(int elementIndex = 0) => new(address + ((nint)elementIndex * sizeof(T)), default, this);
+        public override MemoryHandle Pin(int elementIndex = 0)
+        {
+            beforeLook?.Invoke();
+            return new(address + ((nint)elementIndex * sizeof(T)), default, this);
+        }
 
         public override void Unpin() => GC.KeepAlive(_arena);
 

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Infinorm.Kernels;
 
 namespace Infinorm.Pipeline;
 
@@ -20,7 +19,7 @@ sealed unsafe partial class BlockPipeline
             {
                 constraint.Apply(new Span<float>(target.Wide, length), shape);
                 fixed (byte* weights = &target.Spot.At(0))
-                    Conversions.Convert(target.Wide, DType.Float32, weights, target.Spot.DType, length);
+                    Narrow(in _plan, target.RandomStream, target.Wide, weights, target.Spot.DType, start: 0, length);
             }
             else if (target.ComputeType == DType.Float64)
             {

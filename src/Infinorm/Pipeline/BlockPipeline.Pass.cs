@@ -8,7 +8,60 @@ namespace Infinorm.Pipeline;
 /// <summary>The pass over one chunk of a variable.</summary>
 sealed unsafe partial class BlockPipeline
 {
+    // The rule and nothing else.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void RunBare<L, TRule>(ReadOnlySpan<Chunk> chunks, Scratch scratch, in TRule rule)
+        where L : struct, ILane<L>
+        where TRule : struct, ISlotRule<L>
+    {
+        int size = BlockKernels.ElementSize<L>();
+        DType type = TypeOf<L>();
+        for (int c = 0; c < chunks.Length; c++)
+        {
+            ref readonly Chunk chunk = ref chunks[c];
+            if (!IsDirect(chunk.Target, type))
+            {
+                RunChunk<L, TRule>(in chunk, scratch, in rule);
+                continue;
+            }
+
+            ref Target target = ref _targets[chunk.Target];
+            nint start = (nint)chunk.Start * size, bytes = (nint)chunk.Count * size, whole = bytes & -Arena.Alignment;
+            fixed (byte* weights = &target.Spot.At(chunk.Start, size))
+            fixed (byte* gradient = &_gradients[chunk.Target].At(chunk.Start, size))
+            {
+                // The processor sees ahead in long streams by itself, but not from one small variable to the next. What moves meanwhile
+                // is prefetched in vain, nothing worse.
+                byte* nextWeights = weights, nextGradient = gradient;
+                if (c + 1 < chunks.Length && chunk.Count <= BlockLength && IsDirect(chunks[c + 1].Target, type))
+                {
+                    nextWeights = (byte*)Unsafe.AsPointer(ref _targets[chunks[c + 1].Target].Spot.At(chunks[c + 1].Start, size));
+                    nextGradient = (byte*)Unsafe.AsPointer(ref _gradients[chunks[c + 1].Target].At(chunks[c + 1].Start, size));
+                }
+
+                RuleLoop.RunBare<L, TRule>(
+                    in rule, target.Slots + start, target.Stride, weights, gradient, whole, nextWeights, nextGradient);
+                if (whole < bytes)
+                    RunRest<L, TRule>(in chunk, weights, gradient, scratch, in rule);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    bool IsDirect(int t, DType type)
+    {
+        ref Target target = ref _targets[t];
+        ref MemorySpot gradient = ref _gradients[t];
+        return target.Spot.DType == type && gradient.DType == type && gradient.Owner is not null
+            && !gradient.IsRows && !target.OverwrittenByGradient;
+    }
+
+    // What does not fill a cache line, in scratch memory: a block is padded to them.
+    void RunRest<L, TRule>(in Chunk chunk, byte* weights, byte* dense, Scratch scratch, in TRule rule)
+        where L : struct, ILane<L>
+        where TRule : struct, ISlotRule<L> =>
+        RunBlocks<L, TRule>(in chunk, chunk.Count & -LineLength<L>(), chunk.Count, BlockLength, weights, dense, scratch, in rule);
+
     void RunChunk<L, TRule>(in Chunk chunk, Scratch scratch, in TRule rule)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
@@ -17,35 +70,27 @@ sealed unsafe partial class BlockPipeline
         ref MemorySpot gradient = ref _gradients[chunk.Target];
         bool hasGradient = gradient.Owner is not null;
         bool averaged = _plan.AverageMomentum is not null && target.Averages != null;
-        if (!hasGradient && !averaged && !(_plan.ResetsAccumulators && target.Accumulator != null))
+        if (!hasGradient && !averaged)
             return;
 
         fixed (byte* weights = &target.Spot.At(chunk.Start))
         fixed (byte* dense = &DenseAt(in gradient, chunk.Start))
         {
-            // What needs no conversion is worked on where it lies, as far as it fills whole cache lines: a block is padded to them.
+            // What needs no conversion is worked on where it lies.
             bool direct = !target.IsNarrow && (!hasGradient || (dense != null && gradient.DType == target.Spot.DType));
-            int line = Arena.Alignment / BlockKernels.ElementSize<L>();
-            int done = direct ? chunk.Count & -line : 0;
-            if (_isBare && direct && hasGradient && !target.OverwrittenByGradient)
-            {
-                nint size = BlockKernels.ElementSize<L>();
-                RuleLoop.RunBare<L, TRule>(in rule, target.Slots + (chunk.Start * size), target.Stride, weights, dense, done * size);
-                if (done == chunk.Count)
-                    return;
-            }
-            else if (done > 0)
-            {
+            int done = direct ? chunk.Count & -LineLength<L>() : 0;
+            if (done > 0)
                 RunBlocks<L, TRule>(in chunk, 0, done, done, weights, dense, scratch, in rule);
-            }
-
             RunBlocks<L, TRule>(in chunk, done, chunk.Count, BlockLength, weights, dense, scratch, in rule);
         }
     }
 
+    static int LineLength<L>()
+        where L : struct, ILane<L> => Arena.Alignment / BlockKernels.ElementSize<L>();
+
     static ref byte DenseAt(in MemorySpot gradient, int start)
     {
-        if (gradient.Owner is null or RowGradient)
+        if (gradient.Owner is null || gradient.IsRows)
             return ref Unsafe.NullRef<byte>();
         return ref gradient.At(start);
     }
@@ -65,7 +110,7 @@ sealed unsafe partial class BlockPipeline
             Weights = weights,
             Gradient = dense,
             GradientDType = gradient.DType,
-            Rows = gradient.Owner is RowGradient ? _rows[chunk.Target] : null,
+            Rows = gradient.IsRows ? _rows[chunk.Target] : null,
             Scratch = scratch,
         };
         bool hasGradient = gradient.Owner is not null;
@@ -97,8 +142,13 @@ sealed unsafe partial class BlockPipeline
             byte* gradient = ToCompute<L>(in view, offset, count);
             RuleLoop.Run(
                 in rule, target.Slots + at, target.Stride, weights, gradient, null, averages, bytes, default, in weightFormula);
-            if (accumulator != null)
-                NativeMemory.Clear(accumulator, (nuint)bytes);
+        }
+        else if (_plan.ReducesIntoAccumulators)
+        {
+            // Their mean is what is left to do.
+            var formula = new GradientFormula<L>(_plan.AccumulationSteps, 0, _plan.Clip, _plan.ClipLimit, target.ClipOperand);
+            RuleLoop.Run(
+                in rule, target.Slots + at, target.Stride, weights, accumulator, null, averages, bytes, in formula, in weightFormula);
         }
         else
         {
@@ -124,17 +174,15 @@ sealed unsafe partial class BlockPipeline
         else if (accumulates)
         {
             var formula = GradientFormulaOf<L>(in target);
-            BlockKernels.Accumulate(target.Accumulator + at, Load(in view, offset, count, TypeOf<L>()), bytes, in formula);
-        }
-        else if (_plan.ResetsAccumulators && target.Accumulator != null)
-        {
-            NativeMemory.Clear(target.Accumulator + at, (nuint)bytes);
+            BlockKernels.Accumulate(
+                target.Accumulator + at, Load(in view, offset, count, TypeOf<L>()), bytes, in formula, target.AccumulatorIsSpent);
         }
 
         bool averaged = _plan.AverageMomentum is not null && target.Averages != null;
-        if (!averaged && target.Wide == null)
+        bool constrained = accumulates && target.Wide != null && target.Variable.Constraint is not null;
+        if (!averaged && !constrained)
             return;
-        byte* weights = LoadWeights<L>(in view, offset, count, constrained: accumulates);
+        byte* weights = LoadWeights<L>(in view, offset, count, constrained);
         if (averaged)
             BlockKernels.Average(target.Averages + at, weights, bytes, in weightFormula);
         if (averaged && _plan.Overwrites)
@@ -152,6 +200,13 @@ sealed unsafe partial class BlockPipeline
         ref readonly Target target = ref view.Target;
         nint bytes = (nint)count * BlockKernels.ElementSize<L>(), padded = Arena.Padded(bytes);
         byte* weights = view.Weights + ((nint)offset * target.Spot.DType.Size());
+        if (target.KeepsWide)
+        {
+            byte* master = target.Wide + view.At(offset);
+            MasterWeights.Follow(master, weights, target.Spot.DType, count, view.Scratch.Weights);
+            return master;
+        }
+
         if (target.IsNarrow)
         {
             byte* wide = constrained && target.Wide != null ? target.Wide + view.At(offset) : view.Scratch.Weights;
@@ -165,18 +220,25 @@ sealed unsafe partial class BlockPipeline
         return view.Scratch.Weights;
     }
 
-    // Back from where LoadWeights put them; a constrained 16-bit variable is narrowed only after its constraint.
+    // Back from where LoadWeights put them. What a constraint then does to a 16-bit variable's float copy is narrowed once more.
     static void StoreWeights<L>(in ChunkView view, byte* weights, int offset, int count)
         where L : struct, ILane<L>
     {
-        if (weights != view.Scratch.Weights)
-            return;
         DType type = view.Target.Spot.DType;
         byte* target = view.Weights + ((nint)offset * type.Size());
         if (view.Target.IsNarrow)
-            Conversions.Convert(weights, TypeOf<L>(), target, type, count);
-        else
+            Narrow(in view.Plan, view.Target.RandomStream, weights, target, type, view.Chunk.Start + offset, count);
+        else if (weights != target)
             NativeMemory.Copy(weights, target, (nuint)((nint)count * BlockKernels.ElementSize<L>()));
+    }
+
+    // A block of a 16-bit variable from its floats.
+    static void Narrow(in StepPlan plan, int stream, byte* weights, byte* target, DType type, int start, int count)
+    {
+        if (plan.Rounding is { } rounding)
+            rounding.Round((float*)weights, (ushort*)target, type, stream, start, count);
+        else
+            Conversions.Convert(weights, DType.Float32, target, type, count);
     }
 
     // variable ← gradient; while accumulating, the largest gradient so far, from zero on.

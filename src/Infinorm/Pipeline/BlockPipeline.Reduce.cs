@@ -4,19 +4,19 @@ using static Infinorm.Pipeline.GradientStages;
 
 namespace Infinorm.Pipeline;
 
-/// <summary>The norm of all gradients and what they are multiplied by; null without clipping by global norm.</summary>
-readonly record struct GradientNorm(double? Norm, double? Factor);
-
 /// <summary>The reduction before the pass: one read of the gradients gives their norms and whether they are finite.</summary>
 sealed unsafe partial class BlockPipeline
 {
     bool Reduce(out GradientNorm norm)
     {
         norm = default;
-        ReduceAll(_floats);
-        ReduceAll(_doubles);
-        if (_plan.RequiresFinite && (_floats.Finite.Contains(false) || _doubles.Finite.Contains(false)))
-            return false;
+        foreach (WorkList work in _work)
+        {
+            ReduceAll(work);
+            if (_plan.RequiresFinite && work.Finite.Contains(false))
+                return false;
+        }
+
         if (_plan.Clip == ClipKind.Norm)
             SetDivisors();
         else if (_plan.Clip == ClipKind.GlobalNorm)
@@ -65,7 +65,7 @@ sealed unsafe partial class BlockPipeline
                 Chunk = chunk,
                 Gradient = dense,
                 GradientDType = gradient.DType,
-                Rows = gradient.Owner is RowGradient ? _rows[chunk.Target] : null,
+                Rows = gradient.IsRows ? _rows[chunk.Target] : null,
                 Scratch = scratch,
             };
             return ReduceChunk(in view, out sum);
@@ -121,7 +121,15 @@ sealed unsafe partial class BlockPipeline
         bool finite = !_plan.RequiresFinite || BlockKernels.IsFinite<L>(gradient, bytes);
         if (normed)
         {
-            if (_plan.LossScale is not null || _plan.AccumulationSteps > 0)
+            if (_plan.ReducesIntoAccumulators)
+            {
+                byte* accumulator = view.AccumulatorAt(offset);
+                BlockKernels.Accumulate(accumulator, gradient, bytes, new GradientFormula<L>(_plan.LossScale, 0, ClipKind.None, 0, 0), spent: false);
+                var mean = new GradientFormula<L>(_plan.AccumulationSteps, 0, ClipKind.None, 0, 0);
+                BlockKernels.Prepare(view.Scratch.Gradient, accumulator, null, bytes, in mean);
+                gradient = view.Scratch.Gradient;
+            }
+            else if (_plan.LossScale is not null || _plan.AccumulationSteps > 0)
             {
                 var formula = new GradientFormula<L>(_plan.LossScale, _plan.AccumulationSteps, ClipKind.None, 0, 0);
                 byte* accumulator = view.Target.Accumulator == null ? null : view.AccumulatorAt(offset);
@@ -153,11 +161,11 @@ sealed unsafe partial class BlockPipeline
     // The sum of the squares of a variable's gradient, its chunks in order, rounded to the type it was computed in.
     double SquaredNorm(ref readonly Target target, DType type)
     {
-        double[] sums = (target.ComputeType == DType.Float64 ? _doubles : _floats).Sums;
+        double[] sums = target.ChunkCount == 0 ? [] : _work[target.WorkList].Sums;
         double sum = 0;
         for (int i = 0; i < target.ChunkCount; i++)
             sum += sums[target.FirstChunk + i];
-        return Rounded(sum, type);
+        return ClipOperands.Rounded(sum, type);
     }
 
     void SetDivisors()
@@ -168,13 +176,10 @@ sealed unsafe partial class BlockPipeline
                 continue;
             ref Target target = ref _targets[t];
             DType type = ClipType(t);
-            double squared = SquaredNorm(in target, type);
-            double norm = squared > 0 ? Root(squared, type) : squared;
-            target.ClipOperand = Math.Max(norm, Rounded(_plan.ClipLimit, type));
+            target.ClipOperand = ClipOperands.Divisor(SquaredNorm(in target, type), _plan.ClipLimit, type);
         }
     }
 
-    // factor = c · min(1/n, 1/c), to which n − n is added: a norm that is not finite makes every gradient NaN.
     GradientNorm SetGlobalFactor()
     {
         DType type = DType.Float32;
@@ -191,13 +196,10 @@ sealed unsafe partial class BlockPipeline
                 sum += SquaredNorm(in _targets[t], ClipType(t));
         }
 
-        double norm = Root(Rounded(sum, type), type);
-        double inverse = Math.Min(Rounded(1 / norm, type), Rounded(1 / _plan.ClipLimit, type));
-        double factor = Rounded(Rounded(_plan.ClipLimit, type) * inverse, type);
-        factor = Rounded(factor + Rounded(norm - norm, type), type);
+        GradientNorm norm = ClipOperands.Factor(sum, _plan.ClipLimit, type);
         foreach (ref Target target in _targets.AsSpan())
-            target.ClipOperand = factor;
-        return new GradientNorm(norm, factor);
+            target.ClipOperand = norm.Factor!.Value;
+        return norm;
     }
 
     bool IsStepped(int target) => _gradients[target].Owner is not null && !_targets[target].OverwrittenByGradient;
@@ -208,9 +210,4 @@ sealed unsafe partial class BlockPipeline
         DType type = _targets[target].GradientType(_gradients[target].DType);
         return _plan.AccumulationSteps > 0 && _targets[target].ComputeType == DType.Float64 ? DType.Float64 : type;
     }
-
-    // Products, quotients, sums and roots of two floats, formed in double and rounded to float, are rounded correctly.
-    static double Rounded(double value, DType type) => type == DType.Float64 ? value : (float)value;
-
-    static double Root(double value, DType type) => Rounded(Math.Sqrt(value), type);
 }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 using Infinorm.Kernels;
 
 namespace Infinorm.Pipeline;
@@ -13,21 +12,20 @@ sealed unsafe partial class BlockPipeline
     readonly Target[] _targets;
     readonly MemorySpot[] _gradients;
     readonly RowOrder?[] _rows;
-    readonly WorkList _floats, _doubles;
+    readonly WorkList[] _work;
     readonly int[] _constrained;
     readonly int _helpers;
     StepPlan _plan;
     bool _isBare;
 
-    public BlockPipeline(Target[] targets, int maxDegreeOfParallelism)
+    public BlockPipeline(Target[] targets, int groups, int maxDegreeOfParallelism)
     {
         _helpers = maxDegreeOfParallelism - 1;
         _targets = targets;
         _gradients = new MemorySpot[targets.Length];
         _rows = new RowOrder?[targets.Length];
         _constrained = [.. Enumerable.Range(0, targets.Length).Where(t => targets[t].Variable.Constraint is not null)];
-        _floats = WorkList.Cut(targets, DType.Float32);
-        _doubles = WorkList.Cut(targets, DType.Float64);
+        _work = WorkList.Cut(targets, groups);
     }
 
     /// <summary>The variables and their slots.</summary>
@@ -39,29 +37,38 @@ sealed unsafe partial class BlockPipeline
     /// <summary>Where the rows of a variable's sparse gradient are kept in order.</summary>
     public RowOrder RowsOf(int target) => _rows[target] ??= new RowOrder();
 
-    /// <summary>The plan being carried out.</summary>
+    /// <summary>The plan being carried out, that of one group of variables.</summary>
     public ref readonly StepPlan Plan => ref _plan;
 
-    /// <summary>Carries the plan out: the reduction it asks for, then one pass over memory, then the constraints.</summary>
+    /// <summary>Carries the plans out: the reduction they ask for, then one pass over memory, then the constraints.</summary>
+    /// <param name="optimizer">Whose rule it is.</param>
+    /// <param name="plans">One for each group of variables; they differ in the rate and the decay only.</param>
+    /// <param name="norm">The norm of all gradients, if they are clipped by it.</param>
     /// <returns>False if the plan requires finite gradients and they are not: then nothing has changed.</returns>
-    public bool Run(IUpdateStep optimizer, in StepPlan plan, out GradientNorm norm)
+    public bool Run(IUpdateStep optimizer, ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
     {
-        _plan = plan;
-        _isBare = plan.IsBare;
+        _plan = plans[0];
         norm = default;
-        if (plan.Reduces && !Reduce(out norm))
+        if (_plan.AccumulationSteps > 0)
+            ZeroSpentAccumulators();
+        if (_plan.Reduces && !Reduce(out norm))
             return false;
-        RunAll(optimizer, _floats);
-        RunAll(optimizer, _doubles);
+        foreach (WorkList work in _work)
+        {
+            _plan = plans[work.Group];
+            _isBare = _plan.IsBare;
+            RunAll(optimizer, work);
+        }
+
+        if (_plan.AccumulationSteps > 0)
+            MarkAccumulators();
         Constrain();
         return true;
     }
 
     void RunAll(IUpdateStep optimizer, WorkList work)
     {
-        if (work.TaskCount == 0)
-            return;
-        bool doubles = ReferenceEquals(work, _doubles);
+        bool doubles = work.Type == DType.Float64;
         switch (LaneWidth.Bits)
         {
             case 512 when doubles: RunAll<Lane512<double>>(optimizer, work); break;
@@ -107,30 +114,32 @@ sealed unsafe partial class BlockPipeline
         {
             byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
             var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
-            ReadOnlySpan<Chunk> chunks = Tasks.ChunksOf(task);
+            ReadOnlySpan<Chunk> chunks = Tasks.ChunksOf(Pipeline._plan.Reduces ? Tasks.Returning(task, Pipeline._helpers) : task);
+            if (Pipeline._isBare)
+            {
+                Pipeline.RunBare<L, TRule>(chunks, scratch, in Rule);
+                return;
+            }
+
             for (int i = 0; i < chunks.Length; i++)
             {
                 if (i + 1 < chunks.Length)
-                    Pipeline.Prefetch(in chunks[i + 1]);
+                    Pipeline.PrefetchSmall(in chunks[i + 1]);
                 Pipeline.RunChunk<L, TRule>(in chunks[i], scratch, in Rule);
             }
         }
     }
 
     // The processor sees ahead in long streams by itself, but not from one small variable to the next. What moves meanwhile is
-    // prefetched in vain, nothing worse.
+    // prefetched in vain, nothing worse. All lines: asking only for the first few was slower than asking for none.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void Prefetch(in Chunk chunk)
+    void PrefetchSmall(in Chunk chunk)
     {
         ref MemorySpot gradient = ref _gradients[chunk.Target];
-        if (!Sse.IsSupported || chunk.Count > GradientStages.BlockLength || gradient.Owner is null or RowGradient)
+        if (chunk.Count > GradientStages.BlockLength || gradient.Owner is null || gradient.IsRows)
             return;
         ref Target target = ref _targets[chunk.Target];
-        var weights = (byte*)Unsafe.AsPointer(ref target.Spot.At(chunk.Start));
-        for (nint at = 0; at < (nint)chunk.Count * target.Spot.DType.Size(); at += Arena.Alignment)
-            Sse.Prefetch0(weights + at);
-        var values = (byte*)Unsafe.AsPointer(ref gradient.At(chunk.Start));
-        for (nint at = 0; at < (nint)chunk.Count * gradient.DType.Size(); at += Arena.Alignment)
-            Sse.Prefetch0(values + at);
+        Prefetch.Lines(Unsafe.AsPointer(ref target.Spot.At(chunk.Start)), (nint)chunk.Count * target.Spot.DType.Size());
+        Prefetch.Lines(Unsafe.AsPointer(ref gradient.At(chunk.Start)), (nint)chunk.Count * gradient.DType.Size());
     }
 }

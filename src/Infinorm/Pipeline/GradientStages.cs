@@ -69,7 +69,7 @@ static unsafe class GradientStages
     {
         byte* gradient = Unscaled<LG, LP>(in view, offset, count);
         byte* accumulator = WideAccumulator<LP>(in view, offset, count);
-        BlockKernels.Accumulate<LP>(accumulator, gradient, PaddedBytes<LP>(count), default);
+        BlockKernels.Accumulate<LP>(accumulator, gradient, PaddedBytes<LP>(count), default, spent: false);
         if (accumulator == view.Scratch.Accumulator)
             Conversions.Convert(accumulator, TypeOf<LP>(), view.AccumulatorAt(offset), view.Target.ComputeType, count);
     }

@@ -15,21 +15,38 @@ unsafe interface ISlotRule<L>
 
     /// <summary>Steps the lane at an offset of the block.</summary>
     void Step(ref L weight, L gradient, nint offset);
+
+    /// <summary>Steps a lane whose slots are given, all that the optimizer named.</summary>
+    void Step(ref L weight, L gradient, Span<L> slots);
 }
 
 /// <summary>The pass over one block, every stage that is on fused into one loop: each stream of memory is read and written once.</summary>
 static unsafe class RuleLoop
 {
-    /// <summary>The rule and nothing else.</summary>
+    /// <summary>
+    /// The rule and nothing else, two lanes at a time: the divisions of both overlap. Meanwhile as much of what comes next is prefetched.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void RunBare<L, TRule>(
-        in TRule slotRule, byte* slots, nint stride, byte* weights, byte* gradient, nint bytes)
+        in TRule slotRule, byte* slots, nint stride, byte* weights, byte* gradient, nint bytes, byte* nextWeights, byte* nextGradient)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
         TRule rule = slotRule;
         rule.Bind(slots, stride);
-        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
+        nint lane = Unsafe.SizeOf<L>(), i = 0;
+        for (; i <= bytes - (2 * lane); i += 2 * lane)
+        {
+            Prefetch.Lines(nextWeights + i, Math.Max(2 * lane, Prefetch.LineSize));
+            Prefetch.Lines(nextGradient + i, Math.Max(2 * lane, Prefetch.LineSize));
+            L weight = Load<L>(weights, i), next = Load<L>(weights, i + lane);
+            rule.Step(ref weight, Load<L>(gradient, i), i);
+            rule.Step(ref next, Load<L>(gradient, i + lane), i + lane);
+            Store(weights, i, weight);
+            Store(weights, i + lane, next);
+        }
+
+        for (; i < bytes; i += lane)
         {
             L weight = Load<L>(weights, i);
             rule.Step(ref weight, Load<L>(gradient, i), i);
@@ -53,10 +70,7 @@ static unsafe class RuleLoop
         {
             L value = gradients.Unscale(Load<L>(gradient, i));
             if (accumulator != null)
-            {
                 value = gradients.Mean(value, Load<L>(accumulator, i));
-                Store<L>(accumulator, i, default);
-            }
 
             L weight = Load<L>(weights, i);
             if (formula.Decays)
@@ -86,6 +100,10 @@ struct NoRule<L> : ISlotRule<L>
     public readonly void Step(ref L weight, L gradient, nint offset)
     {
     }
+
+    public readonly void Step(ref L weight, L gradient, Span<L> slots)
+    {
+    }
 }
 
 struct SlotRule0<L, TRule>(TRule rule) : ISlotRule<L>
@@ -100,6 +118,8 @@ struct SlotRule0<L, TRule>(TRule rule) : ISlotRule<L>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Step(ref L weight, L gradient, nint offset) => _rule.Step(ref weight, gradient);
+
+    public void Step(ref L weight, L gradient, Span<L> slots) => _rule.Step(ref weight, gradient);
 }
 
 unsafe struct SlotRule1<L, TRule>(TRule rule, Slot slot) : ISlotRule<L>
@@ -118,6 +138,8 @@ unsafe struct SlotRule1<L, TRule>(TRule rule, Slot slot) : ISlotRule<L>
         _rule.Step(ref weight, gradient, ref value);
         Store(_slot, offset, value);
     }
+
+    public void Step(ref L weight, L gradient, Span<L> slots) => _rule.Step(ref weight, gradient, ref slots[slot.Index]);
 }
 
 unsafe struct SlotRule2<L, TRule>(TRule rule, Slot first, Slot second) : ISlotRule<L>
@@ -141,6 +163,9 @@ unsafe struct SlotRule2<L, TRule>(TRule rule, Slot first, Slot second) : ISlotRu
         Store(_first, offset, a);
         Store(_second, offset, b);
     }
+
+    public void Step(ref L weight, L gradient, Span<L> slots) =>
+        _rule.Step(ref weight, gradient, ref slots[first.Index], ref slots[second.Index]);
 }
 
 unsafe struct SlotRule3<L, TRule>(TRule rule, Slot first, Slot second, Slot third) : ISlotRule<L>
@@ -166,4 +191,7 @@ unsafe struct SlotRule3<L, TRule>(TRule rule, Slot first, Slot second, Slot thir
         Store(_second, offset, b);
         Store(_third, offset, c);
     }
+
+    public void Step(ref L weight, L gradient, Span<L> slots) =>
+        _rule.Step(ref weight, gradient, ref slots[first.Index], ref slots[second.Index], ref slots[third.Index]);
 }

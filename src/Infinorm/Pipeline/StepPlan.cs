@@ -41,8 +41,17 @@ readonly record struct StepPlan
     /// <summary>Whether the averages then overwrite the variables.</summary>
     public bool Overwrites { get; init; }
 
+    /// <summary>How 16-bit variables are rounded at random; null for to nearest.</summary>
+    public StochasticRounding? Rounding { get; init; }
+
     /// <summary>Whether every accumulator is zeroed, also those of variables without a gradient in this call.</summary>
     public bool ResetsAccumulators { get; init; }
+
+    /// <summary>
+    /// Whether the reduction adds the gradients to the accumulators, so that the pass reads these alone. Not where it may still be
+    /// decided that nothing changes.
+    /// </summary>
+    public bool ReducesIntoAccumulators => Updates && AccumulationSteps > 0 && !RequiresFinite && Clip is ClipKind.Norm or ClipKind.GlobalNorm;
 
     /// <summary>Whether the rule is the only stage; then its loop runs over whole chunks.</summary>
     public bool IsBare => Updates && LossScale is null && AccumulationSteps == 0 && Clip == ClipKind.None

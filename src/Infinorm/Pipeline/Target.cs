@@ -20,11 +20,26 @@ unsafe struct Target
     /// <summary>The gradient accumulator; null without.</summary>
     public byte* Accumulator;
 
-    /// <summary>A float copy of a 16-bit variable whose constraint needs the unrounded values; null for all others.</summary>
+    /// <summary>
+    /// Whether the accumulator still holds what an update has used up: it means zero, and is written when it is next used or looked at.
+    /// Zeroing it in the update would be one stream of memory more, reading the zeros another.
+    /// </summary>
+    public bool AccumulatorIsSpent;
+
+    /// <summary>
+    /// A float copy of a 16-bit variable that is constrained, as a constraint needs the unrounded values, or has master weights; null for
+    /// all others.
+    /// </summary>
     public byte* Wide;
+
+    /// <summary>Whether the copy is the variable's master weights, kept from call to call; else it is made anew in each.</summary>
+    public bool KeepsWide;
 
     /// <summary>Bytes from one slot to the next: the padded size of one slot of all variables.</summary>
     public nint Stride;
+
+    /// <summary>Which random bits round the variable.</summary>
+    public int RandomStream;
 
     /// <summary>Whether weight decay applies, if there is any.</summary>
     public bool Decays;
@@ -35,8 +50,11 @@ unsafe struct Target
     /// <summary>What clipping by norm divides the gradient by in this call, and clipping by global norm multiplies it by.</summary>
     public double ClipOperand;
 
-    /// <summary>The variable's chunks in its work list.</summary>
-    public int FirstChunk, ChunkCount;
+    /// <summary>The group of variables it belongs to.</summary>
+    public int Group;
+
+    /// <summary>The variable's work list, and its chunks in it.</summary>
+    public int WorkList, FirstChunk, ChunkCount;
 
     /// <summary>The type in which everything about the variable is computed, and of its slots.</summary>
     public readonly DType ComputeType => Spot.DType == DType.Float64 ? DType.Float64 : DType.Float32;

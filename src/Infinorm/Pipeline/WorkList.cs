@@ -1,22 +1,33 @@
 namespace Infinorm.Pipeline;
 
-/// <summary>The chunks of all variables that are computed in one type, in order, and how they are grouped into tasks.</summary>
+/// <summary>The chunks of a group's variables that are computed in one type, in order, and how they are put together into tasks.</summary>
 sealed class WorkList
 {
-    /// <summary>How many elements make a task: small variables share one.</summary>
-    const int TaskElements = 2 * Chunk.MaxCount;
+    /// <summary>How many elements make a task: small variables share one. Tests make it small, so that small cases run on all threads.</summary>
+    public static int TaskElements { get; set; } = 2 * (Chunk.MaxCount + ChunkCost);
+
+    /// <summary>What turning to the next chunk costs, in elements.</summary>
+    const int ChunkCost = 64;
 
     readonly Chunk[] _chunks;
     readonly int[] _taskStarts; // the first chunk of each task, and the end
     readonly List<Job> _jobs = [];
 
-    WorkList(Chunk[] chunks, int[] taskStarts)
+    WorkList(int group, DType type, Chunk[] chunks, int[] taskStarts)
     {
+        Group = group;
+        Type = type;
         _chunks = chunks;
         _taskStarts = taskStarts;
         Sums = new double[chunks.Length];
         Finite = new bool[chunks.Length];
     }
+
+    /// <summary>The group that the variables belong to.</summary>
+    public int Group { get; }
+
+    /// <summary>The type they are computed in.</summary>
+    public DType Type { get; }
 
     public int TaskCount => _taskStarts.Length - 1;
 
@@ -31,6 +42,16 @@ sealed class WorkList
 
     /// <summary>The chunks of a task.</summary>
     public ReadOnlySpan<Chunk> ChunksOf(int task) => _chunks.AsSpan(_taskStarts[task].._taskStarts[task + 1]);
+
+    /// <summary>
+    /// The order for a second round over the tasks: each thread returns over those it has just done, the last ones, which are still in
+    /// the cache, first. Threads claim from both ends, so that they have met in the middle.
+    /// </summary>
+    public int Returning(int task, int helpers)
+    {
+        int middle = helpers == 0 ? TaskCount : TaskCount / 2;
+        return task < middle ? middle - 1 - task : TaskCount - 1 - (task - middle);
+    }
 
     /// <summary>The job of one kind that works on this list; made once.</summary>
     public TJob JobOf<TJob>()
@@ -47,8 +68,24 @@ sealed class WorkList
         return made;
     }
 
-    /// <summary>Cuts the variables that are computed in <paramref name="type"/>.</summary>
-    public static WorkList Cut(Span<Target> targets, DType type)
+    /// <summary>Cuts all variables: lists group by group, floats before doubles, none of them empty.</summary>
+    public static WorkList[] Cut(Span<Target> targets, int groups)
+    {
+        var lists = new List<WorkList>();
+        for (int group = 0; group < groups; group++)
+        {
+            foreach (DType type in (ReadOnlySpan<DType>)[DType.Float32, DType.Float64])
+            {
+                WorkList list = Cut(targets, group, type, number: lists.Count);
+                if (list.TaskCount > 0)
+                    lists.Add(list);
+            }
+        }
+
+        return [.. lists];
+    }
+
+    static WorkList Cut(Span<Target> targets, int group, DType type, int number)
     {
         var chunks = new List<Chunk>();
         var taskStarts = new List<int> { 0 };
@@ -56,20 +93,22 @@ sealed class WorkList
         for (int t = 0; t < targets.Length; t++)
         {
             ref Target target = ref targets[t];
-            if (target.ComputeType != type)
+            if (target.Group != group || target.ComputeType != type)
                 continue;
+            target.WorkList = number;
             target.FirstChunk = chunks.Count;
             for (int start = 0; start < target.Spot.Length; start += Chunk.MaxCount)
             {
                 var chunk = new Chunk(t, start, Math.Min(Chunk.MaxCount, target.Spot.Length - start));
-                if (inTask > 0 && inTask + chunk.Count > TaskElements)
+                int cost = ChunkCost + chunk.Count;
+                if (inTask > 0 && inTask + cost > TaskElements)
                 {
                     taskStarts.Add(chunks.Count);
                     inTask = 0;
                 }
 
                 chunks.Add(chunk);
-                inTask += chunk.Count;
+                inTask += cost;
             }
 
             target.ChunkCount = chunks.Count - target.FirstChunk;
@@ -77,6 +116,6 @@ sealed class WorkList
 
         if (chunks.Count > 0)
             taskStarts.Add(chunks.Count);
-        return new WorkList([.. chunks], [.. taskStarts]);
+        return new WorkList(group, type, [.. chunks], [.. taskStarts]);
     }
 }

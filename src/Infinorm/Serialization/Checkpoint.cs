@@ -9,14 +9,22 @@ static class Checkpoint
     public const string VariablesKind = "variables", OptimizerRoot = "optimizer";
 
     /// <summary>Writes a checkpoint of a built optimizer.</summary>
+    /// <param name="optimizer">The optimizer.</param>
+    /// <param name="stream">Where to.</param>
+    /// <param name="includeVariables">Whether the trained variables are written, too.</param>
+    /// <param name="more">What else the file is to hold; who restores it names these tensors in <see cref="LoadOptions.IgnoreExtra"/>.</param>
+    /// <param name="moreMetadata">Metadata for that.</param>
     /// <exception cref="InvalidOperationException">Two variables have the same path, or the config is too long.</exception>
     /// <exception cref="ArgumentException">A path is not Unicode, or there are too many variables.</exception>
-    public static void Write(Optimizer optimizer, Stream stream, bool includeVariables)
+    public static void Write(
+        Optimizer optimizer, Stream stream, bool includeVariables, IEnumerable<SafetensorsTensor>? more = null,
+        IEnumerable<KeyValuePair<string, string>>? moreMetadata = null)
     {
         var info = new CheckpointInfo(
             optimizer.GetConfig(), optimizer.FloatX, [.. optimizer.WeightDecayExclusions.Select(variable => variable.Path)]);
-        SafetensorsWriter.Write(
-            stream, info.ToMetadata(), State(optimizer, includeVariables).Select(tensor => SafetensorsTensor.Of(tensor.Name, tensor.Variable)));
+        IEnumerable<SafetensorsTensor> state =
+            State(optimizer, includeVariables).Select(tensor => SafetensorsTensor.Of(tensor.Name, tensor.Variable));
+        SafetensorsWriter.Write(stream, [.. info.ToMetadata(), .. moreMetadata ?? []], [.. state, .. more ?? []]);
     }
 
     /// <summary>Makes the optimizer that was saved, for these variables, and loads all values.</summary>
@@ -39,7 +47,7 @@ static class Checkpoint
         optimizer.ExcludeFromWeightDecay(variables.Where(variable => IsExcluded(variable, info, renames)));
         optimizer.Build(variables);
         List<Transfer> transfers = Plan(file, optimizer, options, renames, []);
-        Carry(file, transfers, canFail: transfer => transfer.Tensor.Kind == VariablesKind); // what is new need not be put back
+        Carry(file, transfers, isKept: transfer => transfer.Tensor.Kind == VariablesKind); // what is new need not be put back
         return optimizer;
     }
 
@@ -52,7 +60,7 @@ static class Checkpoint
         var renames = new Renames(options.Rename);
         List<string> differences = SettingDifferences(info, optimizer, options, renames);
         List<Transfer> transfers = Plan(file, optimizer, options, renames, differences);
-        Carry(file, transfers, canFail: _ => true);
+        Carry(file, transfers, isKept: _ => true);
     }
 
     /// <summary>Every tensor of a checkpoint.</summary>
@@ -67,7 +75,8 @@ static class Checkpoint
             if (!names.Add(tensor.Name))
             {
                 throw new InvalidOperationException(
-                    $"{optimizer.Name}: two of its tensors are named \"{tensor.Name}\" in a checkpoint. Give each variable a path of its own.");
+                    $"{optimizer.Name}: two of its tensors are named \"{tensor.Name}\" in a checkpoint. "
+                    + "Give each variable a path of its own.");
             }
         }
 
@@ -92,7 +101,7 @@ static class Checkpoint
         {
             bool inFile = IsExcluded(variable, info, renames);
             if (inFile != excluded.Contains(variable))
-                differences.Add($"setting {exclusions}: {variable.Path} is {(inFile ? "in the file's, not in those here" : "not in the file's, but in those here")}");
+                differences.Add($"setting {exclusions}: {variable.Path} is excluded {(inFile ? "in the file, not here" : "here, not in the file")}");
         }
 
         return differences;
@@ -137,7 +146,7 @@ static class Checkpoint
     }
 
     /// <summary>Reads straight to where the values live. If the disk fails meanwhile, what they were is put back.</summary>
-    static void Carry(SafetensorsFile file, List<Transfer> transfers, Predicate<Transfer> canFail)
+    static void Carry(SafetensorsFile file, List<Transfer> transfers, Predicate<Transfer> isKept)
     {
         var former = new List<(Variable Variable, Variable Copy)>();
         try
@@ -145,7 +154,7 @@ static class Checkpoint
             foreach (Transfer transfer in transfers)
             {
                 Variable variable = transfer.Tensor.Variable;
-                if (canFail(transfer))
+                if (isKept(transfer))
                     former.Add((variable, variable.Copy()));
                 if (variable.DType == transfer.Entry.DType)
                     file.Read(transfer.Entry, variable);

@@ -152,7 +152,11 @@ sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDict
             }
 
             if (entry.ByteLength > dataLength - end)
-                throw new FormatException($"{entry.Name}: its data end at {end + entry.ByteLength}, the file has {dataLength} bytes of data");
+            {
+                throw new FormatException(
+                    $"{entry.Name}: its data end at {end + entry.ByteLength}, the file has {dataLength} bytes of data");
+            }
+
             end += entry.ByteLength;
         }
 

@@ -14,9 +14,9 @@ public readonly struct Gradient : IEquatable<Gradient>
     /// <summary>Whether there is no gradient, as Keras's <c>None</c>.</summary>
     public bool IsNone => Spot.Owner is null;
 
-    internal MemorySpot Spot { get; }
+    internal readonly MemorySpot Spot;
 
-    internal RowGradient? AsRows => Spot.Owner as RowGradient;
+    internal RowGradient? AsRows => Spot.IsRows ? (RowGradient)Spot.Owner! : null;
 
     /// <summary>The gradient that <paramref name="values"/> holds.</summary>
     /// <typeparam name="T">float, double, Half or BFloat16.</typeparam>
@@ -91,9 +91,7 @@ public readonly struct Gradient : IEquatable<Gradient>
     public static bool operator !=(Gradient left, Gradient right) => !left.Equals(right);
 
     /// <inheritdoc/>
-    public bool Equals(Gradient other) =>
-        ReferenceEquals(Spot.Owner, other.Spot.Owner)
-        && Spot.Start == other.Spot.Start && Spot.Length == other.Spot.Length && Spot.DType == other.Spot.DType;
+    public bool Equals(Gradient other) => Spot.IsSameAs(other.Spot);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is Gradient other && Equals(other);

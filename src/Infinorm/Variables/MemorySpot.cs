@@ -15,7 +15,11 @@ namespace Infinorm;
 /// <param name="DType">The element type.</param>
 readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DType)
 {
-    readonly bool _isArray = Owner is Array; // asked for twice per variable and step, where a cast would show
+    // Asked for in every step, where looking at the owner itself, which is seldom in the cache, would show.
+    readonly bool _isArray = Owner is Array;
+
+    /// <summary>Whether the owner is the sparse gradient whose values these are.</summary>
+    public bool IsRows { get; } = Owner is RowGradient;
 
     public static MemorySpot Of<T>(ReadOnlyMemory<T> memory)
         where T : unmanaged
@@ -28,9 +32,18 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
         throw new ArgumentException("The memory is neither an array's nor a memory manager's.", nameof(memory));
     }
 
+    /// <summary>Whether it is the same memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool IsSameAs(in MemorySpot other) =>
+        ReferenceEquals(Owner, other.Owner) && Start == other.Start && Length == other.Length && DType == other.DType;
+
     /// <summary>The element at <paramref name="index"/>; it moves with its array, so the caller pins it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ref byte At(int index) => ref Unsafe.AddByteOffset(ref First(), (nint)(Start + index) * DType.Size());
+    public ref byte At(int index) => ref At(index, DType.Size());
+
+    /// <summary>The element at <paramref name="index"/>, where its size is known.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ref byte At(int index, int elementSize) => ref Unsafe.AddByteOffset(ref First(), (nint)(Start + index) * elementSize);
 
     /// <summary>Whether any element is also one of <paramref name="other"/>'s.</summary>
     public unsafe bool Overlaps(MemorySpot other)
@@ -50,8 +63,9 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     ref byte First()
     {
-        if (_isArray)
-            return ref MemoryMarshal.GetArrayDataReference(Unsafe.As<Array>(Owner!));
+        // As any other array, and known not to be null, so that the array itself is not looked at.
+        if (Owner is { } owner && _isArray)
+            return ref MemoryMarshal.GetArrayDataReference(Unsafe.As<byte[]>(owner));
         return ref FirstOfManager();
     }
 

@@ -27,6 +27,8 @@ public sealed class LengthIndependence
         ["averages"] = new Settings(UseEma: true, EmaOverwriteFrequency: 2),
         ["accumulation"] = new Settings(GradientAccumulationSteps: 2),
         ["all"] = Settings.AllElementwise,
+        ["master weights"] = new Settings(Narrow: Narrow.MasterWeights),
+        ["all with master weights"] = Settings.AllElementwise with { Narrow = Narrow.MasterWeights },
         ["dynamic scale"] = Settings.AllElementwise with { HasDynamicScale = true },
     };
 

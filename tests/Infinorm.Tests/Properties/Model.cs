@@ -13,6 +13,9 @@ sealed record Model(DType[] Types, int[] Lengths, int Seed)
     /// <summary>Models without double variables.</summary>
     public static Gen<Model> Single { get; } = Of(AllTypes[..3]);
 
+    /// <summary>Models of 16-bit variables.</summary>
+    public static Gen<Model> Narrow { get; } = Of(AllTypes[..2]);
+
     public Variable[] MakeVariables()
     {
         var random = new Random(Seed);

@@ -29,6 +29,8 @@ public sealed class NoGarbage
         ["cosine decay"] = () => new Adamax(new CosineDecay(0.1, 5)),
         ["cosine decay with restarts"] = () => new Adamax(new CosineDecayRestarts(0.1, 5)),
         ["all"] = () => Settings.AllElementwise.Create(),
+        ["master weights"] = () => new Adamax { UseMasterWeights = true },
+        ["stochastic rounding"] = () => new Adamax { UseStochasticRounding = true },
         ["dynamic loss scale"] = () => new LossScaleOptimizer(Settings.AllElementwise.Create(), dynamicGrowthSteps: 2),
     };
 
@@ -59,7 +61,7 @@ public sealed class NoGarbage
         Assert.Equal(0, BytesAllocated(() => optimizer.ApplyGradients((rows, variables[0]), (kernel, variables[1]))));
     }
 
-    static long BytesAllocated(Action step)
+    internal static long BytesAllocated(Action step)
     {
         // Two updates of every kind: with and without accumulation, skipped or not.
         for (int i = 0; i < 6; i++)

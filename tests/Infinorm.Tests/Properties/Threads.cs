@@ -1,3 +1,5 @@
+using Infinorm.Numerics;
+
 namespace Infinorm.Tests.Properties;
 
 /// <summary>The same bits for any number of threads.</summary>
@@ -6,12 +8,12 @@ public sealed class Threads
     static readonly int[] Lengths = [200_000, 3, 70_001, 32_768, 0, 1];
 
     [Theory]
-    [InlineData(Clip.None)]
-    [InlineData(Clip.Norm)]
-    [InlineData(Clip.GlobalNorm)]
-    public void TheNumberOfThreadsChangesNothing(Clip clip)
+    [InlineData(Clip.None, Narrow.Nearest)]
+    [InlineData(Clip.Norm, Narrow.MasterWeights)]
+    [InlineData(Clip.GlobalNorm, Narrow.StochasticRounding)]
+    public void TheNumberOfThreadsChangesNothing(Clip clip, Narrow narrow)
     {
-        Settings settings = Settings.AllElementwise with { Clip = clip };
+        Settings settings = Settings.AllElementwise with { Clip = clip, Narrow = narrow };
         string[] alone = Train(settings, threads: 1);
         Assert.Equal(alone, Train(settings, threads: 2));
         Assert.Equal(alone, Train(settings, threads: 5));
@@ -24,6 +26,7 @@ public sealed class Threads
         [
             .. Lengths.Select((length, i) => new Variable<float>($"float/{i}", Values(length, 0, value => (float)value))),
             .. Lengths.Select((length, i) => new Variable<double>($"double/{i}", Values(length, 0, value => value))),
+            .. Lengths.Select((length, i) => new Variable<BFloat16>($"brain/{i}", Values(length, 0, value => (BFloat16)(float)value))),
         ];
         optimizer.Build(variables);
         for (int step = 1; step <= 4; step++)
@@ -32,6 +35,7 @@ public sealed class Threads
             [
                 .. Lengths.Select(length => (Gradient)Values(length, step, value => (float)value)),
                 .. Lengths.Select(length => (Gradient)Values(length, step, value => value)),
+                .. Lengths.Select(length => (Gradient)Values(length, step, value => (float)value)),
             ]);
         }
 

@@ -80,7 +80,7 @@ public class CheckpointTests
             "setting weight_decay: 0.1 in the file, 0.2 here",
             "setting use_ema: true in the file, false here",
             "setting beta_1: 0.8 in the file, 0.9 here",
-            "setting weight_decay_exclusions: b is in the file's, not in those here",
+            "setting weight_decay_exclusions: b is excluded in the file, not here",
             "shape of optimizer/momentum/d/k: [2, 3] in the file, [3, 2] here",
             "shape of optimizer/norm/d/k: [2, 3] in the file, [3, 2] here",
             "type of optimizer/momentum/b: float32 in the file, float64 here",

@@ -104,7 +104,7 @@ public class SafetensorsHeaderTests
     [Fact]
     public void RefusesMoreMetadataThan1000Keys()
     {
-        string Header(int keys) => $$"""{"__metadata__":{{{string.Join(',', Enumerable.Range(0, keys).Select(i => $"\"{i}\":\"\""))}}}}""";
+        string Header(int keys) => "{\"__metadata__\":{" + string.Join(',', Enumerable.Range(0, keys).Select(i => $"\"{i}\":\"\"")) + "}}";
         Assert.Equal(1000, Parse(Header(1000), 0).Metadata.Count);
         Assert.Equal("the metadata have more than 1000 keys", Assert.Throws<FormatException>(() => Parse(Header(1001), 0)).Message);
     }

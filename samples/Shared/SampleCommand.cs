@@ -1,0 +1,32 @@
+using System.CommandLine;
+
+namespace Infinorm.Samples;
+
+/// <summary>Runs a sample: what is wrong with its arguments or files is one line and exit code 2.</summary>
+static class SampleCommand
+{
+    public static int Run(RootCommand command, string[] arguments, Action<ParseResult> action)
+    {
+        command.SetAction(parsed =>
+        {
+            try
+            {
+                action(parsed);
+                return 0;
+            }
+            catch (Exception e) when (
+                e is InvalidDataException or IOException or UnauthorizedAccessException or InvalidFileException or CheckpointMismatchException)
+            {
+                return Refuse(e.Message);
+            }
+        });
+        ParseResult result = command.Parse(arguments);
+        return result.Errors.Count > 0 ? Refuse(result.Errors[0].Message.Split('\n')[0].Trim()) : result.Invoke();
+    }
+
+    static int Refuse(string problem)
+    {
+        Console.Error.WriteLine(problem);
+        return 2;
+    }
+}

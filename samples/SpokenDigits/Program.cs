@@ -1,0 +1,32 @@
+using System.CommandLine;
+using Infinorm.Samples;
+using Infinorm.Samples.SpokenDigits;
+
+var data = SpeechOptions.Data();
+var split = SpeechOptions.Split();
+var epochs = new Option<int>("--epochs") { Description = "How many times to go through the training part.", DefaultValueFactory = _ => 40 };
+var seed = SpeechOptions.Seed();
+var output = SpeechOptions.Picture("spoken-digits.png");
+var run = new Option<FileInfo>("--run") { Description = "A file to save the run to after each epoch, and to go on from if it is there." };
+var compare = new Option<bool>("--compare") { Description = "Train with torch.optim.Adamax too." };
+var command = new RootCommand("Trains a convolutional network to recognise spoken digits while the noise around them changes.")
+{
+    data, split, epochs, seed, output, run, compare,
+};
+return SampleCommand.Run(command, args, arguments =>
+{
+    int count = arguments.AtLeastOne(epochs);
+    string picture = arguments.PicturePath(output);
+
+    var corpus = new Corpus(
+        SpeechOptions.Load(arguments.GetValue(data)), arguments.GetValue(split), arguments.GetValue(seed));
+    var experiment = new Experiment(corpus, count, arguments.GetValue(seed));
+    var report = new Report(Console.Out);
+    report.Start(corpus);
+    Result ours = experiment.TrainWithInfinorm(arguments.GetValue(run)?.FullName);
+    report.Show(ours, corpus);
+    Curves.Draw(ours, picture);
+    Console.WriteLine($"drawn  {picture}");
+    if (arguments.GetValue(compare))
+        report.Compare(ours, experiment.TrainWithTorch(), corpus);
+});

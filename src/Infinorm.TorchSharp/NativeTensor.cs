@@ -1,0 +1,67 @@
+using System.Runtime.InteropServices;
+
+namespace Infinorm.Torch;
+
+/// <summary>
+/// C functions of TorchSharp's native library that look at a tensor. Its .NET calls make a wrapper object for each gradient, which
+/// takes three times as long and leaves garbage in every step. The functions' names are no promise of TorchSharp's, so whoever uses
+/// them also works without: <see cref="IsAvailable"/>.
+/// </summary>
+static partial class NativeTensor
+{
+    const string Library = "LibTorchSharp";
+
+    /// <summary>Whether the library has them all.</summary>
+    public static bool IsAvailable { get; } = HasAll(
+        nameof(THSTensor_grad), nameof(THSTensor_dispose), nameof(THSTensor_data), nameof(THSTensor_numel), nameof(THSTensor_type),
+        nameof(THSTensor_device_type), nameof(THSTensor_is_sparse), nameof(THSTensor_is_contiguous));
+
+    /// <summary>Whether a tensor is dense, contiguous, on the CPU, and of this type and length: its memory can be worked on where it is.</summary>
+    public static bool IsPlain(nint tensor, sbyte type, long length) =>
+        THSTensor_type(tensor) == type && THSTensor_numel(tensor) == length && THSTensor_device_type(tensor) == 0
+        && THSTensor_is_sparse(tensor) == 0 && THSTensor_is_contiguous(tensor) != 0;
+
+    /// <summary>A new reference to a parameter's gradient, to be disposed; 0 where there is none.</summary>
+    [LibraryImport(Library)]
+    public static partial nint THSTensor_grad(nint tensor);
+
+    [LibraryImport(Library)]
+    public static partial void THSTensor_dispose(nint tensor);
+
+    [LibraryImport(Library)]
+    [SuppressGCTransition]
+    public static partial nint THSTensor_data(nint tensor);
+
+    [LibraryImport(Library)]
+    [SuppressGCTransition]
+    private static partial long THSTensor_numel(nint tensor);
+
+    [LibraryImport(Library)]
+    [SuppressGCTransition]
+    private static partial sbyte THSTensor_type(nint tensor);
+
+    [LibraryImport(Library)]
+    [SuppressGCTransition]
+    private static partial int THSTensor_device_type(nint tensor);
+
+    [LibraryImport(Library)]
+    [SuppressGCTransition]
+    private static partial byte THSTensor_is_sparse(nint tensor); // a C++ bool: the rest of the register is not defined
+
+    [LibraryImport(Library)]
+    [SuppressGCTransition]
+    private static partial byte THSTensor_is_contiguous(nint tensor);
+
+    static bool HasAll(params ReadOnlySpan<string> names)
+    {
+        if (!NativeLibrary.TryLoad(Library, typeof(NativeTensor).Assembly, searchPath: null, out nint library))
+            return false;
+        foreach (string name in names)
+        {
+            if (!NativeLibrary.TryGetExport(library, name, out _))
+                return false;
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,112 @@
+using System.Numerics;
+using Infinorm.Kernels;
+using TorchSharp;
+
+namespace Infinorm.Torch;
+
+/// <summary>A lane whose elements are a tensor's.</summary>
+interface ITensorLane
+{
+    /// <summary>The elements; null where all are one number.</summary>
+    torch.Tensor? Tensor { get; }
+
+    /// <summary>Sets a tensor's elements to the lane's, rounded once to its type.</summary>
+    void StoreIn(torch.Tensor target);
+}
+
+/// <summary>
+/// A piece of a tensor, or one number, as a lane: so every rule and every stage's formula runs as tensor operations, as it is written.
+/// An operation makes a new tensor, which belongs to the dispose scope around it.
+/// </summary>
+readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    readonly T _number;
+
+    public TensorLane(torch.Tensor tensor) => Tensor = tensor;
+
+    TensorLane(T number) => _number = number;
+
+    public torch.Tensor? Tensor { get; }
+
+    public static bool IsDouble => typeof(T) == typeof(double);
+
+    double Number => double.CreateTruncating(_number);
+
+    public static TensorLane<T> operator +(TensorLane<T> left, TensorLane<T> right) => (left.Tensor, right.Tensor) switch
+    {
+        (null, null) => new(left._number + right._number),
+        (null, { } tensor) => right + left,
+        ({ } tensor, null) => With(tensor, right, static (values, number) => values.add(number)),
+        ({ } a, { } b) => new(a.add(b)),
+    };
+
+    public static TensorLane<T> operator -(TensorLane<T> left, TensorLane<T> right) => (left.Tensor, right.Tensor) switch
+    {
+        (null, null) => new(left._number - right._number),
+        (null, { } tensor) => With(tensor, left, static (values, number) => values.sub(number).neg_()),
+        ({ } tensor, null) => With(tensor, right, static (values, number) => values.sub(number)),
+        ({ } a, { } b) => new(a.sub(b)),
+    };
+
+    public static TensorLane<T> operator *(TensorLane<T> left, TensorLane<T> right) => (left.Tensor, right.Tensor) switch
+    {
+        (null, null) => new(left._number * right._number),
+        (null, { } tensor) => right * left,
+        ({ } tensor, null) => With(tensor, right, static (values, number) => values.mul(number)),
+        ({ } a, { } b) => new(a.mul(b)),
+    };
+
+    public static TensorLane<T> operator /(TensorLane<T> left, TensorLane<T> right) => (left.Tensor, right.Tensor) switch
+    {
+        (null, null) => new(left._number / right._number),
+        (null, { } tensor) => new(left.ToTensor().div(tensor)),
+        ({ } tensor, null) => With(tensor, right, static (values, number) => values.div(number)),
+        ({ } a, { } b) => new(a.div(b)),
+    };
+
+    public static TensorLane<T> Max(TensorLane<T> left, TensorLane<T> right) => left.Tensor is null && right.Tensor is null
+        ? new(T.Max(left._number, right._number))
+        : new(left.ToTensor().maximum(right.ToTensor()));
+
+    public static TensorLane<T> Min(TensorLane<T> left, TensorLane<T> right) => left.Tensor is null && right.Tensor is null
+        ? new(T.Min(left._number, right._number))
+        : new(left.ToTensor().minimum(right.ToTensor()));
+
+    public static TensorLane<T> Abs(TensorLane<T> value) =>
+        value.Tensor is null ? new(T.Abs(value._number)) : new(value.Tensor.abs());
+
+    public static TensorLane<T> Sqrt(TensorLane<T> value) =>
+        value.Tensor is null ? new(T.Sqrt(value._number)) : new(value.Tensor.sqrt());
+
+    public static TensorLane<T> Of(double value) => new(T.CreateTruncating(value));
+
+    public static TensorLane<T> Pow(double value, long exponent) => new(IntegerPower.Of<T>(value, exponent));
+
+    public static double Sum(TensorLane<T> value)
+    {
+        using torch.Tensor sum = value.ToTensor().sum(torch.ScalarType.Float64);
+        return sum.item<double>();
+    }
+
+    public void StoreIn(torch.Tensor target)
+    {
+        if (Tensor is not null)
+        {
+            target.copy_(Tensor);
+            return;
+        }
+
+        using Scalar number = Number.ToScalar();
+        target.fill_(number);
+    }
+
+    // A tensor without axes, on the CPU, takes part in operations on every device.
+    torch.Tensor ToTensor() => Tensor ?? torch.tensor(Number, IsDouble ? torch.ScalarType.Float64 : torch.ScalarType.Float32);
+
+    static TensorLane<T> With(torch.Tensor tensor, TensorLane<T> lane, Func<torch.Tensor, Scalar, torch.Tensor> operation)
+    {
+        using Scalar number = lane.Number.ToScalar();
+        return new(operation(tensor, number));
+    }
+}

@@ -1,0 +1,77 @@
+using Infinorm.Kernels;
+using Infinorm.Pipeline;
+using TorchSharp;
+
+namespace Infinorm.Torch;
+
+/// <summary>The reduction before a step by tensor operations: norms of the gradients, and whether they are finite.</summary>
+static class TensorReduction
+{
+    /// <summary>Sets what gradients are clipped with.</summary>
+    /// <returns>False if the plan requires finite gradients and they are not.</returns>
+    public static bool Run(ReadOnlySpan<TensorTarget> targets, in StepPlan plan, long pieceLength, out GradientNorm norm)
+    {
+        norm = default;
+        if (!plan.Reduces)
+            return true;
+
+        // All operations are under way before the first result is waited for.
+        using DisposeScope scope = torch.NewDisposeScope();
+        var sums = new List<(TensorTarget Target, torch.Tensor Check, torch.Tensor Squares)>();
+        foreach (TensorTarget target in targets)
+        {
+            if (target.Gradient is null)
+                continue;
+            (torch.Tensor check, torch.Tensor squares) = target.ComputeType == DType.Float64
+                ? Sum<TensorLane<double>>(target, in plan, pieceLength)
+                : Sum<TensorLane<float>>(target, in plan, pieceLength);
+            sums.Add((target, check, squares));
+        }
+
+        if (plan.RequiresFinite && sums.Any(sum => !double.IsFinite(sum.Check.item<double>())))
+            return false;
+        if (plan.Clip == ClipKind.Norm)
+        {
+            foreach ((TensorTarget target, _, torch.Tensor squares) in sums)
+                target.ClipOperand = ClipOperands.Divisor(SquaredNorm(target, squares), plan.ClipLimit, target.ComputeType);
+        }
+        else if (plan.Clip == ClipKind.GlobalNorm)
+        {
+            DType type = sums.Any(sum => sum.Target.ComputeType == DType.Float64) ? DType.Float64 : DType.Float32;
+            norm = ClipOperands.Factor(sums.Sum(sum => SquaredNorm(sum.Target, sum.Squares)), plan.ClipLimit, type);
+            foreach (TensorTarget target in targets)
+                target.ClipOperand = norm.Factor!.Value;
+        }
+
+        return true;
+    }
+
+    static double SquaredNorm(TensorTarget target, torch.Tensor squares) =>
+        ClipOperands.Rounded(squares.item<double>(), target.ComputeType);
+
+    // A number that is finite if the gradient is, and the sum of the squares of what will be clipped.
+    static (torch.Tensor Check, torch.Tensor Squares) Sum<L>(TensorTarget target, in StepPlan plan, long pieceLength)
+        where L : struct, ILane<L>
+    {
+        torch.Device device = target.Variable.Tensor.device;
+        torch.Tensor check = torch.zeros([], torch.ScalarType.Float64, device);
+        torch.Tensor squares = torch.zeros([], torch.ScalarType.Float64, device);
+        var formula = new GradientFormula<L>(plan.LossScale, plan.AccumulationSteps, ClipKind.None, 0, 0);
+        foreach (PieceRange range in target.Cut(pieceLength))
+        {
+            using DisposeScope scope = torch.NewDisposeScope();
+            TensorPiece piece = target.At(range);
+            torch.Tensor gradient = piece.Gradient!.to(TensorTypes.ComputeTypeOf(target.ComputeType));
+            if (plan.RequiresFinite)
+                check.add_(gradient.sub(gradient).sum(torch.ScalarType.Float64)); // 0 if finite, else NaN
+            if (plan.Clip is not (ClipKind.Norm or ClipKind.GlobalNorm))
+                continue;
+            L value = formula.Unscale(TensorExecutor.Lane<L>(gradient));
+            if (piece.Accumulator is not null)
+                value = formula.Mean(value, TensorExecutor.Lane<L>(piece.Accumulator));
+            squares.add_(((ITensorLane)(object)(value * value)).Tensor!.sum(torch.ScalarType.Float64));
+        }
+
+        return (check, squares);
+    }
+}

@@ -1,0 +1,225 @@
+using Infinorm.Pipeline;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch.optim;
+
+namespace Infinorm.Torch;
+
+/// <summary>
+/// An Infinorm optimizer as a <c>torch.optim.Optimizer</c>: it steps the memory of CPU parameters in place, and parameters on other
+/// devices by tensor operations there, if any of them is on another device.
+/// Made by <see cref="TorchOptimizers.For(Infinorm.Optimizer, torch.nn.Module)"/> and its overloads.
+/// </summary>
+public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
+{
+    readonly OptimizedParameter[] _parameters;
+    readonly TensorExecutor? _executor;
+    readonly Gradient[] _gradients;
+    readonly GroupController[] _groups;
+
+    /// <param name="optimizer">Not yet built.</param>
+    /// <param name="groups">The parameters.</param>
+    /// <param name="onTensors">Whether to step by tensor operations even where all parameters are on the CPU.</param>
+    internal TorchOptimizer(Infinorm.Optimizer optimizer, IReadOnlyList<ParameterGroup> groups, bool onTensors = false)
+        : base(IntPtr.Zero)
+    {
+        Check(optimizer, groups);
+        Optimizer = optimizer;
+        VariableGroup[] variables = [.. groups.Select(group => group.ToVariables())];
+        Infinorm.Optimizer stepping = optimizer is LossScaleOptimizer scaling ? scaling.InnerOptimizer : optimizer;
+        _groups = [.. variables.Select(group => new GroupController(stepping, group, isOnly: groups.Count == 1))];
+        (string Name, Parameter Parameter)[] parameters = [.. groups.SelectMany(group => group.Parameters)];
+        if (onTensors || parameters.Any(named => !named.Parameter.IsInvalid && named.Parameter.device_type != DeviceType.CPU))
+            _executor = new TensorExecutor();
+        var made = new List<OptimizedParameter>();
+        try
+        {
+            foreach ((string name, Parameter parameter) in parameters)
+            {
+                made.Add(_executor is null
+                    ? new MemoryParameter(name, parameter, NativeTensor.IsAvailable)
+                    : new TensorParameter(name, parameter));
+            }
+
+            stepping.SetGroups([.. groups.SelectMany((group, i) => group.Parameters.Select(_ => i))], variables);
+            if (_executor is not null)
+                stepping.SetExecutor(_executor);
+            optimizer.Build(made.Select(parameter => parameter.Variable));
+        }
+        catch
+        {
+            made.ForEach(parameter => parameter.Dispose());
+            throw;
+        }
+
+        _parameters = [.. made];
+        _gradients = new Gradient[_parameters.Length];
+    }
+
+    /// <summary>
+    /// The optimizer that steps, to read its counters, to save and load its state. Its variables are named as the parameters, with
+    /// <c>/</c> for <c>.</c>
+    /// </summary>
+    public Infinorm.Optimizer Optimizer { get; }
+
+    /// <summary>What the last step did, such as whether it was skipped; null before the first.</summary>
+    public StepInfo? LastStep { get; private set; }
+
+    /// <summary>The groups, each with its learning rate, for schedulers.</summary>
+    public override IEnumerable<ILearningRateController> ParamGroups => _groups;
+
+    /// <summary>The decay rates of the mean and the norm of the gradients, which are the same for all groups.</summary>
+    /// <exception cref="NotSupportedException">The optimizer has none.</exception>
+    public (double, double) Betas
+    {
+        get => _groups[0].Betas;
+        set
+        {
+            foreach (GroupController group in _groups)
+                group.Betas = value;
+        }
+    }
+
+    /// <summary>The parameters, in the order of the optimizer's variables.</summary>
+    public override IEnumerable<Parameter> parameters() => _parameters.Select(optimized => optimized.Parameter);
+
+    /// <summary>
+    /// The loss to call <c>backward</c> on: multiplied by the loss scale where there is one, so that 16-bit gradients do not underflow.
+    /// </summary>
+    /// <param name="loss">The loss.</param>
+    /// <returns>A new tensor.</returns>
+    public torch.Tensor ScaleLoss(torch.Tensor loss)
+    {
+        ArgumentNullException.ThrowIfNull(loss);
+        return loss * Optimizer.ScaleLoss(1.0);
+    }
+
+    /// <summary>Steps the parameters by their gradients; those without one stay as they are.</summary>
+    /// <param name="closure">Computes the loss and its gradients before the step; null if that was done.</param>
+    /// <returns>What the closure returned; null without one.</returns>
+    /// <exception cref="ArgumentException">No parameter has a gradient.</exception>
+    /// <exception cref="InvalidOperationException">A parameter was disposed, moved or changed since the optimizer was made.</exception>
+    /// <exception cref="NotSupportedException">Groups have different betas.</exception>
+    public override torch.Tensor step(Func<torch.Tensor>? closure = null)
+    {
+        torch.Tensor? loss = null;
+        if (closure is not null)
+        {
+            using var grad = torch.enable_grad();
+            loss = closure();
+        }
+
+        CheckBetas();
+        Locate();
+        try
+        {
+            for (int i = 0; i < _parameters.Length; i++)
+                _gradients[i] = _parameters[i].FetchGradient();
+            LastStep = Optimizer.Apply(_gradients);
+        }
+        finally
+        {
+            foreach (OptimizedParameter parameter in _parameters)
+                parameter.ReleaseGradient();
+        }
+
+        Store();
+        return loss!; // TorchSharp's declaration knows no null
+    }
+
+    /// <summary>Fills the gradients with zeros.</summary>
+    public override void zero_grad()
+    {
+        foreach (OptimizedParameter parameter in _parameters)
+        {
+            using torch.Tensor? gradient = parameter.Parameter.grad;
+            gradient?.zero_().Dispose();
+        }
+    }
+
+    /// <inheritdoc cref="Infinorm.Optimizer.FinalizeVariableValues()"/>
+    public void FinalizeVariableValues()
+    {
+        Locate();
+        Optimizer.FinalizeVariableValues();
+        Store();
+    }
+
+    /// <summary>
+    /// Puts the averages into the parameters until the result is disposed: <c>using (optimizer.UseAverages()) Evaluate();</c>. In between
+    /// the optimizer cannot step.
+    /// </summary>
+    /// <inheritdoc cref="Infinorm.Optimizer.UseAverages()"/>
+    public IDisposable UseAverages()
+    {
+        Locate();
+        IDisposable averages = Optimizer.UseAverages();
+        Store();
+        return new AveragesInUse(this, averages);
+    }
+
+    /// <summary>Not supported: an optimizer's variables are fixed when it is made.</summary>
+    /// <exception cref="NotSupportedException">Always.</exception>
+    public override void add_param_group(ParamGroup param_group) => throw new NotSupportedException(
+        "Parameters cannot be added to an Infinorm optimizer: give all groups to For, or make another optimizer for them.");
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (!disposing)
+            return;
+        foreach (OptimizedParameter parameter in _parameters)
+            parameter.Dispose();
+        _executor?.Dispose();
+    }
+
+    static void Check(Infinorm.Optimizer optimizer, IReadOnlyList<ParameterGroup> groups)
+    {
+        if (optimizer.IsBuilt)
+            throw new InvalidOperationException($"{optimizer.Name} is built already; make a new optimizer for the parameters.");
+        var names = new HashSet<string>();
+        var handles = new Dictionary<nint, string>();
+        foreach ((string name, Parameter parameter) in groups.SelectMany(group => group.Parameters))
+        {
+            if (string.IsNullOrEmpty(name) || parameter is null)
+                throw new ArgumentException($"Each parameter has a name, found {(parameter is null ? "no parameter" : "none")}.", nameof(groups));
+            if (!names.Add(name))
+                throw new ArgumentException($"{name}: two parameters have this name, by which the state is saved.", nameof(groups));
+            if (!parameter.IsInvalid && !handles.TryAdd(parameter.Handle, name))
+                throw new ArgumentException($"{name} and {handles[parameter.Handle]} are the same parameter.", nameof(groups));
+        }
+    }
+
+    void CheckBetas()
+    {
+        for (int i = 1; i < _groups.Length; i++)
+        {
+            if (!_groups[i].SharesBetasWith(_groups[0]))
+                throw new NotSupportedException($"Groups 0 and {i} have different betas; they must be the same for all groups.");
+        }
+    }
+
+    /// <summary>Has the optimizer's variables view the parameters where they are now.</summary>
+    internal void Locate()
+    {
+        foreach (OptimizedParameter parameter in _parameters)
+            parameter.Locate();
+    }
+
+    /// <summary>Brings the parameters up to date with the optimizer's variables, where these are copies.</summary>
+    internal void Store()
+    {
+        foreach (OptimizedParameter parameter in _parameters)
+            parameter.Store();
+    }
+
+    sealed class AveragesInUse(TorchOptimizer optimizer, IDisposable averages) : IDisposable
+    {
+        public void Dispose()
+        {
+            averages.Dispose();
+            optimizer.Store();
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using Infinorm.Torch;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace Infinorm;
+
+/// <summary>Makes TorchSharp optimizers from Infinorm's.</summary>
+public static class TorchOptimizers
+{
+    /// <summary>The optimizer for all parameters of a model; what the model shares it steps once.</summary>
+    /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
+    /// <param name="model">The model, on the device it will be trained on.</param>
+    /// <exception cref="ArgumentException">The model has no parameters, or two overlap in memory.</exception>
+    /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
+    /// <exception cref="NotSupportedException">A parameter is of a type that is not of floating point.</exception>
+    public static TorchOptimizer For(this Optimizer optimizer, torch.nn.Module model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return optimizer.For(model.named_parameters().DistinctBy(named => named.parameter.Handle));
+    }
+
+    /// <summary>The optimizer for named parameters.</summary>
+    /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
+    /// <param name="parameters">Each parameter once, with its name in the model.</param>
+    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>
+    public static TorchOptimizer For(this Optimizer optimizer, IEnumerable<(string Name, Parameter Parameter)> parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        return optimizer.For(new ParameterGroup(parameters));
+    }
+
+    /// <summary>The optimizer for groups of parameters, each with a learning rate and a weight decay of its own or the optimizer's.</summary>
+    /// <remarks>
+    /// Everything else is over all groups: clipping by global norm, loss scaling, accumulation, averages, and the state. A
+    /// checkpoint holds the optimizer's rate, not the groups' own, which the program sets.
+    /// </remarks>
+    /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
+    /// <param name="groups">The groups; each parameter in one of them, under a name of its own.</param>
+    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>
+    public static TorchOptimizer For(this Optimizer optimizer, params IReadOnlyList<ParameterGroup> groups)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        ArgumentNullException.ThrowIfNull(groups);
+        return new TorchOptimizer(optimizer, groups);
+    }
+}

@@ -1,0 +1,43 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Infinorm.Torch;
+
+/// <summary>Where batches come from, read the same way whether they come at once or later.</summary>
+static class BatchStream
+{
+    /// <summary>
+    /// A sequence as a stream that never waits. What is new in a batch, made when the sequence was asked for it, is disposed after its use;
+    /// what was there before, as in a list, stays.
+    /// </summary>
+    public static async IAsyncEnumerable<T> Of<T>(IEnumerable<T> sequence, Func<T, IEnumerable<Tensor>> tensors)
+    {
+        await Task.CompletedTask; // an iterator without an await is a warning
+        using IEnumerator<T> items = sequence.GetEnumerator();
+        while (true)
+        {
+            T item;
+            List<Tensor> made;
+            using (DisposeScope scope = NewDisposeScope())
+            {
+                if (!items.MoveNext())
+                    yield break;
+                item = items.Current;
+                made = [.. tensors(item).Where(tensor => scope.Contains(tensor))];
+                scope.Detach(scope.DisposablesView); // the sequence's own, which it may want later
+            }
+
+            try
+            {
+                yield return item;
+            }
+            finally
+            {
+                made.ForEach(tensor => tensor.Dispose());
+            }
+        }
+    }
+
+    public static IAsyncEnumerable<(Tensor Input, Tensor Target)> Of(IEnumerable<(Tensor Input, Tensor Target)> batches) =>
+        Of(batches, batch => [batch.Input, batch.Target]);
+}

@@ -1,0 +1,79 @@
+namespace Infinorm.Torch;
+
+/// <summary>
+/// Saves the run after each epoch, and when it is cancelled, so that <see cref="FitOptions.ResumeFrom"/> can go on with it; and, if wanted,
+/// the best epoch's run to a second file. Keras: <c>BackupAndRestore</c> and <c>ModelCheckpoint</c>.
+/// </summary>
+/// <param name="path">The file for the run as it is: of safetensors, replaced as a whole each time.</param>
+/// <param name="bestPath">A file for the run as it was after the epoch with the best value; null, the default, for none.</param>
+public sealed class Checkpoint(string path, string? bestPath = null) : Callback
+{
+    double? _best;
+
+    /// <summary>Whether to save after so many steps, too, ≥ 1; null, the default, for only after epochs. Keras: <c>save_freq</c>.</summary>
+    public int? EverySteps
+    {
+        get;
+        init => field = value is null or >= 1
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(EverySteps), value, "EverySteps is at least 1.");
+    }
+
+    /// <summary>The value whose best epoch goes to the second file. The default is <c>val_loss</c>.</summary>
+    public string Monitor { get; init; } = "val_loss";
+
+    /// <summary>Whether a larger value is better, as of an accuracy. The default is false. Keras: <c>mode</c>.</summary>
+    public bool Larger { get; init; }
+
+    /// <inheritdoc/>
+    public override void OnFitBegin(TrainingRun run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        if (run.Step == 0)
+            _best = null;
+    }
+
+    /// <inheritdoc/>
+    public override void OnBatchEnd(TrainingRun run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        if (EverySteps is { } steps && run.Step % steps == 0)
+            run.Save(path);
+    }
+
+    /// <inheritdoc/>
+    public override void OnEpochEnd(TrainingRun run, EpochLog log)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        ArgumentNullException.ThrowIfNull(log);
+        run.Save(path);
+        var watched = new Monitor(Monitor, Larger);
+        if (bestPath is null || !watched.IsBetter(log, _best))
+            return;
+        _best = watched.Of(log);
+        run.Save(bestPath);
+    }
+
+    /// <inheritdoc/>
+    public override void OnFitEnd(TrainingRun run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        if (run.Outcome == FitOutcome.Cancelled)
+            run.Save(path);
+    }
+
+    /// <inheritdoc/>
+    public override void SaveState(CallbackState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (_best is not null)
+            state.Values["best"] = _best;
+    }
+
+    /// <inheritdoc/>
+    public override void LoadState(CallbackState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        _best = (double?)state.Values["best"];
+    }
+}

@@ -1,0 +1,34 @@
+using System.Globalization;
+using System.Text;
+
+namespace Infinorm.Torch;
+
+/// <summary>
+/// Writes the history to a file of comma-separated values: a header, then a line an epoch. The file is replaced after each epoch, so that
+/// that of a resumed run has each epoch once. Keras: <c>CSVLogger</c>.
+/// </summary>
+/// <param name="path">The file.</param>
+public sealed class CsvLog(string path) : Callback
+{
+    /// <inheritdoc/>
+    public override void OnEpochEnd(TrainingRun run, EpochLog log)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        ArgumentNullException.ThrowIfNull(log);
+        var text = new StringBuilder("epoch,seconds");
+        foreach (string name in log.Values.Keys)
+            text.Append(',').Append(Quoted(name));
+        text.Append('\n');
+        foreach (EpochLog epoch in run.History.Epochs)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{epoch.Epoch},{epoch.Duration.TotalSeconds:F3}");
+            foreach (string name in log.Values.Keys)
+                text.Append(CultureInfo.InvariantCulture, $",{epoch.Values.GetValueOrDefault(name, double.NaN):R}");
+            text.Append('\n');
+        }
+
+        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text.ToString())));
+    }
+
+    static string Quoted(string name) => name.AsSpan().ContainsAny(",\"\n") ? $"\"{name.Replace("\"", "\"\"")}\"" : name;
+}

@@ -1,0 +1,98 @@
+namespace Infinorm.Torch;
+
+/// <summary>
+/// Finds a learning rate: it trains some steps with a rate that grows from step to step until the loss explodes, notes the losses, and then
+/// puts model and optimizer back to what they were. Give it to <see cref="Trainer.Fit"/> alone, then read <see cref="Suggestion"/>.
+/// </summary>
+/// <param name="from">The first rate, &gt; 0. The default is 1e-6.</param>
+/// <param name="to">The last rate, larger than the first. The default is 1.</param>
+/// <param name="steps">In how many steps to get there, ≥ 10. The default is 100. Fit must have as many: data × epochs.</param>
+public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int steps = 100) : Callback
+{
+    // A loss that is so many times the best one will not come back.
+    const double Explosion = 4;
+
+    // Losses of single batches are noisy: each is averaged with what came before.
+    const double Smoothing = 0.9;
+
+    readonly List<(double Rate, double Loss)> _points = [];
+    readonly int _steps = from > 0 && to > from && double.IsFinite(to) && steps >= 10
+        ? steps
+        : throw new ArgumentException($"The rates must grow from above 0, in at least 10 steps: found {from} to {to} in {steps} steps.");
+
+    ModelWeights? _weights;
+    NdArray[] _state = [];
+    LearningRate? _rate;
+    double _average, _best;
+
+    /// <summary>The rates tried, each with the smoothed loss.</summary>
+    public IReadOnlyList<(double Rate, double Loss)> Points => _points;
+
+    /// <summary>The rate in the middle of the way on which the loss fell: a good one to start from; null if it did not fall.</summary>
+    public double? Suggestion { get; private set; }
+
+    /// <inheritdoc/>
+    public override void OnFitBegin(TrainingRun run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        Optimizer optimizer = run.Optimizer.Optimizer;
+        _points.Clear();
+        (Suggestion, _average, _best) = (null, 0, double.PositiveInfinity);
+        _weights = new ModelWeights();
+        _weights.CopyFrom(run.Model);
+        _state = [.. optimizer.Variables.Select(variable => variable.ToNdArray())];
+        _rate = optimizer.LearningRate.Number is null ? optimizer.LearningRate : null;
+        Set(optimizer, from);
+    }
+
+    /// <inheritdoc/>
+    public override void OnBatchEnd(TrainingRun run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        int count = _points.Count + 1;
+        _average = Smoothing * _average + (1 - Smoothing) * run.Loss;
+        double loss = _average / (1 - Math.Pow(Smoothing, count));
+        _best = Math.Min(_best, loss);
+        _points.Add((run.LearningRate, loss));
+        if (!(loss <= Explosion * _best) || count == _steps)
+            run.Stop("learning rates tried");
+        else
+            Set(run.Optimizer.Optimizer, from * Math.Pow(to / from, (double)count / (_steps - 1)));
+    }
+
+    /// <inheritdoc/>
+    public override void OnFitEnd(TrainingRun run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        Optimizer optimizer = run.Optimizer.Optimizer;
+        if (_rate is not null)
+            optimizer.LearningRate = _rate;
+        optimizer.SetWeights(_state);
+        _weights!.CopyTo(run.Model);
+        _weights.Dispose();
+        Suggestion = Valley();
+    }
+
+    // A schedule cannot be replaced by a number, but by a function.
+    void Set(Optimizer optimizer, double rate) => optimizer.LearningRate = _rate is null ? rate : new LearningRate(() => rate);
+
+    // The middle of the longest way down: of the longest subsequence of falling losses, its end and its length back from there. A single
+    // steep step would be the noise of a batch.
+    double? Valley()
+    {
+        int count = _points.Count, bottom = 0;
+        var lengths = new int[count];
+        for (int i = 0; i < count; i++)
+        {
+            for (int j = 0; j < i; j++)
+            {
+                if (_points[i].Loss < _points[j].Loss)
+                    lengths[i] = Math.Max(lengths[i], lengths[j] + 1);
+            }
+
+            bottom = lengths[i] > lengths[bottom] ? i : bottom;
+        }
+
+        return count == 0 || lengths[bottom] == 0 ? null : _points[bottom - lengths[bottom] / 2].Rate;
+    }
+}

@@ -1,0 +1,45 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Infinorm.Torch;
+
+/// <summary>Writes every value of every epoch for TensorBoard, with TorchSharp's own writer. Keras: <c>TensorBoard</c>.</summary>
+/// <param name="folder">The folder of this run, made if it is not there. A resumed run adds a file to it.</param>
+public sealed class TensorBoardLog(string folder) : Callback
+{
+    SummaryWriter? _writer;
+
+    /// <summary>Whether the loss and learning rate of so many steps are written, too, ≥ 1; null, the default, for epochs only.</summary>
+    public int? EverySteps
+    {
+        get;
+        init => field = value is null or >= 1
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(EverySteps), value, "EverySteps is at least 1.");
+    }
+
+    /// <inheritdoc/>
+    public override void OnBatchEnd(TrainingRun run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        if (EverySteps is not { } steps || run.Step % steps != 0)
+            return;
+        Write("batch_loss", run.Loss, run.Step);
+        Write("batch_learning_rate", run.LearningRate, run.Step);
+    }
+
+    /// <inheritdoc/>
+    public override void OnEpochEnd(TrainingRun run, EpochLog log)
+    {
+        ArgumentNullException.ThrowIfNull(log);
+        foreach (var (name, value) in log.Values)
+            Write($"epoch_{name}", value, log.Epoch);
+    }
+
+    // The writer's own default for the time is not what TensorBoard reads, seconds since 1970.
+    void Write(string name, double value, long step)
+    {
+        _writer ??= utils.tensorboard.SummaryWriter(folder);
+        _writer.add_scalar(name, (float)value, checked((int)step), DateTimeOffset.UtcNow.ToUnixTimeSeconds());
+    }
+}

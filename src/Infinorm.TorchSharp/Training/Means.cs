@@ -1,0 +1,41 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Infinorm.Torch;
+
+/// <summary>Means of the loss and the metrics over the examples seen so far.</summary>
+sealed class Means(IReadOnlyList<Metric> metrics)
+{
+    double[] _sums = new double[1 + metrics.Count];
+    double _examples;
+
+    /// <summary>The sums and, last, the number of examples: what a checkpoint holds.</summary>
+    public double[] State
+    {
+        get => [.. _sums, _examples];
+        set => (_sums, _examples) = (value[..^1], value[^1]);
+    }
+
+    public void Add(double loss, Tensor prediction, Tensor target)
+    {
+        double examples = prediction.dim() == 0 ? 1 : prediction.shape[0];
+        _examples += examples;
+        _sums[0] += examples * loss;
+        for (int i = 0; i < metrics.Count; i++)
+            _sums[i + 1] += examples * metrics[i].Compute(prediction, target).ToDouble();
+    }
+
+    public void Clear()
+    {
+        Array.Clear(_sums);
+        _examples = 0;
+    }
+
+    /// <summary>The mean of the loss, then of each metric, with its name.</summary>
+    public IEnumerable<KeyValuePair<string, double>> Values(string prefix = "")
+    {
+        yield return new($"{prefix}loss", _sums[0] / _examples);
+        for (int i = 0; i < metrics.Count; i++)
+            yield return new(prefix + metrics[i].Name, _sums[i + 1] / _examples);
+    }
+}

@@ -1,0 +1,217 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using static TorchSharp.torch;
+
+namespace Infinorm.Torch;
+
+/// <summary>
+/// A training run in a file: the optimizer's checkpoint with the trained variables, and below <c>run/</c> the rest of the model, the means of
+/// the present epoch, the history and the tensors of callbacks. See docs/training.md.
+/// </summary>
+static class RunFile
+{
+    const string Key = "run", Root = "run", Means = "run/means", History = "run/history", ModelRoot = "run/model/";
+
+    /// <summary>Writes a run; the file is the old or the new one, whatever happens.</summary>
+    public static void Save(TrainingRun run, string path)
+    {
+        Dictionary<string, CallbackState> callbacks = SaveCallbacks(run);
+        string[] columns = run.History.Logs is [.., var last] ? [.. last.Values.Keys] : [];
+        var state = new RunState
+        {
+            Version = RunState.PresentVersion,
+            Seed = run.Seed,
+            Epoch = run.Epoch,
+            Batch = run.Batch,
+            Steps = run.History.Steps,
+            SkippedSteps = run.History.SkippedSteps,
+            LearningRate = run.LearningRate,
+            StopReason = run.History.StopReason,
+            Metrics = [.. run.Trainer.Metrics.Select(metric => metric.Name)],
+            Columns = columns,
+            Callbacks = callbacks.ToDictionary(callback => callback.Key, callback => callback.Value.Values),
+        };
+        double[] means = run.Means.State;
+        SafetensorsTensor[] tensors =
+        [
+            SafetensorsTensor.Of(Means, NdArray.Create(means)),
+            SafetensorsTensor.Of(History, WriteHistory(run.History, columns)),
+            .. RestOfModel(run.Trainer).Select(pair => TensorArrays.ToWrite(ModelRoot + pair.Key, pair.Value)),
+            .. from callback in callbacks
+               from pair in callback.Value.Tensors
+               select TensorArrays.ToWrite(CallbackName(callback.Key, pair.Key), pair.Value),
+        ];
+        KeyValuePair<string, string>[] metadata = [new(Key, JsonSerializer.Serialize(state, RunStateJson.Default.RunState))];
+
+        Optimizer optimizer = run.Optimizer.Optimizer;
+        using var _ = optimizer.Enter();
+        run.Optimizer.Locate();
+        AtomicFile.Write(path, stream => Infinorm.Checkpoint.Write(optimizer, stream, includeVariables: true, tensors, metadata));
+    }
+
+    /// <summary>Puts a run, its model, its optimizer and its callbacks into the state of a file. All is checked before anything is changed.</summary>
+    /// <param name="run">A run that has not begun.</param>
+    /// <param name="path">The file.</param>
+    /// <exception cref="InvalidFileException">The file is malformed or no run.</exception>
+    /// <exception cref="CheckpointMismatchException">It is of another run; the message lists every difference.</exception>
+    public static void Restore(TrainingRun run, string path)
+    {
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        RunState state = ReadState(file);
+        NdArray means = Read(file, Means, length: 2 + state.Metrics.Length);
+        NdArray history = Read(file, History, length: (long)state.Epoch * (2 + state.Columns.Length));
+        Dictionary<string, Callback> callbacks = Named(run.Options.Callbacks);
+        RestoreModel(run.Trainer, file, Differences(run, state, callbacks), loadMore: () =>
+        {
+            foreach (var (name, saved) in state.Callbacks)
+                LoadCallback(callbacks[name], name, saved, file);
+        });
+
+        run.Means.State = means.AsSpan<double>().ToArray();
+        (run.Seed, run.Epoch, run.Batch, run.LearningRate) = (state.Seed, state.Epoch, state.Batch, state.LearningRate);
+        (run.History.Steps, run.History.SkippedSteps, run.History.StopReason) = (state.Steps, state.SkippedSteps, state.StopReason);
+        run.History.Logs.AddRange(ReadHistory(history, state.Columns));
+    }
+
+    /// <summary>As <see cref="Restore"/>, for the model and the optimizer alone.</summary>
+    public static void RestoreModel(Trainer trainer, string path)
+    {
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        ReadState(file);
+        RestoreModel(trainer, file, [], loadMore: () => { });
+    }
+
+    static void RestoreModel(Trainer trainer, SafetensorsFile file, IEnumerable<string> runDifferences, Action loadMore)
+    {
+        Dictionary<string, Tensor> model = RestOfModel(trainer);
+        List<string> differences = [.. runDifferences, .. ModelDifferences(file, model)];
+        if (differences.Count > 0)
+            throw new CheckpointMismatchException(file.Name, differences);
+
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        Dictionary<string, Tensor> values = model.Keys.ToDictionary(name => name, name => file.Read(file.Tensors[ModelRoot + name]).ToTensor());
+        loadMore();
+        Optimizer optimizer = trainer.Optimizer.Optimizer;
+        using (optimizer.Enter())
+        {
+            trainer.Optimizer.Locate();
+            Infinorm.Checkpoint.Restore(optimizer, file, new LoadOptions { IgnoreExtra = [Root] });
+            trainer.Optimizer.Store();
+        }
+
+        foreach (var (name, tensor) in model)
+            tensor.copy_(values[name]).DetachFromDisposeScope();
+    }
+
+    static RunState ReadState(SafetensorsFile file)
+    {
+        if (!file.Metadata.TryGetValue(Key, out string? text))
+            throw file.Invalid($"it is no training run: its metadata have no \"{Key}\"");
+        try
+        {
+            RunState state = JsonSerializer.Deserialize(text, RunStateJson.Default.RunState) ?? throw file.Invalid($"its \"{Key}\" is null");
+            bool isSound = state.Epoch >= 0 && state.Batch >= 0 && state.Steps >= state.Batch && state.SkippedSteps >= 0
+                && state is { Metrics: not null, Columns: not null, Callbacks: not null } && !state.Callbacks.ContainsValue(null!);
+            return state.Version != RunState.PresentVersion
+                ? throw file.Invalid($"it is a run of version {state.Version}; this release reads version {RunState.PresentVersion}")
+                : isSound ? state : throw file.Invalid($"its \"{Key}\" has negative or missing values");
+        }
+        catch (JsonException e)
+        {
+            throw file.Invalid($"its \"{Key}\" is not what it should be: {e.Message}", e);
+        }
+    }
+
+    static NdArray Read(SafetensorsFile file, string name, long length) =>
+        file.Tensors.TryGetValue(name, out SafetensorsEntry? entry) && entry.DType == DType.Float64 && entry.Length == length
+            ? file.Read(entry)
+            : throw file.Invalid($"its \"{name}\" is missing, or has not {length} numbers of type float64");
+
+    static IEnumerable<string> Differences(TrainingRun run, RunState state, Dictionary<string, Callback> callbacks)
+    {
+        if (run.Options.Seed is { } seed && seed != state.Seed)
+            yield return $"seed: {state.Seed} in the file, {seed} here";
+        string[] metrics = [.. run.Trainer.Metrics.Select(metric => metric.Name)];
+        if (!metrics.SequenceEqual(state.Metrics))
+            yield return $"metrics: [{string.Join(", ", state.Metrics)}] in the file, [{string.Join(", ", metrics)}] here";
+        foreach (string name in state.Callbacks.Keys.Except(callbacks.Keys))
+            yield return $"callback {name}: it has a state in the file, and is not among the callbacks here";
+    }
+
+    static IEnumerable<string> ModelDifferences(SafetensorsFile file, Dictionary<string, Tensor> model)
+    {
+        foreach (var (name, tensor) in model)
+        {
+            if (!file.Tensors.TryGetValue(ModelRoot + name, out SafetensorsEntry? entry))
+                yield return $"missing: {ModelRoot}{name}";
+            else if (!TensorArrays.Fits(entry, tensor))
+                yield return $"{entry} in the file, {name} {tensor.dtype}{tensor.Shape()} here";
+        }
+
+        foreach (string name in file.Tensors.Keys)
+        {
+            if (name.StartsWith(ModelRoot, StringComparison.Ordinal) && !model.ContainsKey(name[ModelRoot.Length..]))
+                yield return $"extra: {name}";
+        }
+    }
+
+    // The parameters that the optimizer steps are in its own checkpoint.
+    static Dictionary<string, Tensor> RestOfModel(Trainer trainer)
+    {
+        var stepped = trainer.Optimizer.parameters().Select(parameter => parameter.Handle).ToHashSet();
+        return trainer.Model.state_dict().Where(pair => !stepped.Contains(pair.Value.Handle)).ToDictionary();
+    }
+
+    static string CallbackName(string callback, string tensor) => $"{Root}/callbacks/{callback}/{tensor}";
+
+    // By the class's name; from the second of a class on, with a number.
+    static Dictionary<string, Callback> Named(IReadOnlyList<Callback> callbacks) => callbacks
+        .GroupBy(callback => callback.GetType().Name)
+        .SelectMany(same => same.Select((callback, i) => (Name: i == 0 ? same.Key : $"{same.Key} {i + 1}", callback)))
+        .ToDictionary(pair => pair.Name, pair => pair.callback);
+
+    static Dictionary<string, CallbackState> SaveCallbacks(TrainingRun run)
+    {
+        var states = new Dictionary<string, CallbackState>();
+        foreach (var (name, callback) in Named(run.Options.Callbacks))
+        {
+            var state = new CallbackState();
+            callback.SaveState(state);
+            if (!state.IsEmpty)
+                states.Add(name, state);
+        }
+
+        return states;
+    }
+
+    static void LoadCallback(Callback callback, string name, JsonObject values, SafetensorsFile file)
+    {
+        var state = new CallbackState { Values = values };
+        string root = CallbackName(name, "");
+        foreach (var (key, entry) in file.Tensors)
+        {
+            if (key.StartsWith(root, StringComparison.Ordinal))
+                state.Tensors.Add(key[root.Length..], file.Read(entry).ToTensor().DetachFromDisposeScope());
+        }
+
+        callback.LoadState(state);
+    }
+
+    // A row an epoch: batches, seconds, then the values.
+    static NdArray WriteHistory(History history, string[] columns)
+    {
+        IEnumerable<double> numbers = history.Logs.SelectMany(log => (IEnumerable<double>)
+        [
+            log.Batches, log.Duration.TotalSeconds, .. columns.Select(name => log.Values.GetValueOrDefault(name, double.NaN)),
+        ]);
+        return NdArray.Create([.. numbers], [history.Logs.Count, 2 + columns.Length]);
+    }
+
+    static IEnumerable<EpochLog> ReadHistory(NdArray history, string[] columns)
+    {
+        double[] numbers = history.AsSpan<double>().ToArray();
+        return numbers.Chunk(2 + columns.Length).Select((row, epoch) => new EpochLog(
+            epoch, (int)row[0], TimeSpan.FromSeconds(row[1]), new(columns.Zip(row[2..], KeyValuePair.Create))));
+    }
+}

@@ -1,0 +1,41 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+
+namespace Infinorm.Torch;
+
+/// <summary>What a run is besides tensors: where it stands. It lies as JSON in the metadata of its file.</summary>
+sealed record RunState
+{
+    /// <summary>The version that this release writes and reads.</summary>
+    public const int PresentVersion = 1;
+
+    public required int Version { get; init; }
+
+    public required long Seed { get; init; }
+
+    public required int Epoch { get; init; }
+
+    public required int Batch { get; init; }
+
+    public required long Steps { get; init; }
+
+    public required long SkippedSteps { get; init; }
+
+    public required double LearningRate { get; init; }
+
+    public required string? StopReason { get; init; }
+
+    /// <summary>Names of the metrics, in the order of their means.</summary>
+    public required string[] Metrics { get; init; }
+
+    /// <summary>Names of the history's values.</summary>
+    public required string[] Columns { get; init; }
+
+    /// <summary>What callbacks remember besides tensors.</summary>
+    public required Dictionary<string, JsonObject> Callbacks { get; init; }
+}
+
+/// <summary>Reads and writes it without reflection.</summary>
+[JsonSourceGenerationOptions(AllowDuplicateProperties = false, MaxDepth = 32)]
+[JsonSerializable(typeof(RunState))]
+sealed partial class RunStateJson : JsonSerializerContext;

@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Infinorm.Torch;
+
+public sealed partial class Trainer
+{
+    /// <summary>One step: gradients of the loss of a batch, then the optimizer.</summary>
+    internal void Step(TrainingRun run, Tensor input, Tensor target)
+    {
+        using var scope = NewDisposeScope();
+        using var grad = enable_grad();
+        foreach (Parameter parameter in _parameters)
+            parameter.grad = null;
+
+        Tensor prediction = Forward(input);
+        Tensor loss = ComputeLoss(prediction, target);
+        if (!loss.requires_grad)
+            throw LossWithoutParameters();
+        run.Loss = loss.ToDouble();
+        if (run.Step == 0 && !double.IsFinite(run.Loss))
+            throw new InvalidOperationException(NonFinite.OfLoss(run, input, target, prediction));
+
+        Optimizer.ScaleLoss(loss).backward();
+        if (run.Step == 0 && !_parameters.Any(HasGradient))
+            throw LossWithoutParameters();
+        foreach (Callback callback in run.Options.Callbacks)
+            callback.OnGradients(run);
+
+        long start = Stopwatch.GetTimestamp();
+        Optimizer.step();
+        run.History.OptimizerTime += Stopwatch.GetElapsedTime(start);
+
+        using var noGrad = no_grad();
+        run.Means.Add(run.Loss, prediction, target);
+    }
+
+    Tensor Forward(Tensor input)
+    {
+        try
+        {
+            return Model.forward(input);
+        }
+        catch (ExternalException e)
+        {
+            throw new ArgumentException(
+                $"The model cannot take an input of shape {input.Shape()} and type {input.dtype}: {FirstLine(e)}. Compare the input's shape "
+                + "and type with those that the model's first layers expect.", e);
+        }
+    }
+
+    Tensor ComputeLoss(Tensor prediction, Tensor target)
+    {
+        Tensor loss;
+        try
+        {
+            loss = Loss(prediction, target);
+        }
+        catch (ExternalException e)
+        {
+            throw new ArgumentException(
+                $"The loss cannot compare a prediction of shape {prediction.Shape()} and type {prediction.dtype} with a target of shape "
+                + $"{target.Shape()} and type {target.dtype}: {FirstLine(e)}. Change the model's output or the targets.", e);
+        }
+
+        return loss.numel() == 1
+            ? loss
+            : throw new InvalidOperationException(
+                $"The loss has the shape {loss.Shape()}; it must be one number. Reduce it, for instance by mean().");
+    }
+
+    InvalidOperationException LossWithoutParameters() => new(
+        $"The loss does not depend on any of the optimizer's {_parameters.Length} parameters, so there is nothing to learn. Look for "
+        + "detach(), no_grad() or integer operations in the model or the loss, and whether the optimizer was made for this model.");
+
+    static bool HasGradient(Parameter parameter)
+    {
+        using Tensor? gradient = parameter.grad;
+        return gradient is not null;
+    }
+
+    // libtorch appends its stack.
+    static string FirstLine(ExternalException e) => e.Message.Split('\n')[0].TrimEnd('.');
+}

@@ -1,0 +1,119 @@
+using static TorchSharp.torch;
+
+namespace Infinorm.Torch;
+
+/// <summary>How a call of Fit ends.</summary>
+public enum FitOutcome
+{
+    /// <summary>It has not ended.</summary>
+    Running,
+
+    /// <summary>All epochs were made.</summary>
+    Completed,
+
+    /// <summary>A callback stopped it.</summary>
+    Stopped,
+
+    /// <summary>The cancellation token stopped it.</summary>
+    Cancelled,
+
+    /// <summary>An exception stopped it.</summary>
+    Failed,
+}
+
+/// <summary>A call of <see cref="Trainer.Fit"/>, as callbacks see it.</summary>
+public sealed class TrainingRun
+{
+    readonly List<string> _saves = [];
+
+    internal TrainingRun(Trainer trainer, int epochs, FitOptions options)
+    {
+        (Trainer, Epochs, Options) = (trainer, epochs, options);
+        Means = new Means(trainer.Metrics);
+    }
+
+    /// <summary>Who trains.</summary>
+    public Trainer Trainer { get; }
+
+    /// <summary>The model.</summary>
+    public nn.Module<Tensor, Tensor> Model => Trainer.Model;
+
+    /// <summary>The optimizer.</summary>
+    public TorchOptimizer Optimizer => Trainer.Optimizer;
+
+    /// <summary>How many epochs are wanted.</summary>
+    public int Epochs { get; }
+
+    /// <summary>Completed epochs: the number of the present one, from 0.</summary>
+    public int Epoch { get; internal set; }
+
+    /// <summary>Completed steps of the present epoch.</summary>
+    public int Batch { get; internal set; }
+
+    /// <summary>Batches of an epoch; null while it is not known.</summary>
+    public int? BatchesPerEpoch { get; internal set; }
+
+    /// <summary>Completed steps since the run began, resumed or not.</summary>
+    public long Step => History.Steps;
+
+    /// <summary>The loss of the last batch, not scaled.</summary>
+    public double Loss { get; internal set; }
+
+    /// <summary>The learning rate of the last step; 0 before the first one.</summary>
+    public double LearningRate { get; internal set; }
+
+    /// <summary>What the optimizer did in the last step; null before the first one.</summary>
+    public StepInfo? LastStep => Optimizer.LastStep;
+
+    /// <summary>The mean loss and metrics over the present epoch so far.</summary>
+    public IEnumerable<KeyValuePair<string, double>> EpochValues => Means.Values();
+
+    /// <summary>What was seen so far.</summary>
+    public History History { get; } = new();
+
+    /// <summary>How the run ended, in <see cref="Callback.OnFitEnd"/>.</summary>
+    public FitOutcome Outcome { get; internal set; }
+
+    internal FitOptions Options { get; }
+
+    internal Means Means { get; }
+
+    internal long Seed
+    {
+        get => History.Seed;
+        set => History.Seed = value;
+    }
+
+    /// <summary>Ends the training after this step or epoch, as if it had been the last one.</summary>
+    /// <param name="reason">Why, for the history.</param>
+    public void Stop(string reason)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(reason);
+        History.StopReason ??= reason;
+    }
+
+    /// <summary>
+    /// Writes the whole run to a file, for <see cref="FitOptions.ResumeFrom"/>: model, optimizer, position, history and the callbacks' states.
+    /// In a callback for steps or epochs, once all callbacks have been told; else at once.
+    /// </summary>
+    /// <param name="path">A file of safetensors. It is replaced as a whole: it is the old or the new one whatever happens.</param>
+    public void Save(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        _saves.Add(path);
+        if (Outcome != FitOutcome.Running)
+            SaveWhatWasAskedFor();
+    }
+
+    /// <summary>
+    /// Puts the optimizer's averages into the model until the result is disposed, as validation does; does nothing where there are none.
+    /// </summary>
+    public IDisposable? UseAverages() => Trainer.UseAverages();
+
+    internal void SaveWhatWasAskedFor()
+    {
+        foreach (string path in _saves.Distinct())
+            RunFile.Save(this, path);
+        _saves.Clear();
+    }
+}

@@ -1,0 +1,27 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Infinorm.Kernels;
+
+/// <summary>Asks for memory before it is needed. What is asked for in vain costs little, whatever the address.</summary>
+static unsafe class Prefetch
+{
+    public const int LineSize = 64;
+
+    // A loop with much arithmetic sees too few loads ahead to keep the memory busy by itself.
+    const int Distance = 2048;
+
+    /// <summary>The lines that a loop which has come to <paramref name="position"/> will need in a while.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Ahead(void* position, nint bytes) => Lines((byte*)position + Distance, bytes);
+
+    /// <summary>Every line of a block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Lines(void* block, nint bytes)
+    {
+        if (!Sse.IsSupported)
+            return;
+        for (nint at = 0; at < bytes; at += LineSize)
+            Sse.Prefetch0((byte*)block + at);
+    }
+}

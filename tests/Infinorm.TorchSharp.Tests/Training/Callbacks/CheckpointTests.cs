@@ -1,0 +1,131 @@
+using static TorchSharp.torch;
+
+namespace Infinorm.Torch.Tests.Training;
+
+[Collection(nameof(Alone))]
+public sealed class CheckpointTests : IDisposable
+{
+    readonly Problem _problem = new();
+    readonly string _folder = Directory.CreateTempSubdirectory().FullName;
+
+    string Last => Path.Combine(_folder, "last.safetensors");
+
+    string Best => Path.Combine(_folder, "best.safetensors");
+
+    [Fact]
+    public void KeepsTheBestEpochInAFileOfItsOwn()
+    {
+        (TensorBatches training, TensorBatches validation) = _problem.Data.Split(0.31);
+        using var wild = new Problem(optimizer: () => new Adamax(0.5));
+        History history = wild.Trainer.Fit(training, 12, new() { Seed = 3, ValidationData = validation, Callbacks = [new Checkpoint(Last, Best)] });
+        IReadOnlyList<double> losses = history["val_loss"];
+        Assert.NotEqual(losses.Min(), losses[^1]);
+
+        using var loaded = new Problem(optimizer: () => new Adamax(0.5));
+        loaded.Trainer.Restore(Best);
+        Assert.Equal(losses.Min(), loaded.Trainer.Evaluate(validation)["loss"]);
+        loaded.Trainer.Restore(Last);
+        Assert.Equal(losses[^1], loaded.Trainer.Evaluate(validation)["loss"]);
+    }
+
+    [Fact]
+    public void SavesEverySoManySteps()
+    {
+        var steps = new List<long>();
+        long last = 0;
+        var look = new TrainerTests.Recorder(run =>
+        {
+            // A step's file is written when all callbacks were told: this one sees that of the step before.
+            DateTime written = File.GetLastWriteTimeUtc(Last);
+            if (written.Ticks != last)
+                steps.Add(run.Step - 1);
+            last = written.Ticks;
+        });
+        last = File.GetLastWriteTimeUtc(Last).Ticks;
+        _problem.Trainer.Fit(_problem.Data, 1, new() { Callbacks = [new Checkpoint(Last) { EverySteps = 3 }, look] });
+        Assert.Equal([3, 6], steps);
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Checkpoint(Last) { EverySteps = 0 });
+    }
+
+    [Fact]
+    public void ARunGoesOnWithMoreEpochs()
+    {
+        using var whole = new Problem();
+        whole.Trainer.Fit(whole.Data, 5, new() { Seed = 6 });
+        _problem.Trainer.Fit(_problem.Data, 2, new() { Seed = 6, Callbacks = [new Checkpoint(Last)] });
+        using var more = new Problem();
+        History history = more.Trainer.Fit(more.Data, 5, new() { ResumeFrom = Last });
+        Assert.Equal((5, 6), (history.Epochs.Count, history.Seed));
+        Assert.Equal(whole.Weights(), more.Weights());
+    }
+
+    [Fact]
+    public void ARunThatWasStoppedStaysStopped()
+    {
+        FitOptions options = new() { Seed = 1, Callbacks = [new EarlyStopping("accuracy", 1) { MinDelta = 2 }, new Checkpoint(Last)], ResumeFrom = Last };
+        _problem.Trainer.Fit(_problem.Data, 9, options);
+        byte[] weights = _problem.Weights();
+        using var again = new Problem();
+        Assert.Equal(2, again.Trainer.Fit(again.Data, 9, new()
+        {
+            Callbacks = [new EarlyStopping("accuracy", 1) { MinDelta = 2 }],
+            ResumeFrom = Last,
+        }).Epochs.Count);
+        Assert.Equal(weights, again.Weights());
+    }
+
+    [Fact]
+    public void AnotherRunIsRefusedWithEveryDifference()
+    {
+        FitOptions options = new() { Seed = 1, ValidationData = _problem.Data, Callbacks = [new EarlyStopping(), new Checkpoint(Last)] };
+        _problem.Trainer.Fit(_problem.Data, 1, options);
+
+        using var model = nn.Sequential(("norm", nn.BatchNorm1d(4)), ("in", nn.Linear(4, 3)));
+        using TorchOptimizer optimizer = new Adamax(0.1).For(model);
+        var trainer = new Trainer(model, nn.CrossEntropyLoss().forward, optimizer);
+        byte[] before = Problem.WeightsOf(model);
+        var error = Assert.Throws<CheckpointMismatchException>(() => trainer.Fit(_problem.Data, 2, new() { Seed = 2, ResumeFrom = Last }));
+        Assert.Equal(
+            [
+                "seed: 1 in the file, 2 here", "metrics: [accuracy] in the file, [] here",
+                "callback EarlyStopping: it has a state in the file, and is not among the callbacks here",
+                "run/model/norm.running_mean float32[12] in the file, norm.running_mean Float32[4] here",
+                "run/model/norm.running_var float32[12] in the file, norm.running_var Float32[4] here",
+            ],
+            error.Differences.Take(5));
+        Assert.Equal(before, Problem.WeightsOf(model));
+        Assert.Equal(0, optimizer.Optimizer.Iterations);
+
+        // What the optimizer finds is refused by itself.
+        using var other = new Problem(optimizer: () => new Adamax(0.1));
+        Assert.Contains("setting use_ema: true in the file, false here", Assert.Throws<CheckpointMismatchException>(
+            () => other.Trainer.Restore(Last)).Message);
+    }
+
+    [Fact]
+    public void WhatIsNoRunIsRefused()
+    {
+        _problem.Optimizer.Optimizer.Save(Last);
+        Assert.Equal(
+            $"{Last}: it is no training run: its metadata have no \"run\"",
+            Assert.Throws<InvalidFileException>(() => _problem.Trainer.Restore(Last)).Message);
+        File.WriteAllText(Last, "nonsense");
+        Assert.Throws<InvalidFileException>(() => _problem.Trainer.Fit(_problem.Data, 1, new() { ResumeFrom = Last }));
+        Assert.Throws<FileNotFoundException>(() => _problem.Trainer.Restore(Best));
+    }
+
+    [Fact]
+    public void TheOptimizerAloneCanBeLoadedFromARun()
+    {
+        _problem.Trainer.Fit(_problem.Data, 1, new() { Callbacks = [new Checkpoint(Last)] });
+        using var other = new Problem();
+        other.Optimizer.Optimizer.Restore(Last, new LoadOptions { IgnoreExtra = ["run"] });
+        Assert.Equal(9, other.Optimizer.Optimizer.Iterations);
+    }
+
+    public void Dispose()
+    {
+        _problem.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+}

@@ -1,0 +1,89 @@
+using System.Diagnostics;
+
+namespace Infinorm.Torch.Tests.Training;
+
+/// <summary>A training process is killed, without warning, again and again, and each time another goes on from the last checkpoint.</summary>
+[Collection(nameof(Alone))]
+public sealed class KilledRunTests : IDisposable
+{
+    const string FileVariable = "INFINORM_KILLED_RUN";
+    const int Epochs = 6;
+
+    readonly string _folder = Directory.CreateTempSubdirectory().FullName;
+
+    [Fact]
+    public async Task EndsWithTheSameBits()
+    {
+        if (Environment.GetEnvironmentVariable(FileVariable) is { } run)
+        {
+            Train(run); // this is a process to be killed
+            return;
+        }
+
+        using var whole = new Problem();
+        whole.Trainer.Fit(whole.Data, Epochs, new() { Seed = 11, ValidationData = whole.Data, Callbacks = [new EarlyStopping(patience: 50)] });
+
+        string file = Path.Combine(_folder, "run.safetensors");
+        var when = new Random(1);
+        for (int round = 0; round < 4; round++)
+        {
+            DateTime former = File.GetLastWriteTimeUtc(file);
+            using Process process = Start(file);
+            while (File.GetLastWriteTimeUtc(file) == former && !process.HasExited)
+                await Task.Delay(1, TestContext.Current.CancellationToken);
+            await Task.Delay(when.Next(100), TestContext.Current.CancellationToken);
+            Assert.False(process.HasExited, "The run ended before it was killed.");
+            process.Kill();
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        using Process last = Start(file);
+        await last.WaitForExitAsync(TestContext.Current.CancellationToken);
+        string[] ends = await File.ReadAllLinesAsync(End(file), TestContext.Current.CancellationToken);
+        Assert.True(long.Parse(ends[0]) >= 8, "The last process did not go on from the checkpoint of those before.");
+        Assert.Equal(Convert.ToHexString(whole.Weights()), ends[1]);
+    }
+
+    static void Train(string file)
+    {
+        using var problem = new Problem();
+        var slow = new Slow();
+        problem.Trainer.Fit(problem.Data, Epochs, new()
+        {
+            Seed = 11,
+            ValidationData = problem.Data,
+            Callbacks = [new EarlyStopping(patience: 50), new Checkpoint(file) { EverySteps = 2 }, slow],
+            ResumeFrom = file,
+        });
+        File.WriteAllLines(End(file), [$"{slow.Begun}", Convert.ToHexString(problem.Weights())]);
+    }
+
+    static string End(string file) => file + ".end";
+
+    static Process Start(string file)
+    {
+        string method = $"{typeof(KilledRunTests).FullName}.{nameof(EndsWithTheSameBits)}";
+        var start = new ProcessStartInfo(Path.ChangeExtension(typeof(KilledRunTests).Assembly.Location, OperatingSystem.IsWindows() ? ".exe" : null))
+        {
+            ArgumentList = { "-method", method },
+            RedirectStandardOutput = true,
+            Environment = { [FileVariable] = file },
+        };
+        Process process = Process.Start(start)!;
+        process.OutputDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        return process;
+    }
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    // So slow that it can be killed in the midst.
+    sealed class Slow : Callback
+    {
+        public long Begun { get; private set; }
+
+        public override void OnFitBegin(TrainingRun run) => Begun = run.Step;
+
+        public override void OnBatchEnd(TrainingRun run) => Thread.Sleep(10);
+    }
+}

@@ -1,0 +1,61 @@
+using static TorchSharp.torch;
+
+namespace Infinorm.Torch.Tests.Training;
+
+/// <summary>Runs while no other test does: torch has one generator for the whole process, and memory is counted for all of it.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;
+
+/// <summary>
+/// Something small to learn, with everything that makes a run hard to resume: dropout, batch normalisation, averages, clipping, a schedule.
+/// </summary>
+sealed class Problem : IDisposable
+{
+    readonly Tensor _inputs, _targets;
+
+    // For tensors as small as these, threads that wait for each other cost more than they do.
+    static Problem() => set_num_threads(1);
+
+    /// <param name="examples">How many examples.</param>
+    /// <param name="optimizer">Makes the optimizer.</param>
+    public Problem(int examples = 70, Func<Optimizer>? optimizer = null)
+    {
+        using Generator _ = random.manual_seed(5);
+        _inputs = rand(examples, 4);
+        _targets = (_inputs.sum(1) * 0.75f).to_type(ScalarType.Int64);
+        Model = nn.Sequential(
+            ("in", nn.Linear(4, 12)), ("norm", nn.BatchNorm1d(12)), ("relu", nn.ReLU()), ("drop", nn.Dropout(0.3)), ("out", nn.Linear(12, 3)));
+        Optimizer = (optimizer ?? Default)().For(Model);
+        Data = new TensorBatches(_inputs, _targets, batchSize: 8);
+        Trainer = new Trainer(Model, nn.CrossEntropyLoss().forward, Optimizer) { Metrics = [Metric.Accuracy] };
+    }
+
+    public nn.Module<Tensor, Tensor> Model { get; }
+
+    public TorchOptimizer Optimizer { get; }
+
+    public Trainer Trainer { get; }
+
+    public TensorBatches Data { get; }
+
+    public static Optimizer Default() => new Adamax(new CosineDecay(0.02, decaySteps: 60))
+    {
+        GlobalClipNorm = 1,
+        WeightDecay = 0.01,
+        UseEma = true,
+        EmaMomentum = 0.9,
+    };
+
+    /// <summary>All parameters and buffers, bit for bit.</summary>
+    public byte[] Weights() => WeightsOf(Model);
+
+    public static byte[] WeightsOf(nn.Module model) => [.. model.state_dict().Values.SelectMany(tensor => tensor.detach().bytes.ToArray())];
+
+    public void Dispose()
+    {
+        Optimizer.Dispose();
+        Model.Dispose();
+        _inputs.Dispose();
+        _targets.Dispose();
+    }
+}

@@ -1,0 +1,64 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Infinorm.Torch.Tests.Training;
+
+/// <summary>No epoch leaves a tensor behind.</summary>
+[Collection(nameof(Alone))]
+public sealed class TrainerMemoryTests
+{
+    [Fact]
+    public void StaysLevelFromEpochToEpoch()
+    {
+        using var problem = new Problem();
+        Assert.Single(Live(problem, problem.Data, problem.Data).Skip(1).Distinct());
+    }
+
+    [Fact]
+    public void StaysLevelWithAnIteratorThatDisposesNothing()
+    {
+        using var problem = new Problem();
+        IEnumerable<(Tensor, Tensor)> batches = Enumerable.Range(0, 6).Select(_ => (rand(8, 4), randint(0, 3, 8)));
+        Assert.Single(Live(problem, batches, batches).Skip(1).Distinct());
+    }
+
+    [Fact]
+    public void StaysLevelWithADataLoader()
+    {
+        using var problem = new Problem();
+        using var dataset = utils.data.TensorDataset(rand(20, 4), randint(0, 3, 20));
+        using var loader = utils.data.DataLoader(dataset, 8, shuffle: true, seed: 1);
+        Assert.Equal(3, loader.Pairs().Count);
+        Assert.Single(Live(problem, loader.Pairs(), loader.Pairs()).Skip(1).Distinct());
+    }
+
+    [Fact]
+    public void LeavesAloneWhatABatchDidNotMake()
+    {
+        using var problem = new Problem();
+        (Tensor Input, Tensor Target)[] list = [(rand(8, 4), randint(0, 3, 8))];
+        problem.Trainer.Fit(list, epochs: 2, new() { ValidationData = list });
+        problem.Trainer.Fit(Slices(), epochs: 2);
+        Assert.False(list[0].Input.IsInvalid || list[0].Target.IsInvalid);
+
+        // What an iterator makes before its first batch is its own for as long as it wants it.
+        static IEnumerable<(Tensor, Tensor)> Slices()
+        {
+            using Tensor inputs = rand(16, 4), targets = randint(0, 3, 16);
+            for (int i = 0; i < 16; i += 8)
+                yield return (inputs.narrow(0, i, 8), targets.narrow(0, i, 8));
+        }
+    }
+
+    // Tensors alive on this thread at the end of each epoch.
+    static List<long> Live(Problem problem, IEnumerable<(Tensor, Tensor)> data, IEnumerable<(Tensor, Tensor)> validation)
+    {
+        var live = new List<long>();
+        problem.Trainer.Fit(data, epochs: 6, new()
+        {
+            ValidationData = validation,
+            Callbacks = [new StopOnNaN(), new EarlyStopping(patience: 99), new TrainerTests.AtEpochEnd(_ => live.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount))],
+        });
+        return live;
+    }
+}
