@@ -53,6 +53,16 @@ sealed record Command(int ExitCode, string Output, string Error)
         SafetensorsWriter.Write(stream, metadata, tensors.Select(tensor => SafetensorsTensor.Of(tensor.Name, tensor.Array)));
     }
 
+    /// <summary>Writes a golden archive, each array changed, with another class as its optimizer's.</summary>
+    public static void WriteArchive(string path, Func<string, NdArray, NdArray>? change = null, string optimizerClass = "Adamax")
+    {
+        KerasArchive golden = KerasArchive.Open(Golden("dense_float_lr.keras"));
+        golden.ModelConfig!["compile_config"]!["optimizer"]!["class_name"] = optimizerClass;
+        KerasArchive.Create(
+            golden.Locations.Select(at => KeyValuePair.Create(at, change is null ? golden.Read(at) : change(at, golden.Read(at)))),
+            golden.GroupNames, golden.ModelConfig, golden.Metadata).Save(path);
+    }
+
     /// <summary>Asserts that two archives have the same arrays, bit for bit, and the same names, config and metadata.</summary>
     public static void AssertSame(KerasArchive expected, KerasArchive actual)
     {
