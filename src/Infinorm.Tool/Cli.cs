@@ -82,7 +82,8 @@ static class Cli
             TextWriter output = parsed.InvocationConfiguration.Output;
             Command command = parsed.CommandResult.Command;
             output.WriteLine("Examples:");
-            foreach (string example in command is Subcommand { Examples: var own } ? own : command.Subcommands.OfType<Subcommand>().Select(c => c.Examples[0]))
+            IEnumerable<Subcommand> all = command.Subcommands.OfType<Subcommand>();
+            foreach (string example in command is Subcommand { Examples: var own } ? own : all.Select(subcommand => subcommand.Examples[0]))
                 output.WriteLine($"  {example}");
             output.WriteLine();
             output.Write(ExitCodes);

@@ -10,7 +10,10 @@ static class ConvertCommand
     public static Subcommand Create(Session session)
     {
         var input = new Argument<string>("IN") { Description = "A .safetensors, .keras or .weights.h5 file." };
-        var output = new Argument<string>("OUT") { Description = "The file to write, by its end .safetensors, .keras or .weights.h5. One that is there is replaced." };
+        var output = new Argument<string>("OUT")
+        {
+            Description = "The file to write, by its end .safetensors, .keras or .weights.h5. One that is there is replaced.",
+        };
         var template = new Option<string?>("--template")
         {
             Description = "A .keras archive of the same model, for an IN that lacks it: a checkpoint saved by Infinorm, or a weights file.",
@@ -18,7 +21,8 @@ static class ConvertCommand
         };
         var strict = new Option<bool>("--strict") { Description = "Write nothing if something cannot be carried over." };
         var command = new Subcommand(
-            "convert", "Converts a Keras archive to safetensors and back, with the optimizer's state. Says first what cannot be carried over.",
+            "convert",
+            "Converts a Keras archive to safetensors and back, with the optimizer's state. Says first what cannot be carried over.",
             "infinorm convert model.keras model.safetensors", "infinorm convert model.safetensors model.keras",
             "infinorm convert checkpoint.safetensors model.keras --template original.keras") { input, output, template, strict };
         command.SetAction(parsed =>

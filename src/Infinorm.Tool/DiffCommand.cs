@@ -16,7 +16,8 @@ static class DiffCommand
         var second = new Argument<string>("B") { Description = "Another, of the same or another format." };
         var command = new Subcommand(
             "diff", "Shows which settings and tensors differ, and by how much; nothing if none does. Names of optimizers do not count.",
-            "infinorm diff before.safetensors after.safetensors", "infinorm diff model.keras converted.safetensors && echo same") { first, second };
+            "infinorm diff before.safetensors after.safetensors",
+            "infinorm diff model.keras converted.safetensors && echo same") { first, second };
         command.SetAction(parsed =>
         {
             var (a, b) = Open(parsed.GetRequiredValue(first), parsed.GetRequiredValue(second), session);
@@ -88,7 +89,8 @@ static class DiffCommand
         table.Add(
             one.Name, one.DType == two.DType ? "values" : $"type: {one.DType.KerasName()}, {two.DType.KerasName()}",
             string.Create(CultureInfo.InvariantCulture, $"{difference.Count}/{one.Length}"), Values.Format(difference.MaxAbs),
-            difference.MaxUlp?.ToString(CultureInfo.InvariantCulture) ?? Nothing, difference.At < 0 ? Nothing : Index(difference.At, one.Shape));
+            difference.MaxUlp?.ToString(CultureInfo.InvariantCulture) ?? Nothing,
+            difference.At < 0 ? Nothing : Index(difference.At, one.Shape));
     }
 
     // "[3, 0]", the element's place along each axis.

@@ -92,7 +92,8 @@ static class InspectCommand
 
         static JsonArray Texts(IEnumerable<string> texts) => new([.. texts.Select(text => JsonValue.Create(text))]);
 
-        static JsonNode? Number(string text) => double.IsFinite(double.Parse(text, CultureInfo.InvariantCulture)) ? JsonNode.Parse(text) : text;
+        static JsonNode? Number(string text) =>
+            double.IsFinite(double.Parse(text, CultureInfo.InvariantCulture)) ? JsonNode.Parse(text) : text;
 
         static JsonNode? Finite(double? value) => value is { } number && double.IsFinite(number) ? number : null;
     }

@@ -26,7 +26,10 @@ static class ScheduleCommand
         var command = new Subcommand(
             "schedule", "Draws a learning-rate schedule.",
             "infinorm schedule model.keras", "infinorm schedule checkpoint.safetensors --steps 10000 --svg rate.svg",
-            """infinorm schedule '{"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.001, "decay_steps": 1000}}'""") { config, steps, svg };
+            """infinorm schedule '{"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.001, "decay_steps": 1000}}'""")
+        {
+            config, steps, svg,
+        };
         command.SetAction(parsed =>
         {
             ScheduleSource source = ScheduleSource.Read(parsed.GetRequiredValue(config), session);
@@ -43,7 +46,8 @@ static class ScheduleCommand
     static long? ParseSteps(ArgumentResult argument)
     {
         string text = argument.Tokens[0].Value;
-        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long steps) && steps is >= 1 and <= ScheduleSource.MaxSteps)
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long steps)
+            && steps is >= 1 and <= ScheduleSource.MaxSteps)
             return steps;
         argument.AddError(string.Create(CultureInfo.InvariantCulture, $"--steps: from 1 to {ScheduleSource.MaxSteps}, found {text}"));
         return null;

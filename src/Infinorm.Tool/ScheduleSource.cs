@@ -45,7 +45,7 @@ sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSte
 
         using FileStream stream = File.OpenRead(config);
         if (stream.Length > MaxJsonLength)
-            throw new InvalidFileException(config, $"as a JSON file it is too long: {stream.Length} bytes, at most {MaxJsonLength} are supported");
+            throw new InvalidFileException(config, $"a JSON file of {stream.Length} bytes; at most {MaxJsonLength} are supported");
         var text = new byte[stream.Length];
         stream.ReadExactly(text);
         return JsonText.Parse(config, "the text", text);

@@ -57,7 +57,11 @@ static class Settings
         if (file.FloatX is { } floatX)
             settings.Add(FloatX, floatX.KerasName());
         if (file.WeightDecayExclusions is { } paths)
-            settings.Add(Exclusions, PythonJson.Write(new JsonArray([.. paths.Order(StringComparer.Ordinal).Select(path => JsonValue.Create(path))])));
+        {
+            IEnumerable<JsonNode> ordered = paths.Order(StringComparer.Ordinal).Select(path => JsonValue.Create(path));
+            settings.Add(Exclusions, PythonJson.Write(new JsonArray([.. ordered])));
+        }
+
         return settings;
     }
 

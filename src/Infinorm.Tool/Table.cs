@@ -3,7 +3,9 @@ using Spectre.Console;
 namespace Infinorm.Tool;
 
 /// <summary>Rows of text: laid out for a person on a terminal, one line each with tabs between the columns for a program.</summary>
-/// <param name="columns">Their heads. One that begins with ">" is aligned to the right, one that begins with "~" may be broken into lines.</param>
+/// <param name="columns">
+/// Their heads. One that begins with ">" is aligned to the right, one that begins with "~" may be broken into lines.
+/// </param>
 sealed class Table(params string[] columns)
 {
     const char Right = '>', Long = '~';

@@ -23,6 +23,8 @@ sealed record Curve(string Name, long[] Steps, double[] Rates)
     /// <summary>Where point i lies from left (0) to right (1).</summary>
     public double X(int i) => (double)Steps[i] / Steps[^1];
 
-    /// <summary>Where point i lies from the smallest rate (0) to the largest (1); a constant in the middle. NaN if it is not to be drawn.</summary>
+    /// <summary>
+    /// Where point i lies from the smallest rate (0) to the largest (1); a constant in the middle. NaN if it is not to be drawn.
+    /// </summary>
     public double Y(int i) => !double.IsFinite(Rates[i]) ? double.NaN : Max > Min ? (Rates[i] - Min) / (Max - Min) : 0.5;
 }

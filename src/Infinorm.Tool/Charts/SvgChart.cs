@@ -15,20 +15,22 @@ static class SvgChart
     public static void Write(Stream stream, Curve curve)
     {
         var picture = new XElement(
-            Svg + "svg", new XAttribute("width", Width), new XAttribute("height", Height), new XAttribute("viewBox", $"0 0 {Width} {Height}"),
+            Svg + "svg",
+            new XAttribute("width", Width), new XAttribute("height", Height), new XAttribute("viewBox", $"0 0 {Width} {Height}"),
             new XAttribute("font-family", "sans-serif"), new XAttribute("font-size", 13),
             new XElement(Svg + "rect", new XAttribute("width", "100%"), new XAttribute("height", "100%"), new XAttribute("fill", "white")),
             Text(Left, Top - 15, "start", $"{curve.Name}: learning rate by step"));
         for (int tick = 0; tick < Ticks; tick++)
         {
             double part = tick / (Ticks - 1.0);
-            picture.Add(Line(X(part), Top, X(part), Height - Bottom), Text(X(part), Height - Bottom + 20, "middle", Label(curve.Steps[^1] * part)));
+            picture.Add(Line(X(part), Top, X(part), Height - Bottom));
+            picture.Add(Text(X(part), Height - Bottom + 20, "middle", Label(curve.Steps[^1] * part)));
             if (curve.Max > curve.Min)
-                picture.Add(Line(Left, Y(part), Width - Right, Y(part)), Text(Left - 8, Y(part) + 4, "end", Label(curve.Min + ((curve.Max - curve.Min) * part))));
+                AddRate(part, curve.Min + ((curve.Max - curve.Min) * part));
         }
 
         if (curve.Max == curve.Min)
-            picture.Add(Line(Left, Y(0.5), Width - Right, Y(0.5)), Text(Left - 8, Y(0.5) + 4, "end", Label(curve.Max)));
+            AddRate(0.5, curve.Max);
         foreach (string points in Pieces(curve))
         {
             picture.Add(new XElement(
@@ -36,8 +38,12 @@ static class SvgChart
                 new XAttribute("stroke-width", 2)));
         }
 
-        using var writer = XmlWriter.Create(stream, new XmlWriterSettings { Encoding = new UTF8Encoding(false), Indent = true, OmitXmlDeclaration = true });
+        var settings = new XmlWriterSettings { Encoding = new UTF8Encoding(false), Indent = true, OmitXmlDeclaration = true };
+        using var writer = XmlWriter.Create(stream, settings);
         picture.Save(writer);
+
+        void AddRate(double part, double rate) =>
+            picture.Add(Line(Left, Y(part), Width - Right, Y(part)), Text(Left - 8, Y(part) + 4, "end", Label(rate)));
     }
 
     // What is not finite parts the curve.
@@ -61,7 +67,8 @@ static class SvgChart
     static double Y(double part) => Height - Bottom - (part * (Height - Top - Bottom));
 
     static XElement Line(double x1, double y1, double x2, double y2) => new(
-        Svg + "line", new XAttribute("x1", Place(x1)), new XAttribute("y1", Place(y1)), new XAttribute("x2", Place(x2)), new XAttribute("y2", Place(y2)),
+        Svg + "line",
+        new XAttribute("x1", Place(x1)), new XAttribute("y1", Place(y1)), new XAttribute("x2", Place(x2)), new XAttribute("y2", Place(y2)),
         new XAttribute("stroke", "#ddd"));
 
     static XElement Text(double x, double y, string anchor, string text) => new(

@@ -45,7 +45,9 @@ static class TerminalChart
                 continue;
             }
 
-            var dot = (X: (int)Math.Round(curve.X(i) * ((width * DotsAcross) - 1)), Y: (int)Math.Round((1 - curve.Y(i)) * ((Height * DotsDown) - 1)));
+            var dot = (
+                X: (int)Math.Round(curve.X(i) * ((width * DotsAcross) - 1)),
+                Y: (int)Math.Round((1 - curve.Y(i)) * ((Height * DotsDown) - 1)));
             Connect(cells, former ?? dot, dot);
             former = dot;
         }

@@ -87,7 +87,10 @@ static class ToKeras
     static void RequireConfig(KerasArchive archive, string path, FileKind kind)
     {
         if (kind == FileKind.Archive && archive.ModelConfig is null)
-            throw new CommandException($"{path}: it has no model's config, which a .keras archive needs; give --template, or write a .weights.h5 file");
+        {
+            throw new CommandException(
+                $"{path}: it has no model's config, which a .keras archive needs; give --template, or write a .weights.h5 file");
+        }
     }
 
     static string[] UnusedTemplate(Template template) =>

@@ -11,7 +11,8 @@ static class ToSafetensors
     public static Conversion From(KerasState state)
     {
         KerasArchive archive = state.Archive;
-        Dictionary<string, DType> types = TypesInCheckpoint(state), stored = state.Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.DType);
+        Dictionary<string, DType> types = TypesInCheckpoint(state);
+        Dictionary<string, DType> stored = state.Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.DType);
         var tensors = new List<SafetensorsTensor>();
         var originals = new Dictionary<string, string>();
         foreach (TensorInfo tensor in state.Tensors)
@@ -30,7 +31,10 @@ static class ToSafetensors
         var origin = new KerasOrigin(archive.ModelConfig, archive.Metadata, archive.GroupNames, arrays);
         KeyValuePair<string, string>[] metadata = [.. CheckpointMetadata(state), new(KerasOrigin.Key, origin.ToJson())];
         return new(
-            [.. archive.Others, .. archive.OtherAttributes.Select(name => $"the attribute {name}"), .. archive.OtherEntries.Select(name => $"the file {name}")],
+            [
+                .. archive.Others, .. archive.OtherAttributes.Select(name => $"the attribute {name}"),
+                .. archive.OtherEntries.Select(name => $"the file {name}"),
+            ],
             Notes(state), stream => Write(stream, metadata, tensors));
     }
 

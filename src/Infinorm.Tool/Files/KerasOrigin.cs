@@ -20,7 +20,8 @@ sealed record KerasOrigin(
     /// <summary>The key of the file's metadata.</summary>
     public const string Key = "keras_archive";
 
-    const string ConfigKey = "config", MetadataKey = "metadata", GroupsKey = "groups", ArraysKey = "arrays", TensorKey = "tensor", DTypeKey = "dtype";
+    const string ConfigKey = "config", MetadataKey = "metadata", GroupsKey = "groups";
+    const string ArraysKey = "arrays", TensorKey = "tensor", DTypeKey = "dtype";
 
     // HDF5 has attributes of less than 64 KB.
     const int MaxNameLength = 60_000;
@@ -43,12 +44,12 @@ sealed record KerasOrigin(
             string name = Text(array[TensorKey], location), type = Text(array[DTypeKey], location);
             if (!file.Tensors.ContainsKey(name))
                 throw file.Invalid($"{Key}: {location} is the tensor {name}, which is not in the file");
-            return Enum.GetValues<DType>().Where(dtype => dtype.KerasName() == type).Select(dtype => (DType?)dtype).FirstOrDefault() is { } found
-                ? (name, found)
-                : throw file.Invalid($"{Key}: {location} is of the type {type}, which is not known");
+            DType? dtype = Enum.GetValues<DType>().Select(dtype => (DType?)dtype).FirstOrDefault(dtype => dtype!.Value.KerasName() == type);
+            return (name, dtype ?? throw file.Invalid($"{Key}: {location} is of the type {type}, which is not known"));
         }
 
-        JsonObject Object(JsonObject parent, string key) => parent[key] as JsonObject ?? throw file.Invalid($"{Key}: {key} is not an object");
+        JsonObject Object(JsonObject parent, string key) =>
+            parent[key] as JsonObject ?? throw file.Invalid($"{Key}: {key} is not an object");
 
         string Text(JsonNode? node, string of) => JsonText.Text(node) ?? throw file.Invalid($"{Key}: {of} has no text where it should");
     }

@@ -41,7 +41,7 @@ sealed class KerasState : StateFile
     public override IReadOnlyCollection<string>? WeightDecayExclusions => null;
 
     public override IReadOnlyDictionary<string, string> About =>
-        (Archive.Metadata ?? []).ToDictionary(pair => pair.Key, pair => pair.Value is JsonValue value ? value.ToString() : PythonJson.Write(pair.Value));
+        (Archive.Metadata ?? []).ToDictionary(pair => pair.Key, pair => JsonText.Text(pair.Value) ?? PythonJson.Write(pair.Value));
 
     public override IReadOnlyList<string> Notes =>
     [

@@ -43,7 +43,8 @@ abstract class StateFile(string path, Session session) : IDisposable
     /// <param name="model">The model if it is a weights file, see <see cref="KerasArchive.Open(string, JsonObject?)"/>.</param>
     public static StateFile Open(string path, Session session, JsonObject? model = null)
     {
-        var stream = new WatchedStream(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0), session);
+        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+        var stream = new WatchedStream(file, session);
         try
         {
             if (!stream.CanSeek)
@@ -86,7 +87,9 @@ abstract class StateFile(string path, Session session) : IDisposable
         Span<byte> start = stackalloc byte[Hdf5Reader.Signature.Length];
         start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         stream.Position = 0;
-        return start.SequenceEqual(Hdf5Reader.Signature) ? FileStart.Hdf5 : start.StartsWith("PK\x03\x04"u8) ? FileStart.Zip : FileStart.Other;
+        if (start.SequenceEqual(Hdf5Reader.Signature))
+            return FileStart.Hdf5;
+        return start.StartsWith("PK\x03\x04"u8) ? FileStart.Zip : FileStart.Other;
     }
 
     enum FileStart
