@@ -26,14 +26,18 @@ sealed class TensorVariable : Variable
         }
     }
 
-    internal override bool IsInMemory => false;
-
-    internal override Span<byte> Piece(long start) => throw NotMemory();
+    internal override void VisitBytes(Action<Span<byte>> visit, bool writes)
+    {
+        using torch.Tensor onCpu = writes ? torch.empty(Tensor.shape, Tensor.dtype) : OnCpu();
+        visit(onCpu.bytes);
+        if (writes)
+            Set(onCpu);
+    }
 
     internal override Variable Copy()
     {
         using torch.Tensor detached = Tensor.detach();
-        return new TensorVariable(Path, detached.clone());
+        return new TensorVariable(Path, detached.clone().DetachFromDisposeScope());
     }
 
     internal override MemorySpot Spot => throw NotMemory();
@@ -42,18 +46,19 @@ sealed class TensorVariable : Variable
 
     internal override Variable With(NdArray value) => throw NotMemory();
 
-    internal override void CopyFrom(Variable source)
-    {
-        using var noGrad = torch.no_grad();
-        Tensor.copy_(((TensorVariable)source).Tensor);
-    }
+    internal override void CopyFrom(Variable source) => Set(((TensorVariable)source).Tensor);
 
     private protected override void Write(NdArray value)
     {
         using torch.Tensor onCpu = torch.empty(Tensor.shape, Tensor.dtype);
         value.Bytes.CopyTo(onCpu.bytes);
+        Set(onCpu);
+    }
+
+    void Set(torch.Tensor values)
+    {
         using var noGrad = torch.no_grad();
-        Tensor.copy_(onCpu);
+        Tensor.copy_(values);
     }
 
     torch.Tensor OnCpu()

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Infinorm.Kernels;
 using Infinorm.Pipeline;
 
 namespace Infinorm;
@@ -134,6 +135,7 @@ public abstract unsafe partial class Optimizer
             target.Variable = _trainable[i];
             target.Spot = _trainable[i].Spot;
             target.Decays = decays[i];
+            target.RandomStream = StochasticRounding.StreamOf(_trainable[i].Path);
             target.Group = _groupOf.Length == 0 ? 0 : _groupOf[i];
             target.OverwrittenByGradient = _trainable[i].OverwriteWithGradient;
             stride += PaddedSize(in target);

@@ -27,8 +27,8 @@ public abstract unsafe partial class Optimizer
     /// each other. The default is false: to nearest. Keras has no such setting.
     /// </summary>
     /// <remarks>
-    /// The random bits depend on <see cref="RoundingSeed"/>, the stored iteration, the variable's place among the built ones and the
-    /// element alone: neither on threads nor on vector widths, and a run that is loaded goes on with the same ones.
+    /// The random bits depend on <see cref="RoundingSeed"/>, the stored iteration, the variable's path and the element alone: neither
+    /// on threads, vector widths nor the order of the variables, and a run that is loaded goes on with the same ones.
     /// </remarks>
     public bool UseStochasticRounding
     {

@@ -27,6 +27,26 @@ sealed class Mutator(int seed)
     /// <summary>True once in so many times.</summary>
     public bool Once(int times) => _random.Next(times) == 0;
 
+    /// <summary>The input with one to four of its binary numbers replaced: by one from elsewhere in it, or one that is likely to hurt.</summary>
+    public byte[] MutateNumbers(byte[] input)
+    {
+        byte[] bytes = [.. input];
+        for (int left = 1 + _random.Next(4); left > 0; left--)
+        {
+            int size = 1 << _random.Next(4);
+            Span<byte> place = bytes.AsSpan(_random.Next((bytes.Length / size) + 1) * size);
+            ReadOnlySpan<byte> number = _random.Next(4) switch
+            {
+                0 => BitConverter.GetBytes(1L << _random.Next(64)),
+                1 => BitConverter.GetBytes((long)_random.Next(bytes.Length)),
+                _ => bytes.AsSpan(_random.Next((bytes.Length / 8) + 1) * 8),
+            };
+            number[..Math.Min(size, Math.Min(place.Length, number.Length))].CopyTo(place);
+        }
+
+        return bytes;
+    }
+
     /// <summary>The input with one to eight damages.</summary>
     public byte[] Mutate(byte[] input)
     {

@@ -11,6 +11,8 @@ FuzzTarget[] targets =
 [
     new SafetensorsTarget(),
     new ConfigTarget(),
+    new KerasTarget(isArchive: false),
+    new KerasTarget(isArchive: true),
 ];
 
 TimeSpan longest = TimeSpan.FromSeconds(2); // of processor time for one input, which other processes do not lengthen

@@ -274,7 +274,7 @@ public class OptimizerNarrowTests
                 var expected = new BFloat16[averages.Length];
                 fixed (float* source = averages)
                 fixed (BFloat16* target = expected)
-                    new StochasticRounding(seed, call).Round(source, (ushort*)target, DType.BFloat16, i, 0, averages.Length);
+                    new StochasticRounding(seed, call).Round(source, (ushort*)target, DType.BFloat16, StochasticRounding.StreamOf(variables[i].Path), 0, averages.Length);
                 Assert.Equal(expected, variables[i].Span);
             }
         }

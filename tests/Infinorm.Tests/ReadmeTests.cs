@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Infinorm.Tests;
 
-/// <summary>The README's C# is the code of this file, so it compiles and runs.</summary>
+/// <summary>The examples in the docs are code of tests, this one among them, so they compile and run.</summary>
 public partial class ReadmeTests
 {
     [Fact]
@@ -34,33 +34,50 @@ public partial class ReadmeTests
         Assert.All(kernel, weight => Assert.True(weight < 0));
     }
 
-    [Fact]
-    public void ItsExampleIsThisCode()
+    /// <summary>Every C# block of the README, and the first of each page, stands between "// snippet" and "// end" in a test.</summary>
+    [Theory]
+    [InlineData("README.md", 4)]
+    [InlineData("docs/torchsharp.md", 1)]
+    [InlineData("docs/training.md", 1)]
+    public void ItsExamplesAreCodeOfTests(string page, int least)
     {
-        string root = FindRoot();
-        string readme = Block().Match(File.ReadAllText(Path.Combine(root, "README.md"))).Groups[1].Value;
-        string code = File.ReadAllText(Path.Combine(root, "tests", "Infinorm.Tests", "ReadmeTests.cs"));
-        string[] lines = Snippet().Match(code).Groups[1].Value.Split('\n');
-        Assert.Equal(string.Join('\n', lines.Select(line => line.Length == 0 ? line : line[8..])), readme);
+        string[] blocks = [.. Block().Matches(File.ReadAllText(Path.Combine(Root, page))).Select(match => match.Groups[1].Value)];
+        string[] examples = page == "README.md" ? blocks : blocks[..1];
+        Assert.InRange(examples.Length, least, int.MaxValue);
+        HashSet<string> snippets = [.. TestFiles().SelectMany(code => Snippet().Matches(code)).Select(Dedented)];
+        Assert.All(examples, example => Assert.Contains(example, snippets));
+
+        static string Dedented(Match snippet) => snippet.Groups[2].Value.Replace("\n" + snippet.Groups[1].Value, "\n")[snippet.Groups[1].Length..];
     }
 
     [Fact]
     public void EveryTestThatTheParityTableNamesExists()
     {
-        string table = File.ReadAllText(Path.Combine(FindRoot(), "docs", "keras-parity.md"));
+        string table = File.ReadAllText(Path.Combine(Root, "docs", "keras-parity.md"));
         string[] named = [.. TestName().Matches(table).Select(match => match.Groups[1].Value).Distinct()];
-        var existing = typeof(ReadmeTests).Assembly.GetTypes()
-            .SelectMany(type => type.GetMethods().Select(method => $"{type.Name}.{method.Name}"))
-            .ToHashSet();
+        HashSet<string> existing = [.. TestFiles().SelectMany(TestsOf)];
         Assert.NotEmpty(named);
         Assert.All(named, name => Assert.Contains(name, existing));
+
+        static IEnumerable<string> TestsOf(string code)
+        {
+            string type = TypeName().Match(code).Groups[1].Value;
+            return MethodName().Matches(code).Select(match => $"{type}.{match.Groups[1].Value}");
+        }
     }
+
+    static IEnumerable<string> TestFiles() => Directory
+        .EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories)
+        .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+        .Select(File.ReadAllText);
 
     static void Backward(float[] kernel, float[] bias, float[] kernelGradient, float[] biasGradient)
     {
         Array.Fill(kernelGradient, kernel[0] + 1);
         Array.Fill(biasGradient, bias[0] + 1);
     }
+
+    static string Root { get; } = FindRoot();
 
     static string FindRoot()
     {
@@ -73,9 +90,15 @@ public partial class ReadmeTests
     [GeneratedRegex(@"```csharp\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex Block();
 
-    [GeneratedRegex(@"        // snippet\n(.*?)        // end\n", RegexOptions.Singleline)]
+    [GeneratedRegex(@"^( +)// snippet\n(.*?)^\1// end\n", RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex Snippet();
 
     [GeneratedRegex(@"`([A-Z][A-Za-z0-9]+\.[A-Z][A-Za-z0-9]+)`(?=[,| ])")]
     private static partial Regex TestName();
+
+    [GeneratedRegex(@"^(?:public |static |sealed |partial |unsafe )*class ([A-Za-z0-9]+)", RegexOptions.Multiline)]
+    private static partial Regex TypeName();
+
+    [GeneratedRegex(@"^    public (?:static |async |unsafe )*(?:void|Task) ([A-Za-z0-9]+)\(", RegexOptions.Multiline)]
+    private static partial Regex MethodName();
 }

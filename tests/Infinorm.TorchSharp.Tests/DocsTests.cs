@@ -1,11 +1,10 @@
-using System.Text.RegularExpressions;
 using static TorchSharp.torch;
 using static TorchSharp.torch.optim;
 
 namespace Infinorm.Torch.Tests;
 
-/// <summary>The C# of docs/torchsharp.md is the code of this file, so it compiles and runs.</summary>
-public partial class DocsTests
+/// <summary>The C# of docs/torchsharp.md and of the README is the code of this file.</summary>
+public sealed class DocsTests
 {
     [Fact]
     public void TheirExampleTrains()
@@ -38,31 +37,4 @@ public partial class DocsTests
         Assert.Equal(30, optimizer.Optimizer.Iterations);
         Assert.Equal(0.00125, optimizer.ParamGroups.Single().LearningRate, 1e-8);
     }
-
-    [Fact]
-    public void TheirExampleIsThisCode() => AssertIsExample("torchsharp.md", "DocsTests.cs");
-
-    /// <summary>The first C# on a page is what stands between "// snippet" and "// end" in a test file.</summary>
-    internal static void AssertIsExample(string page, params string[] testFile)
-    {
-        string root = FindRoot();
-        string docs = Block().Match(File.ReadAllText(Path.Combine(root, "docs", page))).Groups[1].Value;
-        string code = File.ReadAllText(Path.Combine([root, "tests", "Infinorm.TorchSharp.Tests", .. testFile]));
-        string[] lines = Snippet().Match(code).Groups[1].Value.Split('\n');
-        Assert.Equal(string.Join('\n', lines.Select(line => line.Length == 0 ? line : line[8..])), docs);
-    }
-
-    static string FindRoot()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Infinorm.slnx")))
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The tests do not run inside the repository.");
-        return folder;
-    }
-
-    [GeneratedRegex(@"```csharp\n(.*?)```", RegexOptions.Singleline)]
-    private static partial Regex Block();
-
-    [GeneratedRegex(@"        // snippet\n(.*?)        // end\n", RegexOptions.Singleline)]
-    private static partial Regex Snippet();
 }

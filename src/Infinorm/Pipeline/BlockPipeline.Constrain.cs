@@ -19,7 +19,7 @@ sealed unsafe partial class BlockPipeline
             {
                 constraint.Apply(new Span<float>(target.Wide, length), shape);
                 fixed (byte* weights = &target.Spot.At(0))
-                    Narrow(in _plan, t, target.Wide, weights, target.Spot.DType, start: 0, length);
+                    Narrow(in _plan, target.RandomStream, target.Wide, weights, target.Spot.DType, start: 0, length);
             }
             else if (target.ComputeType == DType.Float64)
             {

@@ -14,29 +14,46 @@ sealed unsafe partial class BlockPipeline
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
+        int size = BlockKernels.ElementSize<L>();
+        DType type = TypeOf<L>();
         for (int c = 0; c < chunks.Length; c++)
         {
             ref readonly Chunk chunk = ref chunks[c];
-            if (c + 1 < chunks.Length)
-                PrefetchSmall(in chunks[c + 1]);
-            ref Target target = ref _targets[chunk.Target];
-            ref MemorySpot gradient = ref _gradients[chunk.Target];
-            if (!target.IsDirect || gradient.IsRows || gradient.DType != target.Spot.DType || gradient.Owner is null)
+            if (!IsDirect(chunk.Target, type))
             {
                 RunChunk<L, TRule>(in chunk, scratch, in rule);
                 continue;
             }
 
-            nint start = (nint)chunk.Start * BlockKernels.ElementSize<L>();
-            nint bytes = (nint)chunk.Count * BlockKernels.ElementSize<L>(), whole = bytes & -Arena.Alignment;
-            fixed (byte* weights = &target.Spot.At(chunk.Start))
-            fixed (byte* dense = &gradient.At(chunk.Start))
+            ref Target target = ref _targets[chunk.Target];
+            nint start = (nint)chunk.Start * size, bytes = (nint)chunk.Count * size, whole = bytes & -Arena.Alignment;
+            fixed (byte* weights = &target.Spot.At(chunk.Start, size))
+            fixed (byte* gradient = &_gradients[chunk.Target].At(chunk.Start, size))
             {
-                RuleLoop.RunBare<L, TRule>(in rule, target.Slots + start, target.Stride, weights, dense, whole);
+                // The processor sees ahead in long streams by itself, but not from one small variable to the next. What moves meanwhile
+                // is prefetched in vain, nothing worse.
+                byte* nextWeights = weights, nextGradient = gradient;
+                if (c + 1 < chunks.Length && chunk.Count <= BlockLength && IsDirect(chunks[c + 1].Target, type))
+                {
+                    nextWeights = (byte*)Unsafe.AsPointer(ref _targets[chunks[c + 1].Target].Spot.At(chunks[c + 1].Start, size));
+                    nextGradient = (byte*)Unsafe.AsPointer(ref _gradients[chunks[c + 1].Target].At(chunks[c + 1].Start, size));
+                }
+
+                RuleLoop.RunBare<L, TRule>(
+                    in rule, target.Slots + start, target.Stride, weights, gradient, whole, nextWeights, nextGradient);
                 if (whole < bytes)
-                    RunRest<L, TRule>(in chunk, weights, dense, scratch, in rule);
+                    RunRest<L, TRule>(in chunk, weights, gradient, scratch, in rule);
             }
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    bool IsDirect(int t, DType type)
+    {
+        ref Target target = ref _targets[t];
+        ref MemorySpot gradient = ref _gradients[t];
+        return target.Spot.DType == type && gradient.DType == type && gradient.Owner is not null
+            && !gradient.IsRows && !target.OverwrittenByGradient;
     }
 
     // What does not fill a cache line, in scratch memory: a block is padded to them.
@@ -210,16 +227,16 @@ sealed unsafe partial class BlockPipeline
         DType type = view.Target.Spot.DType;
         byte* target = view.Weights + ((nint)offset * type.Size());
         if (view.Target.IsNarrow)
-            Narrow(in view.Plan, view.Chunk.Target, weights, target, type, view.Chunk.Start + offset, count);
+            Narrow(in view.Plan, view.Target.RandomStream, weights, target, type, view.Chunk.Start + offset, count);
         else if (weights != target)
             NativeMemory.Copy(weights, target, (nuint)((nint)count * BlockKernels.ElementSize<L>()));
     }
 
     // A block of a 16-bit variable from its floats.
-    static void Narrow(in StepPlan plan, int variable, byte* weights, byte* target, DType type, int start, int count)
+    static void Narrow(in StepPlan plan, int stream, byte* weights, byte* target, DType type, int start, int count)
     {
         if (plan.Rounding is { } rounding)
-            rounding.Round((float*)weights, (ushort*)target, type, variable, start, count);
+            rounding.Round((float*)weights, (ushort*)target, type, stream, start, count);
         else
             Conversions.Convert(weights, DType.Float32, target, type, count);
     }

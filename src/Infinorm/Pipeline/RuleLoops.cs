@@ -23,10 +23,12 @@ unsafe interface ISlotRule<L>
 /// <summary>The pass over one block, every stage that is on fused into one loop: each stream of memory is read and written once.</summary>
 static unsafe class RuleLoop
 {
-    /// <summary>The rule and nothing else, two lanes at a time: the divisions of both overlap.</summary>
+    /// <summary>
+    /// The rule and nothing else, two lanes at a time: the divisions of both overlap. Meanwhile as much of what comes next is prefetched.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void RunBare<L, TRule>(
-        in TRule slotRule, byte* slots, nint stride, byte* weights, byte* gradient, nint bytes)
+        in TRule slotRule, byte* slots, nint stride, byte* weights, byte* gradient, nint bytes, byte* nextWeights, byte* nextGradient)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
@@ -35,6 +37,8 @@ static unsafe class RuleLoop
         nint lane = Unsafe.SizeOf<L>(), i = 0;
         for (; i <= bytes - (2 * lane); i += 2 * lane)
         {
+            Prefetch.Lines(nextWeights + i, Math.Max(2 * lane, Prefetch.LineSize));
+            Prefetch.Lines(nextGradient + i, Math.Max(2 * lane, Prefetch.LineSize));
             L weight = Load<L>(weights, i), next = Load<L>(weights, i + lane);
             rule.Step(ref weight, Load<L>(gradient, i), i);
             rule.Step(ref next, Load<L>(gradient, i + lane), i + lane);

@@ -38,6 +38,9 @@ unsafe struct Target
     /// <summary>Bytes from one slot to the next: the padded size of one slot of all variables.</summary>
     public nint Stride;
 
+    /// <summary>Which random bits round the variable.</summary>
+    public int RandomStream;
+
     /// <summary>Whether weight decay applies, if there is any.</summary>
     public bool Decays;
 
@@ -58,9 +61,6 @@ unsafe struct Target
 
     /// <summary>Whether the variable is held in fewer bits than it is computed in.</summary>
     public readonly bool IsNarrow => Spot.DType != ComputeType;
-
-    /// <summary>Whether the rule can step the variable where it lies.</summary>
-    public readonly bool IsDirect => !IsNarrow && !OverwrittenByGradient;
 
     /// <summary>The type a gradient has from the first stage on: 16-bit ones are widened, and a 16-bit variable's are float.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

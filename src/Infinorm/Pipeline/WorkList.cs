@@ -3,8 +3,8 @@ namespace Infinorm.Pipeline;
 /// <summary>The chunks of a group's variables that are computed in one type, in order, and how they are put together into tasks.</summary>
 sealed class WorkList
 {
-    /// <summary>How many elements make a task: small variables share one.</summary>
-    const int TaskElements = 2 * (Chunk.MaxCount + ChunkCost);
+    /// <summary>How many elements make a task: small variables share one. Tests make it small, so that small cases run on all threads.</summary>
+    public static int TaskElements { get; set; } = 2 * (Chunk.MaxCount + ChunkCost);
 
     /// <summary>What turning to the next chunk costs, in elements.</summary>
     const int ChunkCost = 64;

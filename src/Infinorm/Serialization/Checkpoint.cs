@@ -155,7 +155,7 @@ static class Checkpoint
                 Variable variable = transfer.Tensor.Variable;
                 if (isKept(transfer))
                     former.Add((variable, variable.Copy()));
-                if (variable.IsInMemory && variable.DType == transfer.Entry.DType)
+                if (variable.DType == transfer.Entry.DType)
                     file.Read(transfer.Entry, variable);
                 else
                     variable.Assign(file.Read(transfer.Entry));

@@ -81,8 +81,7 @@ sealed class SafetensorsFile : IDisposable
     public void Read(SafetensorsEntry entry, Variable target)
     {
         _stream.Position = _dataStart + entry.Offset;
-        for (long start = 0; start < target.Length; start += Variable.PieceLength)
-            Fill(target.Piece(start));
+        target.VisitBytes(Fill, writes: true);
     }
 
     /// <summary>Reads a tensor of less than 2 GB.</summary>

@@ -18,13 +18,7 @@ readonly record struct SafetensorsTensor(string Name, DType DType, nint[] Shape,
 
     /// <summary>A tensor with the elements that a variable has when it is written.</summary>
     public static SafetensorsTensor Of(string name, Variable variable) =>
-        new(name, variable.DType, variable.Shape.ToArray(), stream =>
-        {
-            if (!variable.IsInMemory)
-                stream.Write(variable.Bytes);
-            for (long start = 0; variable.IsInMemory && start < variable.Length; start += Variable.PieceLength)
-                stream.Write(variable.Piece(start));
-        });
+        new(name, variable.DType, variable.Shape.ToArray(), stream => variable.VisitBytes(bytes => stream.Write(bytes), writes: false));
 }
 
 /// <summary>Writes safetensors files.</summary>

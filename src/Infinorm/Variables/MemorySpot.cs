@@ -39,7 +39,11 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
 
     /// <summary>The element at <paramref name="index"/>; it moves with its array, so the caller pins it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ref byte At(int index) => ref Unsafe.AddByteOffset(ref First(), (nint)(Start + index) * DType.Size());
+    public ref byte At(int index) => ref At(index, DType.Size());
+
+    /// <summary>The element at <paramref name="index"/>, where its size is known.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ref byte At(int index, int elementSize) => ref Unsafe.AddByteOffset(ref First(), (nint)(Start + index) * elementSize);
 
     /// <summary>Whether any element is also one of <paramref name="other"/>'s.</summary>
     public unsafe bool Overlaps(MemorySpot other)

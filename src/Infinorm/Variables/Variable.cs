@@ -94,14 +94,14 @@ public abstract class Variable
     /// <summary>The elements as bytes, valid while the variable is reachable.</summary>
     internal abstract Span<byte> Bytes { get; }
 
-    /// <summary>Whether the elements lie in memory; else they are read and written as a whole, and there is no <see cref="Piece"/>.</summary>
-    internal virtual bool IsInMemory => true;
-
-    /// <summary>The most elements in a <see cref="Piece"/>.</summary>
+    /// <summary>The most elements in a piece of memory.</summary>
     internal const int PieceLength = 1 << 20;
 
-    /// <summary>As bytes, the elements from one on, at most <see cref="PieceLength"/>: a whole variable may have more than a span.</summary>
-    internal abstract Span<byte> Piece(long start);
+    /// <summary>
+    /// Visits the elements as bytes, front to back in pieces, for a whole variable may have more than a span. What is written into the
+    /// pieces is kept if <paramref name="writes"/> is true; then they need not hold the elements before.
+    /// </summary>
+    internal abstract void VisitBytes(Action<Span<byte>> visit, bool writes);
 
     /// <summary>Sets the elements to those of an array of the same type and shape.</summary>
     private protected virtual void Write(NdArray value) => value.Bytes.CopyTo(Bytes);
@@ -171,8 +171,11 @@ public sealed class Variable<T> : Variable
 
     internal override Span<byte> Bytes => MemoryMarshal.AsBytes(Memory.Span);
 
-    internal override Span<byte> Piece(long start) =>
-        MemoryMarshal.AsBytes(Memory.Span.Slice((int)start, (int)Math.Min(PieceLength, Length - start)));
+    internal override void VisitBytes(Action<Span<byte>> visit, bool writes)
+    {
+        for (long start = 0; start < Length; start += PieceLength)
+            visit(MemoryMarshal.AsBytes(Memory.Span.Slice((int)start, (int)Math.Min(PieceLength, Length - start))));
+    }
 
     internal override MemorySpot Spot { get; }
 

@@ -6,7 +6,7 @@ namespace Infinorm.Tests.Kernels;
 
 public unsafe class StochasticRoundingTests
 {
-    const int Seed = 7, Variable = 3;
+    const int Seed = 7, Stream = 3;
     const long Call = 0x1_0000_0005;
 
     public static TheoryData<DType> Types => [DType.Float16, DType.BFloat16];
@@ -14,12 +14,12 @@ public unsafe class StochasticRoundingTests
     static float Widen(DType type, ushort bits) =>
         type == DType.Float16 ? (float)BitConverter.UInt16BitsToHalf(bits) : BFloat16.FromBits(bits);
 
-    static ushort[] Round(float[] values, DType type, int start = 0, int seed = Seed, long call = Call, int variable = Variable)
+    static ushort[] Round(float[] values, DType type, int start = 0, int seed = Seed, long call = Call, int stream = Stream)
     {
         var rounded = new ushort[values.Length];
         fixed (float* source = values)
         fixed (ushort* target = rounded)
-            new StochasticRounding(seed, call).Round(source, target, type, variable, start, values.Length);
+            new StochasticRounding(seed, call).Round(source, target, type, stream, start, values.Length);
         return rounded;
     }
 
@@ -113,7 +113,7 @@ public unsafe class StochasticRoundingTests
         Assert.InRange(same - expected, -5 * Math.Sqrt(count), 5 * Math.Sqrt(count));
     }
 
-    /// <summary>Seed, call, variable and element choose the bits: this is what "the same on every machine" means.</summary>
+    /// <summary>Seed, call, stream and element choose the bits: this is what "the same on every machine" means.</summary>
     [Theory]
     [MemberData(nameof(Types))]
     public void AnElementTakesItsBitsFromItsPlace(DType type)
@@ -127,7 +127,7 @@ public unsafe class StochasticRoundingTests
         Assert.NotEqual(expected, Round(values, type, first, seed: Seed + 1));
         Assert.NotEqual(expected, Round(values, type, first, call: Call + 1));
         Assert.NotEqual(expected, Round(values, type, first, call: Call & uint.MaxValue));
-        Assert.NotEqual(expected, Round(values, type, first, variable: Variable + 1));
+        Assert.NotEqual(expected, Round(values, type, first, stream: Stream + 1));
         Assert.NotEqual(expected, Round(values, type, first + 32));
     }
 
@@ -136,7 +136,7 @@ public unsafe class StochasticRoundingTests
     {
         int inTile = element % 32, inVector = inTile % 8;
         uint counter = (uint)((element / 32 * 4) + (inVector / 2));
-        uint[] words = PhiloxTests.Scalar([counter, Variable, unchecked((uint)Call), (uint)(Call >> 32)], [Seed, 0]);
+        uint[] words = PhiloxTests.Scalar([counter, Stream, unchecked((uint)Call), (uint)(Call >> 32)], [Seed, 0]);
         uint word = words[(inTile / 16 * 2) + (inVector % 2)];
         return inTile / 8 % 2 == 0 ? word & 0xFFFF : word >> 16;
     }
@@ -150,9 +150,9 @@ public unsafe class StochasticRoundingTests
         [
             .. from seed in (int[])[0, 1, -1, int.MinValue]
                from call in (long[])[0, 1, 1L << 32, long.MaxValue]
-               from variable in (int[])[0, 1, 65536]
+               from stream in (int[])[0, 1, 65536]
                from start in (int[])[0, 512, 1 << 30]
-               select string.Join(',', Round(values, DType.BFloat16, start, seed, call, variable)),
+               select string.Join(',', Round(values, DType.BFloat16, start, seed, call, stream)),
         ];
         Assert.Equal(streams.Length, streams.Distinct().Count());
     }

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
 
-/// <summary>The first C# of docs/training.md is the code of this file, so it compiles and runs.</summary>
+/// <summary>The first C# of docs/training.md and of the README is the code of this file.</summary>
 [Collection(nameof(Alone))]
 public sealed class TrainingDocsTests : IDisposable
 {
@@ -34,9 +34,6 @@ public sealed class TrainingDocsTests : IDisposable
         Assert.InRange(history["val_accuracy"].Max(), 0.85, 1);
         Assert.Equal([5, 3], predictions.shape);
     }
-
-    [Fact]
-    public void ItsExampleIsThisCode() => DocsTests.AssertIsExample("training.md", "Training", "TrainingDocsTests.cs");
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 }

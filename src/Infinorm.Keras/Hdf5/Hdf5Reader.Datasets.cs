@@ -1,0 +1,152 @@
+namespace Infinorm.Keras.Hdf5;
+
+sealed partial class Hdf5Reader
+{
+    const string BFloat16Name = "bfloat16";
+
+    Hdf5Dataset ReadDataset(ObjectHeader header, string path)
+    {
+        if (header.Find(MessageType.Filters) is not null)
+            throw Unsupported(path, "is compressed or otherwise filtered");
+        if (header.Find(MessageType.ExternalFiles) is not null)
+            throw Unsupported(path, "has its data in another file");
+        if (header.Find(MessageType.Dataspace) is not { } space || header.Find(MessageType.Datatype) is not { } datatype)
+            throw Invalid($"{path} has no dataspace or no datatype");
+
+        var attributes = new Dictionary<string, string?>();
+        ReadAttributes(header, path, attributes);
+        nint[] shape = ReadShape(Open(space, "dataspace message"), path);
+        Hdf5Type type = ReadType(Open(datatype, "datatype message"), attributes.GetValueOrDefault("dtype"), path);
+        Memory<byte> data = ReadLayout(Open(header.Find(MessageType.Layout)!.Value, "layout message"), path);
+
+        long expected = (long)Shapes.Length(shape) * type.Size;
+        if (expected != data.Length)
+            throw Invalid($"{path} has {data.Length} bytes; {type.Name}{Shapes.Format(shape)} takes {expected}");
+        return new Hdf5Dataset(type, shape, data);
+    }
+
+    nint[] ReadShape(Hdf5Cursor cursor, string path)
+    {
+        byte version = cursor.Byte();
+        int rank = cursor.Byte();
+        cursor.Skip(1);
+        const int scalar = 0, simple = 1;
+        int kind = rank == 0 ? scalar : simple;
+        switch (version)
+        {
+            case 1:
+                cursor.Skip(5);
+                break;
+            case 2:
+                kind = cursor.Byte();
+                break;
+            default:
+                throw Invalid($"a dataspace message of version {version} is not supported, only 1 and 2");
+        }
+
+        if (kind is not (scalar or simple))
+            throw Unsupported(path, "is empty (a null dataspace)");
+        if (rank > MaxRank)
+            throw Invalid($"{path} has {rank} axes; HDF5 allows {MaxRank}");
+        var shape = new nint[rank];
+        foreach (ref nint size in shape.AsSpan())
+            size = (nint)Math.Min(cursor.UInt64(), (ulong)nint.MaxValue);
+        try
+        {
+            Shapes.Length(shape);
+        }
+        catch (ArgumentException e)
+        {
+            throw Invalid($"{path}: {e.Message}");
+        }
+
+        return shape;
+    }
+
+    Memory<byte> ReadLayout(Hdf5Cursor cursor, string path)
+    {
+        byte version = cursor.Byte();
+        if (version is not (3 or 4))
+            throw Invalid($"a layout message of version {version} is not supported, only 3 and 4");
+        string? storage = cursor.Byte() switch { 0 => "compact", 1 => null, 2 => "chunked", 3 => "virtual", _ => "unknown" };
+        if (storage is not null)
+            throw Unsupported(path, $"has {storage} storage");
+        ulong address = cursor.UInt64(), length = cursor.UInt64();
+        if (length == 0)
+            return Memory<byte>.Empty;
+        if (address == Undefined)
+            throw Unsupported(path, "has no data (they were never written)");
+        if (address > (ulong)_image.Length || length > (ulong)_image.Length - address)
+            throw Invalid($"{path}: {length} bytes at {address} reach beyond the file's end at {_image.Length}");
+        _data.Add(((int)address, (int)(address + length), path));
+        return _image.AsMemory((int)address, (int)length);
+    }
+
+    Hdf5Type ReadType(Hdf5Cursor cursor, string? dtypeAttribute, string path)
+    {
+        int kind = cursor.Byte() & 15;
+        uint bits = cursor.Byte();
+        cursor.Skip(2);
+        uint size = cursor.UInt32();
+        if (size is 0 or > int.MaxValue)
+            throw Invalid($"{path} has elements of {size} bytes");
+        switch (kind)
+        {
+            case 0:
+                return ReadInteger(cursor, (int)size, bits);
+            case 1:
+                return ReadFloat(cursor, (int)size, bits);
+            case 5 when size == 2 && dtypeAttribute == BFloat16Name:
+                return Hdf5Type.Of(DType.BFloat16);
+            default:
+                string name = kind switch
+                {
+                    2 => "time",
+                    3 => "string",
+                    4 => "bits",
+                    5 => dtypeAttribute is null ? "opaque" : $"opaque {dtypeAttribute}", // as h5py keeps what NumPy does not know
+                    6 => "compound",
+                    7 => "reference",
+                    8 => "enum",
+                    9 => "variable-length",
+                    10 => "array",
+                    _ => throw Invalid($"{path} has a type of class {kind}, which does not exist"),
+                };
+                return new Hdf5Type(name, (int)size);
+        }
+    }
+
+    static Hdf5Type ReadInteger(Hdf5Cursor cursor, int size, uint bits)
+    {
+        bool bigEndian = (bits & 1) != 0, signed = (bits & 8) != 0;
+        string name = $"{(bigEndian ? "big-endian " : "")}{(signed ? "" : "u")}int{size * 8L}";
+        bool whole = cursor.UInt16() == 0 && cursor.UInt16() == size * 8L;
+        return (whole && !bigEndian, name) switch
+        {
+            (true, "int32") => Hdf5Type.Of(DType.Int32),
+            (true, "int64") => Hdf5Type.Of(DType.Int64),
+            (true, _) => new Hdf5Type(name, size),
+            (false, _) => new Hdf5Type(bigEndian ? name : $"partial {name}", size),
+        };
+    }
+
+    // Precision, places and sizes of exponent and mantissa, and bias, as they stand in the message.
+    static Hdf5Type ReadFloat(Hdf5Cursor cursor, int size, uint bits)
+    {
+        bool bigEndian = (bits & 0x41) != 0;
+        int offset = cursor.UInt16(), precision = cursor.UInt16();
+        int exponentAt = cursor.Byte(), exponentSize = cursor.Byte(), mantissaAt = cursor.Byte(), mantissaSize = cursor.Byte();
+        uint bias = cursor.UInt32();
+        DType? type = bigEndian || offset != 0 || mantissaAt != 0
+            ? null
+            : (size, precision, exponentAt, exponentSize, mantissaSize, bias) switch
+            {
+                (2, 16, 10, 5, 10, 15) => DType.Float16,
+                (2, 16, 7, 8, 7, 127) => DType.BFloat16,
+                (4, 32, 23, 8, 23, 127) => DType.Float32,
+                (8, 64, 52, 11, 52, 1023) => DType.Float64,
+                _ => null,
+            };
+        return type is { } known ? Hdf5Type.Of(known) : new Hdf5Type($"{(bigEndian ? "big-endian " : "other ")}float{size * 8L}", size);
+    }
+}

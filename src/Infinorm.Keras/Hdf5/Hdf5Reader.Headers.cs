@@ -1,0 +1,228 @@
+namespace Infinorm.Keras.Hdf5;
+
+sealed partial class Hdf5Reader
+{
+    const int SharedFlag = 2;
+
+    enum MessageType : ushort
+    {
+        Dataspace = 0x01,
+        LinkInfo = 0x02,
+        Datatype = 0x03,
+        Link = 0x06,
+        ExternalFiles = 0x07,
+        Layout = 0x08,
+        Filters = 0x0B,
+        Attribute = 0x0C,
+        Continuation = 0x10,
+        SymbolTable = 0x11,
+        AttributeInfo = 0x15,
+    }
+
+    /// <summary>A message of an object header: where its data lie in the file.</summary>
+    readonly record struct Message(MessageType Type, int Flags, ulong Address, int Length);
+
+    /// <summary>What stands in an object's header.</summary>
+    sealed class ObjectHeader(List<Message> messages)
+    {
+        public Message? Find(MessageType type)
+        {
+            foreach (Message message in messages)
+            {
+                if (message.Type == type)
+                    return message;
+            }
+
+            return null;
+        }
+
+        public IEnumerable<Message> All(MessageType type) => messages.Where(message => message.Type == type);
+    }
+
+    Hdf5Cursor Open(Message message, string what)
+    {
+        if ((message.Flags & SharedFlag) != 0)
+            throw Invalid($"a shared {what} is not supported");
+        return At(message.Address, (ulong)message.Length, what);
+    }
+
+    ObjectHeader ReadObject(ulong address, string path)
+    {
+        const string what = "object header";
+        Visit(address, what);
+        var blocks = new Queue<(ulong Address, ulong Length)>();
+        var messages = new List<Message>();
+        if (Slice(address, 4, what).SequenceEqual("OHDR"u8))
+        {
+            Hdf5Cursor cursor = At(address + 4, 2, what);
+            cursor.Version(2);
+            byte flags = cursor.Byte();
+            ulong start = address + 6 + ((flags & 0x20) != 0 ? 16UL : 0) + ((flags & 0x10) != 0 ? 4UL : 0);
+            ulong width = 1UL << (flags & 3);
+            ulong length = At(start, width, what).UIntOf(flags & 3);
+            blocks.Enqueue((start + width, length));
+            while (blocks.TryDequeue(out var block))
+                ReadMessages2(block.Address, block.Length, hasOrder: (flags & 4) != 0, blocks, messages, path);
+        }
+        else
+        {
+            Hdf5Cursor cursor = At(address, 16, what);
+            cursor.Version(1);
+            cursor.Skip(7);
+            blocks.Enqueue((address + 16, cursor.UInt32()));
+            while (blocks.TryDequeue(out var block))
+                ReadMessages1(block.Address, block.Length, blocks, messages);
+        }
+
+        return new ObjectHeader(messages);
+    }
+
+    void ReadMessages1(ulong address, ulong length, Queue<(ulong, ulong)> blocks, List<Message> messages)
+    {
+        Hdf5Cursor cursor = At(address, length, "object header");
+        while (cursor.Remaining >= 8)
+        {
+            var type = (MessageType)cursor.UInt16();
+            int size = cursor.UInt16();
+            int flags = cursor.Byte();
+            cursor.Skip(3);
+            ulong data = address + length - (ulong)cursor.Remaining;
+            Add(new Message(type, flags, data, size), cursor.Take(size), blocks, messages, what: null);
+        }
+    }
+
+    // In version 2 a checksum ends each block; a gap too small for a message may stand before it.
+    void ReadMessages2(ulong address, ulong length, bool hasOrder, Queue<(ulong, ulong)> blocks, List<Message> messages, string path)
+    {
+        int prefix = hasOrder ? 6 : 4;
+        Hdf5Cursor cursor = At(address, length, "object header");
+        while (cursor.Remaining >= prefix)
+        {
+            var type = (MessageType)cursor.Byte();
+            int size = cursor.UInt16();
+            int flags = cursor.Byte();
+            cursor.Skip(prefix - 4);
+            ulong data = address + length - (ulong)cursor.Remaining;
+            Add(new Message(type, flags, data, size), cursor.Take(size), blocks, messages, path);
+        }
+    }
+
+    // A continuation leads to another block; in version 2 (where the path is given) with a signature before and a checksum behind it.
+    void Add(Message message, ReadOnlySpan<byte> data, Queue<(ulong, ulong)> blocks, List<Message> messages, string? what)
+    {
+        if (message.Type != MessageType.Continuation)
+        {
+            messages.Add(message);
+            return;
+        }
+
+        var cursor = new Hdf5Cursor(data, _file, "continuation message");
+        ulong address = cursor.UInt64(), length = cursor.UInt64();
+        Visit(address, "object header block");
+        if (what is null)
+        {
+            blocks.Enqueue((address, length));
+            return;
+        }
+
+        At(address, 4, "object header block").Signature("OCHK"u8);
+        if (length < 8)
+            throw Invalid($"an object header block of {length} bytes at {address} is too short");
+        blocks.Enqueue((address + 4, length - 8));
+    }
+
+    void ReadAttributes(ObjectHeader header, string path, Dictionary<string, string?> attributes)
+    {
+        if (header.Find(MessageType.AttributeInfo) is { } info)
+        {
+            Hdf5Cursor cursor = Open(info, "attribute info message");
+            cursor.Version(0);
+            cursor.Skip((cursor.Byte() & 1) != 0 ? 2 : 0);
+            if (cursor.UInt64() != Undefined)
+                throw Unsupported(path, "has its attributes outside its header (dense storage)");
+        }
+
+        foreach (Message message in header.All(MessageType.Attribute))
+        {
+            var (name, value) = ReadAttribute(Open(message, "attribute message"));
+            if (!attributes.TryAdd(name, value))
+                throw Invalid($"{path} has the attribute '{name}' twice");
+        }
+    }
+
+    (string Name, string? Value) ReadAttribute(Hdf5Cursor cursor)
+    {
+        byte version = cursor.Byte();
+        if (version is not (>= 1 and <= 3))
+            throw Invalid($"an attribute message of version {version} is not supported, only 1 to 3");
+        byte flags = cursor.Byte();
+        if (version > 1 && flags != 0)
+            throw Invalid("a shared attribute type is not supported");
+        int nameLength = cursor.UInt16(), typeLength = cursor.UInt16(), spaceLength = cursor.UInt16();
+        cursor.Skip(version == 3 ? 1 : 0); // the name's encoding
+        string name = Text(Field(ref cursor, nameLength).TrimEnd((byte)0));
+        ReadOnlySpan<byte> type = Field(ref cursor, typeLength);
+        ReadOnlySpan<byte> space = Field(ref cursor, spaceLength);
+        return (name, ReadText(type, space, cursor));
+
+        ReadOnlySpan<byte> Field(ref Hdf5Cursor cursor, int length)
+        {
+            ReadOnlySpan<byte> field = cursor.Take(length);
+            cursor.Skip(version == 1 ? -length & 7 : 0);
+            return field;
+        }
+    }
+
+    // One text, of fixed length here or of any length in the global heap; null for anything else.
+    string? ReadText(ReadOnlySpan<byte> type, ReadOnlySpan<byte> space, Hdf5Cursor value)
+    {
+        const int fixedText = 3, variable = 9, variableIsText = 1;
+        nint[] shape = ReadShape(new Hdf5Cursor(space, _file, "dataspace message"), "an attribute");
+        if (Shapes.Length(shape) != 1)
+            return null;
+        var cursor = new Hdf5Cursor(type, _file, "datatype message");
+        int kind = cursor.Byte() & 15, bits = cursor.Byte() & 15;
+        cursor.Skip(2);
+        uint size = cursor.UInt32();
+        if (kind == fixedText)
+            return Text(value.Take((int)Math.Min(size, int.MaxValue)).TrimEnd((byte)0));
+        if (kind != variable || bits != variableIsText)
+            return null;
+
+        int length = (int)Math.Min(value.UInt32(), int.MaxValue);
+        ulong heap = value.UInt64();
+        uint index = value.UInt32();
+        return length == 0 ? "" : Text(HeapObject(heap, index, length).TrimEnd((byte)0));
+    }
+
+    ReadOnlySpan<byte> HeapObject(ulong address, uint index, int length)
+    {
+        const string what = "global heap";
+        Hdf5Cursor header = At(address, 16, what);
+        header.Signature("GCOL"u8);
+        header.Version(1);
+        header.Skip(3);
+        ulong end = header.UInt64();
+        for (ulong at = 16; at <= end && end - at >= 16;)
+        {
+            Hdf5Cursor item = At(address + at, 16, what);
+            uint number = item.UInt16();
+            item.Skip(6);
+            ulong size = item.UInt64();
+            if (number == 0)
+                break; // what is left is free
+            if (number == index)
+            {
+                return (ulong)length <= size
+                    ? Slice(address + at + 16, (ulong)length, what)
+                    : throw Invalid($"a text of {length} bytes is longer than its place of {size}");
+            }
+
+            if (size > end)
+                break;
+            at += 16 + ((size + 7) & ~7UL);
+        }
+
+        throw Invalid($"object {index} of the global heap at {address} does not exist");
+    }
+}

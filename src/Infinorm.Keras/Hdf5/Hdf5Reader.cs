@@ -1,0 +1,276 @@
+using System.Text;
+
+namespace Infinorm.Keras.Hdf5;
+
+/// <summary>
+/// Reads the part of HDF5 that Keras (h5py) and PureHDF write: superblocks 0 to 3, groups with symbol tables or with links in their
+/// headers, contiguous datasets, text attributes. Everything else is refused by name.
+/// </summary>
+/// <remarks>
+/// A library is not asked, because a file may be made to do harm: here nothing is allocated or repeated for what a file merely claims.
+/// Each structure is read once, within a budget of bytes, so time and memory are bounded by the file's size. Where each dataset's bytes
+/// lie is known in the end, and that nothing else lies there: they can be overwritten in place.
+/// </remarks>
+sealed partial class Hdf5Reader
+{
+    const int MaxDepth = 64, MaxRank = 32, BudgetFactor = 16;
+    const ulong Undefined = ulong.MaxValue;
+
+    static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    readonly string _file;
+    readonly byte[] _image;
+    readonly HashSet<ulong> _visited = [];
+    readonly List<(int Start, int End)> _structures = [];
+    readonly List<(int Start, int End, string Path)> _data = [];
+    long _budget;
+
+    Hdf5Reader(string file, byte[] image)
+    {
+        _file = file;
+        _image = image;
+        _budget = ((long)image.Length * BudgetFactor) + 4096;
+    }
+
+    /// <summary>How an HDF5 file begins.</summary>
+    public static ReadOnlySpan<byte> Signature => [0x89, (byte)'H', (byte)'D', (byte)'F', 0x0D, 0x0A, 0x1A, 0x0A];
+
+    /// <summary>The root group of a file.</summary>
+    /// <param name="file">Its name, for messages.</param>
+    /// <param name="image">All of its bytes; the datasets view them.</param>
+    /// <exception cref="InvalidFileException">It is malformed, cut off, or uses something that is not supported.</exception>
+    public static Hdf5Group Read(string file, byte[] image)
+    {
+        var reader = new Hdf5Reader(file, image);
+        Hdf5Group root = reader.ReadGroup(reader.ReadObject(reader.RootAddress(), "/"), "", depth: 0);
+        reader.RequireDisjointData();
+        return root;
+    }
+
+    InvalidFileException Invalid(string problem) => new(_file, $"HDF5: {problem}");
+
+    InvalidFileException Unsupported(string path, string feature) => Invalid($"{path} {feature}, which is not supported");
+
+    ReadOnlySpan<byte> Slice(ulong address, ulong length, string what)
+    {
+        var size = (ulong)_image.Length;
+        if (address > size || length > size - address)
+            throw Invalid($"a {what} of {length} bytes at {address} reaches beyond the file's end at {size}");
+        _budget -= (long)length;
+        if (_budget < 0)
+            throw Invalid("its structures overlap");
+        if (length > 0)
+            _structures.Add(((int)address, (int)(address + length)));
+        return _image.AsSpan((int)address, (int)length);
+    }
+
+    Hdf5Cursor At(ulong address, ulong length, string what) => new(Slice(address, length, what), _file, what);
+
+    // Structures have one parent: who meets one a second time goes round in a circle, or is made to read it again and again.
+    void Visit(ulong address, string what)
+    {
+        if (!_visited.Add(address))
+            throw Invalid($"the {what} at {address} is reached twice");
+    }
+
+    void RequireDisjointData()
+    {
+        _data.Sort();
+        for (int i = 1; i < _data.Count; i++)
+        {
+            if (_data[i].Start < _data[i - 1].End)
+                throw Invalid($"the data of {_data[i - 1].Path} and {_data[i].Path} overlap");
+        }
+
+        _structures.Sort();
+        int next = 0;
+        foreach (var (start, end) in _structures)
+        {
+            while (next < _data.Count && _data[next].End <= start)
+                next++;
+            if (next < _data.Count && _data[next].Start < end)
+                throw Invalid($"the data of {_data[next].Path} lie where the file's structure is");
+        }
+    }
+
+    ulong RootAddress()
+    {
+        const string what = "superblock";
+        Hdf5Cursor cursor = At(0, 9, what);
+        cursor.Signature(Signature);
+        byte version = cursor.Byte();
+        byte offsets, lengths;
+        ulong root;
+        switch (version)
+        {
+            case 0 or 1:
+                cursor = At(9, version == 0 ? 87UL : 91, what);
+                cursor.Skip(4);
+                offsets = cursor.Byte();
+                lengths = cursor.Byte();
+                cursor.Skip(version == 0 ? 9 : 13);
+                RequireBaseAndEnd(cursor.UInt64(), cursor.UInt64(), cursor.UInt64());
+                cursor.Skip(16); // driver information, and the root's name, which it has none of
+                root = cursor.UInt64();
+                break;
+            case 2 or 3:
+                cursor = At(9, 39, what);
+                offsets = cursor.Byte();
+                lengths = cursor.Byte();
+                cursor.Skip(1);
+                RequireBaseAndEnd(cursor.UInt64(), cursor.UInt64(), cursor.UInt64());
+                root = cursor.UInt64();
+                break;
+            default:
+                throw Invalid($"a superblock of version {version} is not supported, only 0 to 3");
+        }
+
+        if (offsets != 8 || lengths != 8)
+            throw Invalid($"offsets of {offsets} and lengths of {lengths} bytes are not supported, only 8");
+        return root;
+    }
+
+    void RequireBaseAndEnd(ulong baseAddress, ulong _, ulong end)
+    {
+        if (baseAddress != 0)
+            throw Invalid($"a base address ({baseAddress}) is not supported");
+        if (end > (ulong)_image.Length)
+            throw Invalid($"the file has {_image.Length} bytes, it should have {end}: it is cut off");
+    }
+
+    Hdf5Group ReadGroup(ObjectHeader header, string path, int depth)
+    {
+        if (depth > MaxDepth)
+            throw Invalid($"groups are nested deeper than {MaxDepth}");
+        var group = new Hdf5Group();
+        ReadAttributes(header, path, group.Attributes);
+        foreach (var (name, address) in ReadLinks(header, path))
+        {
+            string at = Hdf5Group.Join(path, name);
+            if (name.Length == 0 || name.Contains('/'))
+                throw Invalid($"'{path}' has a link without a name, or with '/' in it");
+            if (group.Groups.ContainsKey(name) || group.Datasets.ContainsKey(name))
+                throw Invalid($"{at} is there twice");
+
+            ObjectHeader child = ReadObject(address, at);
+            if (child.Find(MessageType.Layout) is not null)
+                group.Datasets.Add(name, ReadDataset(child, at));
+            else
+                group.Groups.Add(name, ReadGroup(child, at, depth + 1));
+        }
+
+        return group;
+    }
+
+    List<(string Name, ulong Address)> ReadLinks(ObjectHeader header, string path)
+    {
+        var links = new List<(string, ulong)>();
+        if (header.Find(MessageType.SymbolTable) is { } table)
+        {
+            Hdf5Cursor cursor = Open(table, "symbol table message");
+            ulong tree = cursor.UInt64(), heap = cursor.UInt64();
+            Hdf5Cursor heapHeader = At(heap, 32, "local heap");
+            heapHeader.Signature("HEAP"u8);
+            heapHeader.Version(0);
+            heapHeader.Skip(3);
+            ulong size = heapHeader.UInt64();
+            heapHeader.Skip(8); // where its free space begins
+            ulong start = heapHeader.UInt64();
+            Slice(start, size, "local heap");
+            ReadTree(tree, (int)start..(int)(start + size), links, path, level: null);
+        }
+        else if (header.Find(MessageType.LinkInfo) is null && header.Find(MessageType.Link) is null)
+        {
+            throw Invalid($"{path} is neither a group nor a dataset");
+        }
+
+        if (header.Find(MessageType.LinkInfo) is { } info)
+        {
+            Hdf5Cursor cursor = Open(info, "link info message");
+            cursor.Version(0);
+            cursor.Skip((cursor.Byte() & 1) != 0 ? 8 : 0);
+            if (cursor.UInt64() != Undefined)
+                throw Unsupported(path, "has its links outside its header (dense storage)");
+        }
+
+        foreach (Message link in header.All(MessageType.Link))
+            links.Add(ReadLink(Open(link, "link message"), path));
+        return links;
+    }
+
+    (string Name, ulong Address) ReadLink(Hdf5Cursor cursor, string path)
+    {
+        cursor.Version(1);
+        byte flags = cursor.Byte();
+        if ((flags & 8) != 0 && cursor.Byte() != 0)
+            throw Unsupported(path, "has a soft or external link");
+        cursor.Skip((flags & 4) != 0 ? 8 : 0);
+        cursor.Skip((flags & 16) != 0 ? 1 : 0);
+        ulong length = cursor.UIntOf(flags & 3);
+        return (Text(cursor.Take((int)Math.Min(length, int.MaxValue))), cursor.UInt64());
+    }
+
+    // A B-tree of version 1 over the nodes that hold a group's symbols.
+    void ReadTree(ulong address, Range names, List<(string, ulong)> links, string path, int? level)
+    {
+        Visit(address, "B-tree node");
+        Hdf5Cursor cursor = At(address, 24, "B-tree node");
+        cursor.Signature("TREE"u8);
+        if (cursor.Byte() != 0)
+            throw Invalid($"the B-tree of {path} is not one of a group");
+        int found = cursor.Byte();
+        if (level is { } expected && found != expected)
+            throw Invalid($"a B-tree node of level {found} stands where one of level {expected} should");
+        int count = cursor.UInt16();
+        Hdf5Cursor entries = At(address + 24, (ulong)count * 16, "B-tree node");
+        for (int i = 0; i < count; i++)
+        {
+            entries.Skip(8); // the key
+            ulong child = entries.UInt64();
+            if (found > 0)
+                ReadTree(child, names, links, path, found - 1);
+            else
+                ReadSymbols(child, names, links, path);
+        }
+    }
+
+    void ReadSymbols(ulong address, Range names, List<(string, ulong)> links, string path)
+    {
+        Visit(address, "symbol table node");
+        Hdf5Cursor cursor = At(address, 8, "symbol table node");
+        cursor.Signature("SNOD"u8);
+        cursor.Version(1);
+        cursor.Skip(1);
+        int count = cursor.UInt16();
+        Hdf5Cursor symbols = At(address + 8, (ulong)count * 40, "symbol table node");
+        for (int i = 0; i < count; i++)
+        {
+            ulong name = symbols.UInt64(), target = symbols.UInt64();
+            if (symbols.UInt32() == 2)
+                throw Unsupported(path, "has a soft link");
+            symbols.Skip(20);
+            links.Add((NameAt(names, name), target));
+        }
+    }
+
+    string NameAt(Range names, ulong offset)
+    {
+        ReadOnlySpan<byte> heap = _image.AsSpan(names);
+        int length = offset < (ulong)heap.Length ? heap[(int)offset..].IndexOf((byte)0) : -1;
+        if (length < 0)
+            throw Invalid($"the name at {offset} of a local heap of {heap.Length} bytes has no end in it");
+        return Text(Slice((ulong)names.Start.Value + offset, (ulong)length, "name"));
+    }
+
+    string Text(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            return Utf8.GetString(bytes);
+        }
+        catch (DecoderFallbackException)
+        {
+            throw Invalid("a name is not UTF-8");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+using System.Runtime.InteropServices;
+using PureHDF;
+
+namespace Infinorm.Keras.Hdf5;
+
+/// <summary>Writes a file anew, where the groups and datasets are not those of a file that was read.</summary>
+static class Hdf5Writer
+{
+    /// <summary>Refuses a tree that cannot be written whole, before anything is written.</summary>
+    /// <exception cref="NotSupportedException">A dataset's type or an attribute is none that can be written.</exception>
+    public static void Check(Hdf5Group root)
+    {
+        foreach (var (path, group) in root.All())
+        {
+            foreach (var (name, value) in group.Attributes)
+            {
+                if (value is null)
+                    throw new NotSupportedException($"{path}: the attribute '{name}' is no text and cannot be written.");
+            }
+        }
+
+        foreach (var (path, dataset) in root.AllDatasets())
+            ToArray(path, dataset);
+    }
+
+    /// <summary>Writes the file to a stream that can seek.</summary>
+    public static void Write(Stream stream, Hdf5Group root)
+    {
+        var file = new H5File();
+        Fill(file, root, "");
+        file.Write(stream, new H5WriteOptions(PreferCompactDatasetLayout: false)); // as Keras has them
+    }
+
+    static void Fill(H5Group to, Hdf5Group from, string path)
+    {
+        foreach (var (name, value) in from.Attributes)
+            to.Attributes[name] = value!;
+        foreach (var (name, group) in from.Groups)
+        {
+            var child = new H5Group();
+            Fill(child, group, Hdf5Group.Join(path, name));
+            to[name] = child;
+        }
+
+        foreach (var (name, dataset) in from.Datasets)
+            to[name] = ToH5(Hdf5Group.Join(path, name), dataset);
+    }
+
+    static H5Dataset ToH5(string path, Hdf5Dataset dataset)
+    {
+        Array values = ToArray(path, dataset);
+        ulong[] shape = Array.ConvertAll(dataset.Shape, size => (ulong)size);
+        if (dataset.Type.Name != "bfloat16")
+            return new H5Dataset(shape.Length == 0 ? values.GetValue(0)! : values, fileDims: shape.Length == 0 ? null : shape);
+
+        // As h5py writes it: two opaque bytes; it cannot read a tag.
+        var h5 = new H5Dataset(values, fileDims: shape, opaqueInfo: new H5OpaqueInfo(2, ""));
+        h5.Attributes["dtype"] = dataset.Type.Name;
+        return h5;
+    }
+
+    static Array ToArray(string path, Hdf5Dataset dataset)
+    {
+        Span<byte> bytes = dataset.Data.Span;
+        return dataset.Type.Name switch
+        {
+            "float16" => MemoryMarshal.Cast<byte, Half>(bytes).ToArray(),
+            "bfloat16" => bytes.ToArray(),
+            "float32" => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),
+            "float64" => MemoryMarshal.Cast<byte, double>(bytes).ToArray(),
+            "int8" => MemoryMarshal.Cast<byte, sbyte>(bytes).ToArray(),
+            "uint8" => bytes.ToArray(),
+            "int16" => MemoryMarshal.Cast<byte, short>(bytes).ToArray(),
+            "uint16" => MemoryMarshal.Cast<byte, ushort>(bytes).ToArray(),
+            "int32" => MemoryMarshal.Cast<byte, int>(bytes).ToArray(),
+            "uint32" => MemoryMarshal.Cast<byte, uint>(bytes).ToArray(),
+            "int64" => MemoryMarshal.Cast<byte, long>(bytes).ToArray(),
+            "uint64" => MemoryMarshal.Cast<byte, ulong>(bytes).ToArray(),
+            string name => throw new NotSupportedException($"{path}: data of type {name} cannot be written anew."),
+        };
+    }
+}

@@ -1,0 +1,196 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Infinorm.Keras.Hdf5;
+
+namespace Infinorm.Keras;
+
+public sealed partial class KerasArchive
+{
+    const string NameAttribute = "name", ArchiveExtension = ".keras", WeightsExtension = ".weights.h5";
+
+    static ReadOnlySpan<byte> ZipSignature => "PK"u8;
+
+    /// <summary>Reads a <c>.keras</c> archive or a <c>.weights.h5</c> file; its content says which it is.</summary>
+    /// <param name="path">The file; it is not needed any more once it is open.</param>
+    /// <param name="modelConfig">
+    /// For a weights file, which has none: the model as <c>json.loads(model.to_json())</c> has it. Without it names, constraints and the
+    /// order of the weights are not known.
+    /// </param>
+    /// <exception cref="InvalidFileException">The file is malformed, or uses something that is not supported.</exception>
+    /// <exception cref="ArgumentException">A config is given for an archive, which has its own.</exception>
+    /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
+    public static KerasArchive Open(string path, JsonObject? modelConfig = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using FileStream stream = File.OpenRead(path);
+        return Open(path, stream, modelConfig);
+    }
+
+    /// <summary>As <see cref="Open(string, JsonObject?)"/>, of a stream that can seek.</summary>
+    internal static KerasArchive Open(string file, Stream stream, JsonObject? modelConfig = null)
+    {
+        Span<byte> start = stackalloc byte[Hdf5Reader.Signature.Length];
+        stream.Position = 0;
+        start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
+        stream.Position = 0;
+        if (start.SequenceEqual(Hdf5Reader.Signature))
+        {
+            if (stream.Length > Array.MaxLength)
+                throw new InvalidFileException(file, $"{stream.Length} bytes; more than {Array.MaxLength} are not supported");
+            var image = new byte[stream.Length];
+            stream.ReadExactly(image);
+            return new KerasArchive(file, image, Hdf5Reader.Read(file, image), [], Copy(modelConfig), metadata: null);
+        }
+
+        if (!start.StartsWith(ZipSignature))
+            throw new InvalidFileException(file, "neither a .keras archive (a zip file) nor a .weights.h5 file (HDF5)");
+        if (modelConfig is not null)
+            throw new ArgumentException($"{file} has a config of its own.", nameof(modelConfig));
+        return OpenArchive(file, stream);
+    }
+
+    /// <summary>Makes an archive from its parts, as <see cref="Locations"/>, <see cref="Read"/> and the other properties give them.</summary>
+    /// <param name="arrays">Weights and optimizer variables by location: <c>layers/dense/vars/0</c>.</param>
+    /// <param name="groupNames">Keras's names of the groups, see <see cref="GroupNames"/>; groups that hold nothing are made, too.</param>
+    /// <param name="modelConfig">See <see cref="ModelConfig"/>; needed to save a <c>.keras</c> archive.</param>
+    /// <param name="metadata">See <see cref="Metadata"/>; null for the version of Keras that Infinorm follows, and now.</param>
+    /// <exception cref="ArgumentException">A location is no path of at least two names, or is also that of a group.</exception>
+    public static KerasArchive Create(
+        IEnumerable<KeyValuePair<string, NdArray>> arrays,
+        IEnumerable<KeyValuePair<string, string>>? groupNames = null,
+        JsonObject? modelConfig = null,
+        JsonObject? metadata = null)
+    {
+        ArgumentNullException.ThrowIfNull(arrays);
+        var root = new Hdf5Group();
+        foreach (var (location, value) in arrays)
+        {
+            int name = location.LastIndexOf('/') + 1;
+            if (name < 2 || name == location.Length || location.StartsWith('/') || location.Contains("//", StringComparison.Ordinal))
+                throw new ArgumentException($"'{location}' is no location such as layers/dense/vars/0.", nameof(arrays));
+            if (!root.Make(location[..name]).Datasets.TryAdd(location[name..], Hdf5Dataset.Of(value)))
+                throw new ArgumentException($"'{location}' is there twice.", nameof(arrays));
+        }
+
+        foreach (var (path, name) in groupNames ?? [])
+            root.Make(path).Attributes[NameAttribute] = name;
+        foreach (var (path, group) in root.All())
+        {
+            if (group.Datasets.Keys.FirstOrDefault(group.Groups.ContainsKey) is { } both)
+                throw new ArgumentException($"'{Hdf5Group.Join(path, both)}' is an array and a group.", nameof(arrays));
+        }
+
+        return new KerasArchive("the archive", image: null, root, [], Copy(modelConfig), Copy(metadata));
+    }
+
+    /// <summary>
+    /// Writes the weights and the optimizer's state, beside the target first and then renamed over it: whatever happens, the file is the
+    /// old one or the new one. Of a file that was opened only numbers are overwritten, each in the type found; everything else stays as
+    /// it was. Only where the optimizer's variables are others than those found is the HDF5 file written anew.
+    /// </summary>
+    /// <param name="path">
+    /// The target, <c>*.keras</c> or <c>*.weights.h5</c>, whatever the archive was opened from; a weights file leaves config and assets out.
+    /// </param>
+    /// <param name="keep">How many former files stay, as <c>path.1</c> (the youngest), <c>path.2</c> and so on; ≥ 0.</param>
+    /// <exception cref="ArgumentException">The path ends otherwise.</exception>
+    /// <exception cref="InvalidOperationException">A <c>.keras</c> archive needs a model's config, and there is none.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The HDF5 file must be written anew and has data of a type that cannot be written.
+    /// </exception>
+    /// <exception cref="IOException">The file cannot be written; a former one is what it was.</exception>
+    public void Save(string path, int keep = 0)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        bool isArchive = path.EndsWith(ArchiveExtension, StringComparison.Ordinal);
+        if (!isArchive && !path.EndsWith(WeightsExtension, StringComparison.Ordinal))
+            throw new ArgumentException($"Keras reads {ArchiveExtension} and {WeightsExtension} files: found \"{path}\".", nameof(path));
+        if (isArchive && ModelConfig is null)
+        {
+            throw new InvalidOperationException(
+                $"{_file} has no model config, which a {ArchiveExtension} archive needs; save it as {WeightsExtension}.");
+        }
+
+        Store();
+        AtomicFile.Write(path, stream => WriteStored(stream, isArchive), keep);
+    }
+
+    /// <summary>As <see cref="Save"/>, to a stream that can seek.</summary>
+    internal void Write(Stream stream, bool isArchive)
+    {
+        Store();
+        WriteStored(stream, isArchive);
+    }
+
+    void Store()
+    {
+        StoreOptimizer();
+        StoreWeights();
+    }
+
+    void WriteStored(Stream stream, bool isArchive)
+    {
+        if (isArchive)
+            ZipEntry.WriteAll(stream, Entries());
+        else if (_image is not null)
+            stream.Write(_image);
+        else
+            Hdf5Writer.Write(stream, _root);
+    }
+
+    static JsonObject? Copy(JsonObject? json) => (JsonObject?)json?.DeepClone(); // Save puts the optimizer's settings into it
+
+    static KerasArchive OpenArchive(string file, Stream stream)
+    {
+        List<ZipEntry> entries = ZipEntry.ReadAll(file, stream);
+        byte[] image = Content(WeightsEntry);
+        JsonObject config = JsonText.Parse(file, ConfigEntry, Content(ConfigEntry));
+        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Content(MetadataEntry));
+        return new KerasArchive(file, image, Hdf5Reader.Read(file, image), entries, config, metadata);
+
+        byte[] Content(string name) => entries.Find(entry => entry.Name == name)?.Content
+            ?? throw new InvalidFileException(file, name == WeightsEntry && entries.Exists(entry => entry.Name == "model.weights.json")
+                ? "weights in several files (shards) are not supported"
+                : $"not a .keras archive: it has no {name}");
+    }
+
+    // The entries as they are to be written, in their former order.
+    IEnumerable<ZipEntry> Entries()
+    {
+        if (_entries.Count == 0)
+            return [Entry(MetadataEntry, JsonText.Write(Metadata ?? NewMetadata())), Entry(ConfigEntry, Config()), Entry(WeightsEntry, Hdf5())];
+        return _entries.Select(entry => entry.Name switch
+        {
+            ConfigEntry when _configChanged => entry with { Content = Config() },
+            WeightsEntry => entry with { Content = Hdf5() },
+            _ => entry,
+        });
+
+        static ZipEntry Entry(string name, byte[] content) => new(name, content, DateTimeOffset.Now);
+
+        byte[] Config() => JsonText.Write(ModelConfig!);
+    }
+
+    byte[] Hdf5()
+    {
+        if (_image is not null)
+            return _image;
+        using var stream = new MemoryStream();
+        Hdf5Writer.Write(stream, _root);
+        return stream.ToArray();
+    }
+
+    static JsonObject NewMetadata() => new()
+    {
+        ["keras_version"] = "3.16.0",
+        ["date_saved"] = DateTime.Now.ToString("yyyy-MM-dd@HH:mm:ss", CultureInfo.InvariantCulture),
+    };
+
+    void StoreWeights()
+    {
+        foreach (KerasWeight weight in Weights)
+        {
+            int name = weight.Location.LastIndexOf('/') + 1;
+            weight.Variable.Bytes.CopyTo(_root.Find(weight.Location[..name])!.Datasets[weight.Location[name..]].Data.Span);
+        }
+    }
+}

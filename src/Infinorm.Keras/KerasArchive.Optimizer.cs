@@ -1,0 +1,266 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Infinorm.Keras.Hdf5;
+
+namespace Infinorm.Keras;
+
+public sealed partial class KerasArchive
+{
+    const string VarsGroup = $"{OptimizerGroup}/vars", InnerVarsGroup = $"{OptimizerGroup}/inner_optimizer/vars";
+    const string CompileConfig = "compile_config";
+
+    /// <summary>The optimizer's settings as Keras serialized them; null in a weights file, and of a model that was not compiled.</summary>
+    public JsonObject? OptimizerConfig => (ModelConfig?[CompileConfig] as JsonObject)?["optimizer"] as JsonObject;
+
+    /// <summary>Whether the file holds an optimizer's variables.</summary>
+    public bool HasOptimizerState => _root.Find(VarsGroup)?.Datasets.Count > 0;
+
+    /// <summary>The group in which it is not known what comes first; null if the order of all variables is known.</summary>
+    internal string? UnorderedGroup => _model.UnorderedGroup;
+
+    /// <summary>
+    /// The optimizer whose state and settings <see cref="Save"/> writes: the one that <see cref="LoadOptimizer"/> loaded, or another that is
+    /// built. Null, at first, for leaving what is stored as it is.
+    /// </summary>
+    /// <exception cref="ArgumentException">It is not built.</exception>
+    public Optimizer? Optimizer
+    {
+        get;
+        set => field = value is null or { IsBuilt: true } ? value : throw new ArgumentException($"{value.Name} is not built.", nameof(value));
+    }
+
+    /// <summary>
+    /// An optimizer with the settings the archive holds, not yet built and without its state: to exclude variables from weight decay
+    /// (Keras stores no exclusions) before it is given to <see cref="LoadOptimizer"/>.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The archive has no settings of an optimizer.</exception>
+    /// <exception cref="InvalidFileException">They are of an optimizer or have a setting that is not known.</exception>
+    public Optimizer CreateOptimizer()
+    {
+        JsonObject config = OptimizerConfig ?? throw new InvalidOperationException(
+            $"{_file} has no settings of an optimizer. Make one with the settings that its state was saved with, and give it to {nameof(LoadOptimizer)}.");
+        try
+        {
+            return Infinorm.Optimizer.FromConfig(config, FloatX());
+        }
+        catch (FormatException e)
+        {
+            throw new InvalidFileException(_file, e.Message, e);
+        }
+    }
+
+    /// <summary>Builds an optimizer and loads its state: ready to continue the training. It becomes <see cref="Optimizer"/>.</summary>
+    /// <param name="optimizer">Null for one with the archive's settings: <see cref="CreateOptimizer"/>.</param>
+    /// <param name="variables">
+    /// The variables in the order of the model's <c>trainable_variables</c>, which is the order in which their state is stored; null for
+    /// <see cref="TrainableVariables"/>.
+    /// </param>
+    /// <returns>The optimizer.</returns>
+    /// <exception cref="InvalidOperationException">
+    /// The archive has no state or no settings of an optimizer, the order of its variables is not known and must be given, or the
+    /// optimizer is built for other variables.
+    /// </exception>
+    /// <exception cref="ArgumentException">The state stored does not fit the optimizer or the variables given; nothing was changed.</exception>
+    /// <exception cref="InvalidFileException">The archive's own settings, weights and state do not fit together.</exception>
+    public Optimizer LoadOptimizer(Optimizer? optimizer = null, IEnumerable<Variable>? variables = null)
+    {
+        bool allFromFile = optimizer is null && variables is null;
+        if (variables is null && UnorderedGroup is { } group)
+        {
+            throw new InvalidOperationException(
+                $"{_file}: in which order the model has the variables of {group} is not known. "
+                + (ModelConfig is null ? $"Give {nameof(Open)} the model's config, or {nameof(LoadOptimizer)} the variables." : "Give the variables."));
+        }
+
+        Variable[] trained = [.. variables ?? TrainableVariables];
+        optimizer ??= CreateOptimizer();
+        bool wasBuilt = optimizer.IsBuilt;
+        try
+        {
+            optimizer.Build(trained);
+            optimizer.LoadOwnVariables(StoredState(optimizer));
+        }
+        catch (Exception e)
+        {
+            if (!wasBuilt)
+                optimizer.Unbuild();
+            if (allFromFile && e is ArgumentException)
+                throw new InvalidFileException(_file, e.Message, e);
+            throw;
+        }
+
+        return Optimizer = optimizer;
+    }
+
+    // Double if Keras's floatx was: a constant rate is stored in it, second of the variables.
+    DType FloatX() => _root.Find(VarsGroup)?.Datasets.GetValueOrDefault("1") is { Shape: [], Type.DType: DType.Float64 }
+        ? DType.Float64
+        : DType.Float32;
+
+    // A LossScaleOptimizer is stored twice: all of it, and the inner optimizer by itself, which Keras reads last.
+    VariableStore StoredState(Optimizer optimizer)
+    {
+        if (!HasOptimizerState)
+            throw new InvalidOperationException($"{_file} has no optimizer state.");
+        var store = new VariableStore();
+        CopyTo(store, VarsGroup, first: 0);
+        if (optimizer is LossScaleOptimizer { InnerOptimizer: { } inner } && _root.Find(InnerVarsGroup) is { } stored)
+        {
+            if (stored.Datasets.Count != inner.Variables.Count)
+            {
+                throw new ArgumentException(
+                    $"{inner.Name}: {InnerVarsGroup} has {stored.Datasets.Count} variables, the optimizer has {inner.Variables.Count}.");
+            }
+
+            CopyTo(store, InnerVarsGroup, first: optimizer.Variables.Count - inner.Variables.Count);
+        }
+
+        return store;
+    }
+
+    void CopyTo(VariableStore store, string group, int first)
+    {
+        foreach (var (key, dataset) in _root.Find(group)!.Datasets)
+        {
+            if (dataset.Type.DType is null)
+                throw new InvalidFileException(_file, $"{group}/{key} is of type {dataset.Type.Name}, which no optimizer has");
+            NdArray value = dataset.ToNdArray();
+            if (dataset.Type.DType is DType.Int32 or DType.Int64 && value.Length > 0 && value.Cast(DType.Int64).AsSpan<long>().ContainsAnyInRange(long.MinValue, -1))
+                throw new InvalidFileException(_file, $"{group}/{key} is a counter below 0");
+            if (!int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int index) || Key(index) != key)
+                throw new InvalidFileException(_file, $"{group}/{key} has no number as its name");
+            store.Save(Key(index + first), value);
+        }
+    }
+
+    // Puts the optimizer's state and settings in the place of what is stored.
+    void StoreOptimizer()
+    {
+        if (Optimizer is null)
+            return;
+        List<(string Group, Optimizer Optimizer)> places = [(VarsGroup, Optimizer)];
+        if (Optimizer is LossScaleOptimizer { InnerOptimizer: { } inner })
+            places.Add((InnerVarsGroup, inner));
+
+        if (!places.TrueForAll(place => IsStoredAs(place.Group, place.Optimizer)) || (places.Count == 1 && _root.Find(InnerVarsGroup) is not null))
+            MakeGroups(places);
+        foreach (var (path, optimizer) in places)
+        {
+            Hdf5Group group = _root.Find(path)!;
+            IReadOnlyList<Variable> variables = optimizer.Variables;
+            for (int i = 0; i < variables.Count; i++)
+            {
+                Hdf5Dataset dataset = group.Datasets[Key(i)];
+                variables[i].ToNdArray().Cast(dataset.Type.DType!.Value).Bytes.CopyTo(dataset.Data.Span);
+            }
+        }
+
+        if (ModelConfig is not null)
+            StoreConfig(ModelConfig, Optimizer.GetConfig());
+    }
+
+    bool IsStoredAs(string path, Optimizer optimizer)
+    {
+        IReadOnlyList<Variable> variables = optimizer.Variables;
+        if (_root.Find(path) is not { } group || group.Datasets.Count != variables.Count
+            || group.Attributes.GetValueOrDefault(NameAttribute, optimizer.Name) != optimizer.Name)
+        {
+            return false;
+        }
+
+        for (int i = 0; i < variables.Count; i++)
+        {
+            Variable variable = variables[i];
+            if (!group.Datasets.TryGetValue(Key(i), out Hdf5Dataset? dataset) || dataset.Type.DType is not { } type
+                || !variable.Shape.SequenceEqual(dataset.Shape) || !Holds(type, variable))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    // Whether a variable can be stored in the type found: a float in any float type, a counter in an integer type that holds it.
+    static bool Holds(DType type, Variable variable) => (type, variable) switch
+    {
+        (DType.Int32, Variable<long> counter) => counter.Span[0] <= int.MaxValue,
+        (DType.Int64, Variable<long>) => true,
+        (DType.Int32 or DType.Int64, _) or (_, Variable<long>) => false,
+        _ => true,
+    };
+
+    void MakeGroups(List<(string Group, Optimizer Optimizer)> places)
+    {
+        DType? counter = _root.Find(VarsGroup)?.Datasets.GetValueOrDefault("0")?.Type.DType;
+        var made = new Hdf5Group();
+        foreach (var (path, optimizer) in places)
+        {
+            Hdf5Group group = made.Make(path);
+            group.Attributes[NameAttribute] = optimizer.Name;
+            IReadOnlyList<Variable> variables = optimizer.Variables;
+            for (int i = 0; i < variables.Count; i++)
+            {
+                bool isShort = counter is DType.Int32 && variables[i] is Variable<long> && Holds(DType.Int32, variables[i]);
+                NdArray value = variables[i].ToNdArray();
+                group.Datasets.Add(Key(i), Hdf5Dataset.Of(isShort ? value.Cast(DType.Int32) : value));
+            }
+        }
+
+        Hdf5Group? former = _root.Groups.GetValueOrDefault(OptimizerGroup);
+        _root.Groups[OptimizerGroup] = made.Groups[OptimizerGroup];
+        try
+        {
+            Hdf5Writer.Check(_root);
+        }
+        catch (NotSupportedException)
+        {
+            if (former is null)
+                _root.Groups.Remove(OptimizerGroup);
+            else
+                _root.Groups[OptimizerGroup] = former;
+            throw;
+        }
+
+        _image = null;
+    }
+
+    void StoreConfig(JsonObject model, JsonObject config)
+    {
+        if (model[CompileConfig] is not JsonObject compiled)
+            model[CompileConfig] = compiled = [];
+        _configChanged |= Merge(compiled, "optimizer", config);
+    }
+
+    // Puts a value in the place of another where it differs; what an object of the same class has besides stays.
+    static bool Merge(JsonObject parent, string key, JsonNode? value)
+    {
+        JsonNode? former = parent[key];
+        if (former is JsonObject old && value is JsonObject now && ClassOf(old) == ClassOf(now))
+        {
+            bool changed = false;
+            foreach (var (name, item) in now.ToArray())
+            {
+                if (name is not ("module" or "class_name" or "registered_name")) // Keras has them in more than one spelling
+                    changed |= Merge(old, name, item);
+            }
+
+            return changed;
+        }
+
+        if (IsSame(former, value) && parent.ContainsKey(key))
+            return false;
+        parent[key] = value?.DeepClone();
+        return true;
+    }
+
+    static string? ClassOf(JsonObject config) => JsonText.Text(config["class_name"])?.ToLowerInvariant();
+
+    // 1 is 1.0: Keras keeps what was given.
+    static bool IsSame(JsonNode? a, JsonNode? b) =>
+        (a, b) is (JsonValue x, JsonValue y) && x.TryGetValue(out double first) && y.TryGetValue(out double second)
+            ? first == second
+            : PythonJson.Write(a) == PythonJson.Write(b);
+
+    static string Key(int index) => index.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,106 @@
+using System.Text.Json.Nodes;
+using Infinorm.Keras.Hdf5;
+using Infinorm.Keras.Layers;
+
+namespace Infinorm.Keras;
+
+/// <summary>
+/// A model that Keras saved, in memory: a <c>.keras</c> archive or a <c>.weights.h5</c> file. Its weights can be trained on, with the
+/// optimizer's state, and saved again for Keras; what is not understood stays as it was, byte for byte.
+/// </summary>
+/// <example>
+/// <code>
+/// var archive = KerasArchive.Open("model.keras");
+/// Optimizer optimizer = archive.LoadOptimizer();
+/// var kernel = (Variable&lt;float&gt;)archive["hidden/kernel"]; // its Span is what the optimizer steps
+/// …
+/// optimizer.Apply(gradients);                             // one for each of archive.TrainableVariables
+/// archive.Save("model.keras");
+/// </code>
+/// </example>
+public sealed partial class KerasArchive
+{
+    internal const string OptimizerGroup = "optimizer";
+    const string WeightsEntry = "model.weights.h5", ConfigEntry = "config.json", MetadataEntry = "metadata.json";
+
+    readonly string _file;
+    readonly Hdf5Group _root;
+    readonly ModelWeights _model;
+    readonly List<ZipEntry> _entries; // of the .keras archive that was opened; else none
+    byte[]? _image; // the HDF5 file that the datasets view; null where it must be written anew
+    bool _configChanged;
+
+    KerasArchive(string file, byte[]? image, Hdf5Group root, List<ZipEntry> entries, JsonObject? config, JsonObject? metadata)
+    {
+        _file = file;
+        _image = image;
+        _root = root;
+        _entries = entries;
+        ModelConfig = config;
+        Metadata = metadata;
+        _model = ModelWeights.Of(file, root, config);
+    }
+
+    /// <summary>
+    /// The model as Keras serialized it (<c>config.json</c>), with the optimizer's settings in <c>compile_config</c>. Null for a weights
+    /// file that was opened without one.
+    /// </summary>
+    public JsonObject? ModelConfig { get; }
+
+    /// <summary>Keras's version and the date (<c>metadata.json</c>); null for a weights file.</summary>
+    public JsonObject? Metadata { get; }
+
+    /// <summary>
+    /// The model's weights in the order of Keras's <c>model.weights</c>, layer by layer, as far as config and layers tell it. Their
+    /// variables are what <see cref="Save"/> writes.
+    /// </summary>
+    public IReadOnlyList<KerasWeight> Weights => _model.Weights;
+
+    /// <summary>The variables of the weights that the model trains. Keras: <c>model.trainable_variables</c>.</summary>
+    public IReadOnlyList<Variable> TrainableVariables => field ??= [.. Weights.Where(w => w.IsTrainable).Select(w => w.Variable)];
+
+    /// <summary>
+    /// Where the HDF5 file has arrays of the types of <see cref="DType"/>: weights, and the optimizer's variables
+    /// (<c>optimizer/vars/0</c>).
+    /// </summary>
+    public IReadOnlyList<string> Locations =>
+        [.. from d in _root.AllDatasets() where d.Dataset.Type.DType is not null select d.Path];
+
+    /// <summary>
+    /// What the HDF5 file has of other types, such as the states of random generators: kept as it was, but not to be read here. Each with
+    /// its type and shape: <c>layers/dropout/seed_generator/vars/0 uint32[2]</c>.
+    /// </summary>
+    public IReadOnlyList<string> Others =>
+        [.. from d in _root.AllDatasets() where d.Dataset.Type.DType is null select $"{d.Path} {d.Dataset.Type.Name}{Shapes.Format(d.Dataset.Shape)}"];
+
+    /// <summary>The names that Keras gave the groups: <c>layers/dense/vars</c> → <c>hidden</c>.</summary>
+    public IReadOnlyDictionary<string, string> GroupNames =>
+        (from g in _root.All() where g.Group.Attributes.GetValueOrDefault(NameAttribute) is not null select g)
+        .ToDictionary(g => g.Path, g => g.Group.Attributes[NameAttribute]!);
+
+    /// <summary>The weight with this path (<c>hidden/kernel</c>) or location (<c>layers/dense/vars/0</c>).</summary>
+    /// <exception cref="KeyNotFoundException">There is none, or more than one.</exception>
+    public Variable this[string pathOrLocation]
+    {
+        get
+        {
+            ArgumentNullException.ThrowIfNull(pathOrLocation);
+            KerasWeight[] found = [.. Weights.Where(w => w.Variable.Path == pathOrLocation || w.Location == pathOrLocation)];
+            return found.Length == 1
+                ? found[0].Variable
+                : throw new KeyNotFoundException($"{_file} has {(found.Length == 0 ? "no weight" : "more than one weight")} '{pathOrLocation}'; "
+                    + $"its weights are {string.Join(", ", Weights.Select(w => w.Variable.Path))}.");
+        }
+    }
+
+    /// <summary>The array at one of <see cref="Locations"/>, as it was stored or last saved; a copy.</summary>
+    /// <exception cref="KeyNotFoundException">There is none.</exception>
+    public NdArray Read(string location)
+    {
+        ArgumentNullException.ThrowIfNull(location);
+        int name = location.LastIndexOf('/') + 1;
+        return _root.Find(location[..name])?.Datasets.GetValueOrDefault(location[name..]) is { Type.DType: not null } dataset
+            ? dataset.ToNdArray()
+            : throw new KeyNotFoundException($"{_file} has no array '{location}'.");
+    }
+}

@@ -1,0 +1,31 @@
+namespace Infinorm.Keras;
+
+/// <summary>A weight of a model: a variable, and where its archive keeps it.</summary>
+public sealed class KerasWeight
+{
+    internal KerasWeight(string location, Variable variable, bool isTrainable)
+    {
+        Location = location;
+        Variable = variable;
+        IsTrainable = isTrainable;
+    }
+
+    /// <summary>Where the weight lies in the HDF5 file: <c>layers/dense/vars/0</c>.</summary>
+    public string Location { get; }
+
+    /// <summary>
+    /// The weight itself. Its path is made of the layers' names and, for Keras's own layers, of the weight's name:
+    /// <c>hidden/kernel</c>; a weight whose name is not known has its number in the file. It has the constraint that the model's config
+    /// gives it.
+    /// </summary>
+    public Variable Variable { get; }
+
+    /// <summary>
+    /// Whether the model trains the weight: its layers are trainable, and it is not a statistic, counter or the like that the layer sets
+    /// itself. Of layers that are not Keras's own it is taken for granted where the weight is of a float type.
+    /// </summary>
+    public bool IsTrainable { get; }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Location}: {Variable}{(IsTrainable ? "" : ", not trained")}";
+}

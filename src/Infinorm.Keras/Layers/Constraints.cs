@@ -1,0 +1,53 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Infinorm.Keras.Layers;
+
+/// <summary>Keras's constraints, read from a layer's settings.</summary>
+static class Constraints
+{
+    /// <summary>
+    /// The constraint, or null for none. One that is not known, or has settings that are not, is read as one that refuses to be built,
+    /// so that a file can be looked into but nothing is trained without what its author wanted.
+    /// </summary>
+    public static Constraint? FromConfig(JsonNode? node)
+    {
+        if (node is null || node.GetValueKind() is JsonValueKind.Null)
+            return null;
+        try
+        {
+            var read = KerasObject.Read("constraint", node as JsonObject ?? throw new FormatException($"a constraint is {PythonJson.Write(node)}"));
+            return read.Create(config => Create(config, hasAxes: read.Config["axis"] is JsonArray));
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException)
+        {
+            return new UnknownConstraint(e.Message);
+        }
+    }
+
+    static Constraint Create(ConfigReader config, bool hasAxes) => config.ClassName switch
+    {
+        "MaxNorm" => new MaxNorm(config.Number("max_value", 2), Axis(config, hasAxes)),
+        "MinMaxNorm" => new MinMaxNorm(
+            config.Number("min_value", 0), config.Number("max_value", 1), config.Number("rate", 1), Axis(config, hasAxes)),
+        "UnitNorm" => new UnitNorm(Axis(config, hasAxes)),
+        "NonNeg" or "NonNegative" => new NonNeg(),
+        string name => throw new FormatException($"the constraint {name} is not known"),
+    };
+
+    // One axis, or a list of them.
+    static int[] Axis(ConfigReader config, bool isList)
+    {
+        double[] axes = isList ? config.Numbers("axis") : [config.Number("axis", 0)];
+        return Array.ConvertAll(axes, axis => axis == (int)axis ? (int)axis : throw new FormatException($"an axis is {axis}"));
+    }
+
+    sealed class UnknownConstraint(string problem) : Constraint
+    {
+        protected internal override void Validate(string variable, ReadOnlySpan<nint> shape) =>
+            throw new ArgumentException($"{variable}: {problem}");
+
+        protected internal override void Apply<T>(Span<T> values, ReadOnlySpan<nint> shape) =>
+            throw new InvalidOperationException("A constraint that is not known was applied."); // Validate has refused it
+    }
+}

@@ -1,0 +1,118 @@
+using System.Text.Json.Nodes;
+
+namespace Infinorm.Keras.Tests.Layers;
+
+/// <summary>Names, order and constraints of weights, seen through archives.</summary>
+public class ModelWeightsTests
+{
+    [Fact]
+    public void TheOrderIsTheConfigsAndNotTheFiles()
+    {
+        KerasArchive archive = Make(
+            """[{"class_name": "Dense", "config": {"name": "z"}}, {"class_name": "Dense", "config": {"name": "a", "use_bias": false}}]""",
+            ("layers/dense/vars/0", "z"), ("layers/dense/vars/1", "z"), ("layers/dense_1/vars/0", "a"));
+        Assert.Equal(["z/kernel", "z/bias", "a/kernel"], Paths(archive));
+    }
+
+    [Fact]
+    public void TenComesAfterTwo()
+    {
+        KerasArchive archive = Make(
+            """[{"class_name": "Mine", "config": {"name": "mine"}}]""",
+            [.. Enumerable.Range(0, 12).Select(i => ($"layers/mine/vars/{i}", "mine"))]);
+        Assert.Equal(Enumerable.Range(0, 12).Select(i => $"mine/{i}"), Paths(archive));
+    }
+
+    [Fact]
+    public void PartsOfKerassOwnLayersAreOrdered()
+    {
+        KerasArchive archive = Make(
+            """
+            [{"class_name": "Bidirectional", "config": {"name": "both", "layer": {"class_name": "LSTM", "config": {"name": "lstm"}}}},
+             {"class_name": "MultiHeadAttention", "config": {"name": "heads", "use_bias": false}},
+             {"class_name": "TimeDistributed", "config": {"name": "each", "layer": {"class_name": "Dense", "config": {"name": "d"}}}},
+             {"class_name": "Sequential", "config": {"name": "inner", "layers": [{"class_name": "PReLU", "config": {"name": "prelu"}}]}}]
+            """,
+            ("layers/bidirectional/backward_layer/cell/vars/0", "cell"), ("layers/bidirectional/backward_layer/cell/vars/1", "cell"),
+            ("layers/bidirectional/backward_layer/cell/vars/2", "cell"), ("layers/bidirectional/forward_layer/cell/vars/0", "cell"),
+            ("layers/bidirectional/forward_layer/cell/vars/1", "cell"), ("layers/bidirectional/forward_layer/cell/vars/2", "cell"),
+            ("layers/bidirectional/vars", "both"),
+            ("layers/multi_head_attention/key_dense/vars/0", "key"), ("layers/multi_head_attention/query_dense/vars/0", "query"),
+            ("layers/multi_head_attention/output_dense/vars/0", "attention_output"),
+            ("layers/multi_head_attention/value_dense/vars/0", "value"), ("layers/multi_head_attention/vars", "heads"),
+            ("layers/time_distributed/layer/vars/0", "d"), ("layers/time_distributed/layer/vars/1", "d"), ("layers/time_distributed/vars", "each"),
+            ("layers/sequential/layers/p_re_lu/vars/0", "prelu"), ("layers/sequential/vars", "inner"));
+        Assert.Equal(
+            [
+                "both/forward_layer/cell/kernel", "both/forward_layer/cell/recurrent_kernel", "both/forward_layer/cell/bias",
+                "both/backward_layer/cell/kernel", "both/backward_layer/cell/recurrent_kernel", "both/backward_layer/cell/bias",
+                "heads/query/kernel", "heads/key/kernel", "heads/value/kernel", "heads/attention_output/kernel",
+                "each/d/kernel", "each/d/bias", "inner/prelu/alpha",
+            ],
+            Paths(archive));
+        Assert.Null(archive.UnorderedGroup);
+    }
+
+    [Fact]
+    public void PartsOfOtherLayersHaveNoOrder()
+    {
+        KerasArchive archive = Make(
+            """[{"class_name": "Mine", "config": {"name": "mine"}}]""",
+            ("layers/mine/a/vars/0", "x"), ("layers/mine/b/vars/0", "y"), ("layers/mine/vars", "mine"));
+        Assert.Equal("layers/mine", archive.UnorderedGroup);
+        string message = Assert.Throws<InvalidOperationException>(() => archive.LoadOptimizer(new Adamax())).Message;
+        Assert.Equal("the archive: in which order the model has the variables of layers/mine is not known. Give the variables.", message);
+    }
+
+    [Fact]
+    public void StatisticsAndFrozenLayersAreNotTrained()
+    {
+        KerasArchive archive = Make(
+            """
+            [{"class_name": "BatchNormalization", "config": {"name": "bn", "scale": false}},
+             {"class_name": "Dense", "config": {"name": "frozen", "trainable": false}}]
+            """,
+            ("layers/batch_normalization/vars/0", "bn"), ("layers/batch_normalization/vars/1", "bn"),
+            ("layers/batch_normalization/vars/2", "bn"), ("layers/dense/vars/0", "frozen"), ("layers/dense/vars/1", "frozen"));
+        Assert.Equal(["bn/beta", "bn/moving_mean", "bn/moving_variance", "frozen/kernel", "frozen/bias"], Paths(archive));
+        Assert.Equal(["bn/beta"], archive.TrainableVariables.Select(variable => variable.Path));
+    }
+
+    [Fact]
+    public void WithoutConfigGroupsNameWhatTheyCan()
+    {
+        KerasArchive archive = KerasArchive.Create(Arrays(
+            ["layers/dense_1/vars/0", "layers/batch_normalization_12/vars/0", "layers/batch_normalization_12/vars/1"]));
+        Assert.Equal(["batch_normalization_12/moving_mean", "batch_normalization_12/moving_variance", "dense_1/kernel"], Paths(archive));
+    }
+
+    [Theory]
+    [InlineData("", "x")]
+    [InlineData("a/b", "x")]
+    public void ANameThatIsNoneIsRefused(string name, string _) =>
+        Assert.Throws<InvalidFileException>(() => Make("[]", ("layers/dense/vars/0", name)));
+
+    [Fact]
+    public void TwoLayersOfOneNameAreRefused() =>
+        Assert.Throws<InvalidFileException>(() => Make("[]", ("layers/dense/vars/0", "a"), ("layers/dense_1/vars/0", "a")));
+
+    static KerasArchive Make(string layers, params (string Location, string Name)[] weights)
+    {
+        var config = new JsonObject
+        {
+            ["class_name"] = "Sequential",
+            ["config"] = new JsonObject { ["name"] = "model", ["layers"] = JsonNode.Parse(layers) },
+        };
+        IEnumerable<(string Group, string Name)> names = weights
+            .Select(weight => (weight.Location.EndsWith("vars", StringComparison.Ordinal) ? weight.Location : weight.Location[..weight.Location.LastIndexOf('/')], weight.Name))
+            .Distinct();
+        return KerasArchive.Create(
+            Arrays(weights.Select(weight => weight.Location).Where(location => !location.EndsWith("vars", StringComparison.Ordinal))),
+            names.Select(name => KeyValuePair.Create(name.Group, name.Name)), config);
+    }
+
+    static IEnumerable<KeyValuePair<string, NdArray>> Arrays(IEnumerable<string> locations) =>
+        locations.Select(location => KeyValuePair.Create(location, NdArray.Create([1f, 2f])));
+
+    static IEnumerable<string> Paths(KerasArchive archive) => archive.Weights.Select(weight => weight.Variable.Path);
+}
