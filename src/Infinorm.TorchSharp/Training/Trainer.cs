@@ -140,7 +140,7 @@ public sealed partial class Trainer
     {
         ArgumentNullException.ThrowIfNull(data);
         var means = new Means(Metrics);
-        using var mode = new Mode(Model, training: false);
+        using var mode = new ModelMode(Model, training: false);
         bool any = false;
         await foreach (var (input, target) in data.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
@@ -192,7 +192,7 @@ public sealed partial class Trainer
 
     Tensor PredictBatch(Tensor input)
     {
-        using var mode = new Mode(Model, training: false);
+        using var mode = new ModelMode(Model, training: false);
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         return Forward(input).MoveToOuterDisposeScope();
@@ -217,19 +217,4 @@ public sealed partial class Trainer
     Optimizer Stepping => Optimizer.Optimizer is LossScaleOptimizer scaling ? scaling.InnerOptimizer : Optimizer.Optimizer;
 
     long Counter => ((Variable<long>)Stepping.Variables[0]).Span[0];
-
-    /// <summary>Puts a model into a mode until it is disposed.</summary>
-    readonly struct Mode : IDisposable
-    {
-        readonly nn.Module _model;
-        readonly bool _before;
-
-        public Mode(nn.Module model, bool training)
-        {
-            (_model, _before) = (model, model.training);
-            model.train(training);
-        }
-
-        public void Dispose() => _model.train(_before);
-    }
 }

@@ -28,7 +28,8 @@ sealed class TrainingLoop
         if (_options.ResumeFrom is { } path && File.Exists(path))
             RunFile.Restore(_run, path);
 
-        bool wasTraining = _trainer.Model.training;
+        _run.History.PendingBatches = _trainer.PendingBatches;
+        using var mode = new ModelMode(_trainer.Model, training: true);
         using Tensor randomState = random.get_rng_state().DetachFromDisposeScope();
         try
         {
@@ -51,7 +52,6 @@ sealed class TrainingLoop
         }
         finally
         {
-            _trainer.Model.train(wasTraining);
             random.set_rng_state(randomState);
         }
     }
@@ -59,7 +59,6 @@ sealed class TrainingLoop
     async Task EpochAsync(CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
-        _trainer.Model.train();
         Tell(callback => callback.OnEpochBegin(_run));
         await StepsAsync(cancellationToken).ConfigureAwait(false);
 

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
@@ -18,13 +19,16 @@ sealed class Problem : IDisposable
 
     /// <param name="examples">How many examples.</param>
     /// <param name="optimizer">Makes the optimizer.</param>
-    public Problem(int examples = 70, Func<Optimizer>? optimizer = null)
+    /// <param name="type">Type of inputs and model.</param>
+    public Problem(int examples = 70, Func<Optimizer>? optimizer = null, ScalarType type = ScalarType.Float32)
     {
         using Generator _ = random.manual_seed(5);
-        _inputs = rand(examples, 4);
-        _targets = (_inputs.sum(1) * 0.75f).to_type(ScalarType.Int64);
+        using Tensor inputs = rand(examples, 4);
+        _inputs = inputs.to_type(type, copy: true);
+        _targets = (inputs.sum(1) * 0.75f).to_type(ScalarType.Int64);
         Model = nn.Sequential(
             ("in", nn.Linear(4, 12)), ("norm", nn.BatchNorm1d(12)), ("relu", nn.ReLU()), ("drop", nn.Dropout(0.3)), ("out", nn.Linear(12, 3)));
+        Model.to(type);
         Optimizer = (optimizer ?? Default)().For(Model);
         Data = new TensorBatches(_inputs, _targets, batchSize: 8);
         Trainer = new Trainer(Model, nn.CrossEntropyLoss().forward, Optimizer) { Metrics = [Metric.Accuracy] };

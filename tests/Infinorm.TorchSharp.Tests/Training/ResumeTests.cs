@@ -16,6 +16,8 @@ public sealed class ResumeTests : IDisposable
         ["accumulation"] = () => new Adamax(0.02) { GradientAccumulationSteps = 4, UseEma = true },
         ["dynamic loss scale"] = () => new LossScaleOptimizer(new Adamax(0.02) { UseEma = true }, dynamicGrowthSteps: 3),
         ["another rule"] = () => new TorchAdamax(),
+        ["16-bit, rounded at random"] = () => new Adamax(0.02) { UseStochasticRounding = true, UseEma = true },
+        ["16-bit, master weights"] = () => new Adamax(0.02) { UseMasterWeights = true },
     };
 
     public static TheoryData<string> Names => [.. Optimizers.Keys];
@@ -27,7 +29,7 @@ public sealed class ResumeTests : IDisposable
         (byte[] weights, History history) = WholeRun(name);
         foreach (int step in (int[])[1, 8, 9, 10, 17, 27, 35])
         {
-            string path = Path.Combine(_folder, $"{name[..3]}{step}.safetensors");
+            string path = Path.Combine(_folder, $"{name[^4..]}{step}.safetensors");
             Interrupted(name, path, [step], out History resumed, out byte[] end);
             Assert.Equal(weights, end);
             SameHistory(history, resumed);
@@ -91,7 +93,7 @@ public sealed class ResumeTests : IDisposable
 
     static (byte[] Weights, History History) WholeRun(string name)
     {
-        using var problem = new Problem(optimizer: Optimizers[name]);
+        using Problem problem = Make(name);
         History history = problem.Trainer.Fit(problem.Data, Epochs, Options(problem, null, null));
         return (problem.Weights(), history);
     }
@@ -101,17 +103,20 @@ public sealed class ResumeTests : IDisposable
     {
         foreach (int step in steps)
         {
-            using var problem = new Problem(optimizer: Optimizers[name]);
+            using Problem problem = Make(name);
             random.manual_seed(step); // what the program drew elsewhere does not matter
             using var stop = new CancellationTokenSource();
             Assert.Throws<OperationCanceledException>(() => problem.Trainer.Fit(
                 problem.Data, Epochs, Options(problem, path, new CancelAt(step, stop)), stop.Token));
         }
 
-        using var last = new Problem(optimizer: Optimizers[name]);
+        using Problem last = Make(name);
         history = last.Trainer.Fit(last.Data, Epochs, Options(last, path, null));
         weights = last.Weights();
     }
+
+    static Problem Make(string name) =>
+        new(optimizer: Optimizers[name], type: name.StartsWith("16-bit", StringComparison.Ordinal) ? ScalarType.BFloat16 : ScalarType.Float32);
 
     static FitOptions Options(Problem problem, string? path, Callback? more) => new()
     {

@@ -50,6 +50,24 @@ public sealed class TrainerMemoryTests
         }
     }
 
+    [Fact]
+    public void AnIteratorMayHaveAScopeOfItsOwn()
+    {
+        using var problem = new Problem();
+        using var outer = NewDisposeScope();
+        problem.Trainer.Fit(Batches(), epochs: 2);
+        Tensor after = ones(1);
+        Assert.True(outer.Contains(after)); // the caller's scope is in force again
+
+        static IEnumerable<(Tensor, Tensor)> Batches()
+        {
+            using var scope = NewDisposeScope();
+            Tensor inputs = rand(16, 4), targets = randint(0, 3, 16);
+            for (int i = 0; i < 16; i += 8)
+                yield return (inputs.narrow(0, i, 8), targets.narrow(0, i, 8));
+        }
+    }
+
     // Tensors alive on this thread at the end of each epoch.
     static List<long> Live(Problem problem, IEnumerable<(Tensor, Tensor)> data, IEnumerable<(Tensor, Tensor)> validation)
     {

@@ -176,6 +176,24 @@ public sealed class TrainerTests
     }
 
     [Fact]
+    public void LeavesPartsInTheModeTheirOwnerGaveThem()
+    {
+        using var problem = new Problem();
+        nn.Module norm = problem.Model.named_modules().Single(named => named.name == "norm").module;
+        norm.eval(); // frozen
+        byte[] statistics = norm.get_buffer("running_mean")!.bytes.ToArray();
+        problem.Trainer.Fit(problem.Data, 2, new() { ValidationData = problem.Data });
+        Assert.True(problem.Model.training);
+        Assert.False(norm.training);
+        Assert.Equal(statistics, norm.get_buffer("running_mean")!.bytes.ToArray());
+
+        problem.Model.eval();
+        problem.Trainer.Fit(problem.Data);
+        Assert.NotEqual(statistics, norm.get_buffer("running_mean")!.bytes.ToArray());
+        Assert.False(problem.Model.training || norm.training);
+    }
+
+    [Fact]
     public void CanBeCalledWhereGradientsAreOff()
     {
         using var problem = new Problem();

@@ -2,7 +2,8 @@ namespace Infinorm.Torch;
 
 /// <summary>
 /// Finds a learning rate: it trains some steps with a rate that grows from step to step until the loss explodes, notes the losses, and then
-/// puts model and optimizer back to what they were. Give it to <see cref="Trainer.Fit"/> alone, then read <see cref="Suggestion"/>.
+/// puts model and optimizer back to what they were. Give it to <see cref="Trainer.Fit"/> alone, then read <see cref="Suggestion"/>. Groups
+/// of parameters with a rate of their own keep it.
 /// </summary>
 /// <param name="from">The first rate, &gt; 0. The default is 1e-6.</param>
 /// <param name="to">The last rate, larger than the first. The default is 1.</param>
@@ -64,12 +65,15 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
     public override void OnFitEnd(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
+        if (_weights is null)
+            return; // another callback failed before this one began
         Optimizer optimizer = run.Optimizer.Optimizer;
         if (_rate is not null)
             optimizer.LearningRate = _rate;
         optimizer.SetWeights(_state);
-        _weights!.CopyTo(run.Model);
+        _weights.CopyTo(run.Model);
         _weights.Dispose();
+        _weights = null;
         Suggestion = Valley();
     }
 
