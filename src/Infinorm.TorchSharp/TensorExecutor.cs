@@ -11,7 +11,7 @@ namespace Infinorm.Torch;
 sealed class TensorExecutor : IExecutor, IDisposable
 {
     /// <summary>Into how many pieces the largest variable is cut.</summary>
-    const int Pieces = 32;
+    const int Pieces = 64;
 
     /// <summary>A piece is not cut further.</summary>
     const int LeastPiece = 16 * 1024;
