@@ -17,6 +17,7 @@ public sealed class ResumeTests : IDisposable
         ["dynamic loss scale"] = () => new LossScaleOptimizer(new Adamax(0.02) { UseEma = true }, dynamicGrowthSteps: 3),
         ["another rule"] = () => new TorchAdamax(),
         ["16-bit, rounded at random"] = () => new Adamax(0.02) { UseStochasticRounding = true, UseEma = true },
+        ["weights that are not contiguous"] = Problem.Default,
         ["16-bit, master weights"] = () => new Adamax(0.02) { UseMasterWeights = true },
     };
 
@@ -115,8 +116,16 @@ public sealed class ResumeTests : IDisposable
         weights = last.Weights();
     }
 
-    static Problem Make(string name) =>
-        new(optimizer: Optimizers[name], type: name.StartsWith("16-bit", StringComparison.Ordinal) ? ScalarType.BFloat16 : ScalarType.Float32);
+    static Problem Make(string name)
+    {
+        bool transposed = name.EndsWith("not contiguous", StringComparison.Ordinal);
+        var problem = new Problem(
+            optimizer: Optimizers[name],
+            type: name.StartsWith("16-bit", StringComparison.Ordinal) ? ScalarType.BFloat16 : ScalarType.Float32,
+            transposed: transposed);
+        Assert.Equal(!transposed, problem.Model.get_parameter("in.weight")!.is_contiguous());
+        return problem;
+    }
 
     static FitOptions Options(Problem problem, string? path, Callback? more) => new()
     {
