@@ -23,7 +23,10 @@ public class TensorExecutorTests
         ["accumulation"] = () => new Adamax(0.1) { GradientAccumulationSteps = 2, UseEma = true },
         ["all"] = () => new LossScaleOptimizer(new Adamax(0.1)
         {
-            GlobalClipNorm = 0.5, GradientAccumulationSteps = 2, UseEma = true, WeightDecay = 0.01,
+            GlobalClipNorm = 0.5,
+            GradientAccumulationSteps = 2,
+            UseEma = true,
+            WeightDecay = 0.01,
         }),
     };
 

@@ -59,7 +59,8 @@ sealed class Problem : IDisposable
     /// <summary>All parameters and buffers, bit for bit.</summary>
     public byte[] Weights() => WeightsOf(Model);
 
-    public static byte[] WeightsOf(nn.Module model) => [.. model.state_dict().Values.SelectMany(tensor => tensor.detach().contiguous().bytes.ToArray())];
+    public static byte[] WeightsOf(nn.Module model) =>
+        [.. model.state_dict().Values.SelectMany(tensor => tensor.detach().contiguous().bytes.ToArray())];
 
     public void Dispose()
     {

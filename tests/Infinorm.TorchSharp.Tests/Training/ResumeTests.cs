@@ -131,7 +131,12 @@ public sealed class ResumeTests : IDisposable
     {
         Seed = 7,
         ValidationData = problem.Data,
-        Callbacks = [new EarlyStopping(patience: 50), .. path is null ? [] : (Callback[])[new Checkpoint(path)], .. more is null ? [] : (Callback[])[more]],
+        Callbacks =
+        [
+            new EarlyStopping(patience: 50),
+            .. path is null ? [] : (Callback[])[new Checkpoint(path)],
+            .. more is null ? [] : (Callback[])[more],
+        ],
         ResumeFrom = path,
     };
 
@@ -144,7 +149,9 @@ public sealed class ResumeTests : IDisposable
             Assert.Equal(a.Values, b.Values);
         }
 
-        Assert.Equal((expected.Steps, expected.SkippedSteps, expected.PendingBatches), (actual.Steps, actual.SkippedSteps, actual.PendingBatches));
+        Assert.Equal(
+            (expected.Steps, expected.SkippedSteps, expected.PendingBatches),
+            (actual.Steps, actual.SkippedSteps, actual.PendingBatches));
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
