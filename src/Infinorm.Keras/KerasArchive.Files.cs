@@ -6,7 +6,8 @@ namespace Infinorm.Keras;
 
 public sealed partial class KerasArchive
 {
-    const string NameAttribute = "name", ArchiveExtension = ".keras", WeightsExtension = ".weights.h5";
+    internal const string ArchiveExtension = ".keras", WeightsExtension = ".weights.h5";
+    const string NameAttribute = "name";
 
     static ReadOnlySpan<byte> ZipSignature => "PK"u8;
 

@@ -92,6 +92,19 @@ public sealed partial class KerasArchive
         return Optimizer = optimizer;
     }
 
+    /// <summary>
+    /// Where the variables of an optimizer that was loaded are stored, with their names in a checkpoint. Those of an optimizer in a
+    /// <see cref="LossScaleOptimizer"/> come twice, last those that Keras reads last.
+    /// </summary>
+    internal IEnumerable<(string Location, StateTensor Tensor)> StateLocations(Optimizer optimizer)
+    {
+        StateTensor[] state = [.. optimizer.State(Checkpoint.OptimizerRoot)];
+        IEnumerable<(string, StateTensor)> locations = state.Select((tensor, i) => ($"{VarsGroup}/{Key(i)}", tensor));
+        return optimizer is LossScaleOptimizer { InnerOptimizer: { } inner } && _root.Find(InnerVarsGroup) is not null
+            ? locations.Concat(state[^inner.Variables.Count..].Select((tensor, i) => ($"{InnerVarsGroup}/{Key(i)}", tensor)))
+            : locations;
+    }
+
     // Double if Keras's floatx was: a constant rate is stored in it, second of the variables.
     DType FloatX() => _root.Find(VarsGroup)?.Datasets.GetValueOrDefault("1") is { Shape: [], Type.DType: DType.Float64 }
         ? DType.Float64

@@ -73,6 +73,17 @@ public sealed partial class KerasArchive
     public IReadOnlyList<string> Others =>
         [.. from d in _root.AllDatasets() where d.Dataset.Type.DType is null select $"{d.Path} {d.Dataset.Type.Name}{Shapes.Format(d.Dataset.Shape)}"];
 
+    /// <summary>The entries of a <c>.keras</c> archive besides weights, config and metadata: assets.</summary>
+    internal IEnumerable<string> OtherEntries =>
+        from entry in _entries where entry.Name is not (WeightsEntry or ConfigEntry or MetadataEntry) select entry.Name;
+
+    /// <summary>The attributes of groups besides <see cref="GroupNames"/>, as "group: attribute".</summary>
+    internal IEnumerable<string> OtherAttributes =>
+        from g in _root.All()
+        from attribute in g.Group.Attributes
+        where attribute.Key != NameAttribute || attribute.Value is null
+        select $"{g.Path}: {attribute.Key}";
+
     /// <summary>The names that Keras gave the groups: <c>layers/dense/vars</c> → <c>hidden</c>.</summary>
     public IReadOnlyDictionary<string, string> GroupNames =>
         (from g in _root.All() where g.Group.Attributes.GetValueOrDefault(NameAttribute) is not null select g)

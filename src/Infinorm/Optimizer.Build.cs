@@ -59,6 +59,7 @@ public abstract unsafe partial class Optimizer
         _indices = new Dictionary<Variable, int>(variables.Length);
         for (int i = 0; i < variables.Length; i++)
             _indices.Add(variables[i], i);
+        _decays = decays;
         _plans = new StepPlan[_groups.Length];
         ForgetVariables();
         if (made is not null)

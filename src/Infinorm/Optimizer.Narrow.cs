@@ -51,11 +51,14 @@ public abstract unsafe partial class Optimizer
                 $"{Name}: UseMasterWeights and UseStochasticRounding exclude each other, as a variable with master weights loses nothing "
                 + "when it is rounded to nearest. Set one of them.");
         }
+
+        if (_executor is not null && (UseMasterWeights || UseStochasticRounding))
+            throw new NotSupportedException($"{Name} steps tensors of a device; master weights and stochastic rounding are for memory.");
     }
 
     void CopyAveragesToMasterWeights()
     {
-        foreach (ref Target target in _pipeline!.Targets)
+        foreach (ref Target target in _pipeline is null ? [] : _pipeline.Targets)
         {
             if (target.KeepsWide)
                 NativeMemory.Copy(target.Averages, target.Wide, (nuint)PaddedSize(in target));

@@ -116,8 +116,9 @@ public abstract partial class Optimizer
         Optimizer clone = CloneSelf();
         clone.Unbuild();
         clone.BuildAt(copies, scope: "");
+        clone._decays = _decays;
         for (int i = 0; i < copies.Length; i++)
-            clone._pipeline!.Targets[i].Decays = _pipeline!.Targets[i].Decays;
+            clone._pipeline!.Targets[i].Decays = _decays[i];
         return clone;
     }
 

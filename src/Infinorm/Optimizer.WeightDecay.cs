@@ -6,9 +6,10 @@ public abstract partial class Optimizer
 {
     HashSet<Variable> _excludedVariables = [];
     Regex? _excludedNames;
+    bool[] _decays = []; // of each built variable
 
     /// <summary>The built variables that are excluded, for what stores them.</summary>
-    internal virtual IEnumerable<Variable> WeightDecayExclusions => _trainable.Where((_, i) => !_pipeline!.Targets[i].Decays);
+    internal virtual IEnumerable<Variable> WeightDecayExclusions => _trainable.Where((_, i) => !_decays[i]);
 
     /// <summary>
     /// Keeps variables out of weight decay. Each call replaces what former calls excluded. Keras: <c>exclude_from_weight_decay</c>.

@@ -95,6 +95,40 @@ public class TensorExecutorTests
     }
 
     [Fact]
+    public void ACheckpointGoesFromOnePathToTheOtherAndBack()
+    {
+        using var inMemory = new Model(ScalarType.Float32, new Adamax(0.1) { UseEma = true, WeightDecay = 0.1 }, onTensors: false);
+        using var onTensors = new Model(ScalarType.Float32, new Adamax(0.1) { UseEma = true, WeightDecay = 0.1 }, onTensors: true);
+        string folder = System.IO.Directory.CreateTempSubdirectory().FullName;
+        try
+        {
+            string there = System.IO.Path.Combine(folder, "there"), back = System.IO.Path.Combine(folder, "back");
+            inMemory.Step(0);
+            inMemory.Optimizer.Optimizer.Save(there);
+            onTensors.Optimizer.Optimizer.Restore(there);
+            Assert.All(inMemory.Variables.Zip(onTensors.Variables), pair =>
+                Assert.Equal(pair.First.ToNdArray().Bytes, pair.Second.ToNdArray().Bytes));
+            onTensors.Optimizer.Optimizer.Save(back);
+            Assert.Equal(System.IO.File.ReadAllBytes(there), System.IO.File.ReadAllBytes(back));
+        }
+        finally
+        {
+            System.IO.Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void WhatIsForMemoryOnlyIsRefused()
+    {
+        using Parameter parameter = Parameter(1, 40);
+        foreach (Adamax adamax in (Adamax[])[new() { UseMasterWeights = true }, new() { UseStochasticRounding = true }])
+        {
+            Assert.Throws<NotSupportedException>(() => new TorchOptimizer(adamax, [new([("a", parameter)])], onTensors: true));
+            Assert.False(adamax.IsBuilt);
+        }
+    }
+
+    [Fact]
     public void GroupsAndAveragesWorkOnTensors()
     {
         using Parameter a = Parameter(1, 40), b = Parameter(2, 30), a2 = Parameter(1, 40), b2 = Parameter(2, 30);

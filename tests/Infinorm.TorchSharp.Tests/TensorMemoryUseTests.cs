@@ -1,10 +1,11 @@
+using System.Runtime.InteropServices;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;
 
 namespace Infinorm.Torch.Tests;
 
 [Collection(MemoryTests.Name)]
-public class TensorMemoryUseTests
+public partial class TensorMemoryUseTests
 {
     [Fact]
     public void AStepOnTensorsNeedsLessThanTheLargestTensor()
@@ -14,18 +15,28 @@ public class TensorMemoryUseTests
         using var optimizer = new TorchOptimizer(
             new Adamax { GlobalClipNorm = 1, WeightDecay = 0.1, UseEma = true }, [new([("large", large), ("small", small)])], onTensors: true);
         optimizer.step();
-        PeakMemory.Reset();
-        long before = PeakMemory.Bytes;
-        optimizer.step();
-        Assert.InRange(PeakMemory.Bytes - before, 1, (long)Length * sizeof(float));
+        // The runtime's own threads need memory too, now and then; a step does each time.
+        long least = Enumerable.Range(0, 5).Min(_ => PeakMemory.Of(() => optimizer.step()));
+        Assert.InRange(least, 1, (long)Length * sizeof(float));
     }
 
-    /// <summary>The most memory of this process since it was last reset, as Linux knows it.</summary>
-    static class PeakMemory
+    /// <summary>The most memory this process has at once, as Linux knows it.</summary>
+    static partial class PeakMemory
     {
-        public static void Reset() => File.WriteAllText("/proc/self/clear_refs", "5");
+        /// <summary>How much more an action needs than there was before it.</summary>
+        public static long Of(Action action)
+        {
+            malloc_trim(0); // what the allocator keeps for the next one would hide what that one needs
+            File.WriteAllText("/proc/self/clear_refs", "5");
+            long before = Bytes;
+            action();
+            return Bytes - before;
+        }
 
-        public static long Bytes => 1024 * long.Parse(
+        static long Bytes => 1024 * long.Parse(
             File.ReadLines("/proc/self/status").Single(line => line.StartsWith("VmHWM")).Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2]);
+
+        [LibraryImport("libc")]
+        private static partial int malloc_trim(nuint pad);
     }
 }

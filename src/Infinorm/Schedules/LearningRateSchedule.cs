@@ -13,7 +13,8 @@ namespace Infinorm;
 /// </remarks>
 public abstract class LearningRateSchedule
 {
-    const string KerasModule = "keras.optimizers.schedules";
+    /// <summary>The Python module of Keras's schedules.</summary>
+    internal const string KerasModule = "keras.optimizers.schedules";
 
     static readonly Dictionary<string, Func<ConfigReader, LearningRateSchedule>> BuiltIn = new()
     {

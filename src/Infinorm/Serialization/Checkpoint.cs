@@ -5,7 +5,8 @@ namespace Infinorm;
 /// <summary>An optimizer's state, and if wanted its variables, as a safetensors file. See docs/formats.md.</summary>
 static class Checkpoint
 {
-    const string VariablesKind = "variables", OptimizerRoot = "optimizer";
+    /// <summary>What the names of all tensors begin with: those of the variables, those of the optimizer.</summary>
+    public const string VariablesKind = "variables", OptimizerRoot = "optimizer";
 
     /// <summary>Writes a checkpoint of a built optimizer.</summary>
     /// <param name="optimizer">The optimizer.</param>

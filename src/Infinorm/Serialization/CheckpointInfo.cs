@@ -18,6 +18,12 @@ sealed record CheckpointInfo(JsonObject Config, DType FloatX, IReadOnlyCollectio
     // us allocate.
     const int MaxConfigLength = 1 << 19, MaxExclusionsLength = 1 << 20;
 
+    /// <summary>The keys of the metadata that are a checkpoint's.</summary>
+    public static IReadOnlyCollection<string> Keys { get; } = [VersionKey, ConfigKey, FloatXKey, ExclusionsKey];
+
+    /// <summary>Whether a file says that it is a checkpoint.</summary>
+    public static bool IsIn(SafetensorsFile file) => file.Metadata.ContainsKey(VersionKey);
+
     /// <exception cref="InvalidOperationException">The config or the exclusions are longer than a reader accepts.</exception>
     public KeyValuePair<string, string>[] ToMetadata()
     {

@@ -84,6 +84,17 @@ sealed class SafetensorsFile : IDisposable
         target.VisitBytes(Fill, writes: true);
     }
 
+    /// <summary>Reads a part of a tensor.</summary>
+    /// <param name="entry">The tensor.</param>
+    /// <param name="start">The part's first byte, counted from the tensor's.</param>
+    /// <param name="bytes">Where to; the part does not reach beyond the tensor.</param>
+    /// <exception cref="InvalidFileException">The file became shorter.</exception>
+    public void Read(SafetensorsEntry entry, long start, Span<byte> bytes)
+    {
+        _stream.Position = _dataStart + entry.Offset + start;
+        Fill(bytes);
+    }
+
     /// <summary>Reads a tensor of less than 2 GB.</summary>
     /// <exception cref="InvalidFileException">The file became shorter, or the tensor is too long.</exception>
     public NdArray Read(SafetensorsEntry entry)

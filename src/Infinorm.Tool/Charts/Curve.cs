@@ -1,0 +1,30 @@
+namespace Infinorm.Tool.Charts;
+
+/// <summary>A learning rate at some steps.</summary>
+/// <param name="Name">What it is.</param>
+/// <param name="Steps">The steps, ascending.</param>
+/// <param name="Rates">The rates after them; what is not finite is not drawn.</param>
+sealed record Curve(string Name, long[] Steps, double[] Rates)
+{
+    /// <summary>The smallest finite rate.</summary>
+    public double Min { get; } = Rates.Where(double.IsFinite).DefaultIfEmpty().Min();
+
+    /// <summary>The largest finite rate.</summary>
+    public double Max { get; } = Rates.Where(double.IsFinite).DefaultIfEmpty().Max();
+
+    /// <summary>At most so many points, evenly from step 0 to the last.</summary>
+    public static Curve Of(ScheduleSource source, long steps, int points)
+    {
+        int count = (int)Math.Min(points, steps + 1);
+        long[] at = [.. Enumerable.Range(0, count).Select(i => (long)Math.Round((double)steps * i / (count - 1)))];
+        return new(source.Name, at, Array.ConvertAll(at, step => source.At(step)));
+    }
+
+    /// <summary>Where point i lies from left (0) to right (1).</summary>
+    public double X(int i) => (double)Steps[i] / Steps[^1];
+
+    /// <summary>
+    /// Where point i lies from the smallest rate (0) to the largest (1); a constant in the middle. NaN if it is not to be drawn.
+    /// </summary>
+    public double Y(int i) => !double.IsFinite(Rates[i]) ? double.NaN : Max > Min ? (Rates[i] - Min) / (Max - Min) : 0.5;
+}

@@ -1,0 +1,104 @@
+using System.Text.Json.Nodes;
+using Infinorm.Keras;
+using Infinorm.Keras.Hdf5;
+
+namespace Infinorm.Tool.Files;
+
+/// <summary>
+/// An open file with an optimizer's state or a model's weights, whatever its format: settings, and tensors by the names that they have
+/// in a checkpoint, each read when it is asked for.
+/// </summary>
+abstract class StateFile(string path, Session session) : IDisposable
+{
+    // Elements: half a megabyte of them as double.
+    const int PieceLength = 1 << 16;
+
+    /// <summary>As the user named it.</summary>
+    public string Path { get; } = path;
+
+    /// <summary>"Keras archive", …</summary>
+    public abstract string Format { get; }
+
+    /// <summary>The optimizer's config; null if the file has none.</summary>
+    public abstract JsonObject? Settings { get; }
+
+    /// <summary>The optimizer's <see cref="Optimizer.FloatX"/>; null if it is not known.</summary>
+    public abstract DType? FloatX { get; }
+
+    /// <summary>Paths of the variables without weight decay; null if the file does not say.</summary>
+    public abstract IReadOnlyCollection<string>? WeightDecayExclusions { get; }
+
+    /// <summary>What else the file says of itself, by key.</summary>
+    public abstract IReadOnlyDictionary<string, string> About { get; }
+
+    /// <summary>What one should know to understand the rest.</summary>
+    public abstract IReadOnlyList<string> Notes { get; }
+
+    /// <summary>The tensors, in the file's order.</summary>
+    public abstract IReadOnlyList<TensorInfo> Tensors { get; }
+
+    /// <summary>Opens a file; its content says which kind it is.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="session">Is told the progress.</param>
+    /// <param name="model">The model if it is a weights file, see <see cref="KerasArchive.Open(string, JsonObject?)"/>.</param>
+    public static StateFile Open(string path, Session session, JsonObject? model = null)
+    {
+        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+        var stream = new WatchedStream(file, session);
+        try
+        {
+            if (!stream.CanSeek)
+                throw new InvalidFileException(path, "it is not a file on a disk");
+            session.Progress.Expect(stream.Length);
+            FileStart start = StartOf(stream);
+            if (start == FileStart.Other)
+                return new SafetensorsState(path, stream, session);
+            var state = new KerasState(path, stream, session, start == FileStart.Hdf5 ? model : null);
+            stream.Dispose(); // it is in memory
+            return state;
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The elements of a tensor, piece by piece.</summary>
+    public IEnumerable<NdArray> Pieces(TensorInfo tensor)
+    {
+        int size = tensor.DType.Size();
+        for (int start = 0; start < tensor.Length; start += PieceLength)
+        {
+            session.Stop.ThrowIfCancellationRequested();
+            int count = Math.Min(PieceLength, tensor.Length - start);
+            var bytes = new byte[count * size];
+            Read(tensor, (long)start * size, bytes);
+            yield return NdArray.FromBytes(tensor.DType, bytes, [count]);
+        }
+    }
+
+    public abstract void Dispose();
+
+    // The signature of a zip file is longer than what KerasArchive looks at: as a safetensors file's first bytes, the length of its
+    // header, these four are more than any may have.
+    static FileStart StartOf(Stream stream)
+    {
+        Span<byte> start = stackalloc byte[Hdf5Reader.Signature.Length];
+        start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
+        stream.Position = 0;
+        if (start.SequenceEqual(Hdf5Reader.Signature))
+            return FileStart.Hdf5;
+        return start.StartsWith("PK\x03\x04"u8) ? FileStart.Zip : FileStart.Other;
+    }
+
+    enum FileStart
+    {
+        Other,
+        Zip,
+        Hdf5,
+    }
+
+    /// <summary>Reads bytes of a tensor, from one on.</summary>
+    protected abstract void Read(TensorInfo tensor, long start, Span<byte> bytes);
+}

@@ -1,0 +1,55 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Infinorm.Tool.Charts;
+
+namespace Infinorm.Tool;
+
+/// <summary><c>infinorm schedule CONFIG</c>: draws a learning rate.</summary>
+static class ScheduleCommand
+{
+    const int SvgPoints = 1000;
+
+    public static Subcommand Create(Session session)
+    {
+        var config = new Argument<string>("CONFIG")
+        {
+            Description = "A schedule, or an optimizer or model that has one: a JSON file, a .keras or .safetensors file, or JSON text.",
+        };
+        var steps = new Option<long?>("--steps")
+        {
+            Description = "How many steps to draw. Default: as many as show what the schedule does.",
+            HelpName = "N",
+            CustomParser = ParseSteps,
+        };
+        var svg = new Option<string?>("--svg") { Description = "Write a picture instead.", HelpName = "FILE" };
+        var command = new Subcommand(
+            "schedule", "Draws a learning-rate schedule.",
+            "infinorm schedule model.keras", "infinorm schedule checkpoint.safetensors --steps 10000 --svg rate.svg",
+            """infinorm schedule '{"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.001, "decay_steps": 1000}}'""")
+        {
+            config, steps, svg,
+        };
+        command.SetAction(parsed =>
+        {
+            ScheduleSource source = ScheduleSource.Read(parsed.GetRequiredValue(config), session);
+            long count = parsed.GetValue(steps) ?? source.DefaultSteps;
+            if (parsed.GetValue(svg) is { } picture)
+                AtomicFile.Write(picture, stream => SvgChart.Write(stream, Curve.Of(source, count, SvgPoints)));
+            else
+                TerminalChart.Write(session, points => Curve.Of(source, count, points));
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    static long? ParseSteps(ArgumentResult argument)
+    {
+        string text = argument.Tokens[0].Value;
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long steps)
+            && steps is >= 1 and <= ScheduleSource.MaxSteps)
+            return steps;
+        argument.AddError(string.Create(CultureInfo.InvariantCulture, $"--steps: from 1 to {ScheduleSource.MaxSteps}, found {text}"));
+        return null;
+    }
+}

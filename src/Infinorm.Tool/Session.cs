@@ -1,0 +1,38 @@
+using System.Text;
+
+namespace Infinorm.Tool;
+
+/// <summary>What a subcommand runs in: where it writes, whether a person looks at it, and whether it is to stop.</summary>
+/// <param name="Output">Results.</param>
+/// <param name="Error">Errors, notes and progress.</param>
+/// <param name="IsOutputTerminal">Whether results are shown rather than read by a program.</param>
+/// <param name="Width">How many characters a line has.</param>
+/// <param name="Progress">How far it is.</param>
+/// <param name="Stop">Cancelled by Ctrl-C.</param>
+sealed record Session(TextWriter Output, TextWriter Error, bool IsOutputTerminal, int Width, Progress Progress, CancellationToken Stop)
+{
+    const int DefaultWidth = 80;
+
+    public static Session OfConsole(CancellationToken stop) => new(
+        Console.Out, Console.Error, !Console.IsOutputRedirected,
+        !Console.IsOutputRedirected && Console.WindowWidth > 0 ? Console.WindowWidth : DefaultWidth, // a terminal may not know
+        new Progress(Console.Error, !Console.IsErrorRedirected, TimeProvider.System), stop);
+
+    /// <summary>Writes one line to stderr, after what there is of progress.</summary>
+    public void Say(string line)
+    {
+        Progress.Clear();
+        Error.WriteLine($"infinorm: {OneLine(line)}");
+    }
+
+    /// <summary>
+    /// A text that comes from a file on one line, and without characters that would move a terminal's cursor or worse.
+    /// </summary>
+    public static string OneLine(string text)
+    {
+        var clean = new StringBuilder(text.Length);
+        foreach (char c in text.ReplaceLineEndings(" "))
+            clean.Append(char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString());
+        return clean.ToString();
+    }
+}
