@@ -15,7 +15,8 @@ static class SampleCommand
                 return 0;
             }
             catch (Exception e) when (
-                e is InvalidDataException or IOException or UnauthorizedAccessException or InvalidFileException or CheckpointMismatchException)
+                e is InvalidDataException or IOException or UnauthorizedAccessException
+                or InvalidFileException or CheckpointMismatchException)
             {
                 return Refuse(e.Message);
             }

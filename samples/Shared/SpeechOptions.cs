@@ -17,7 +17,11 @@ static class SpeechOptions
         DefaultValueFactory = _ => SplitBy.Speaker,
     };
 
-    public static Option<int> Seed() => new("--seed") { Description = "The same seed gives the same numbers.", DefaultValueFactory = _ => 1 };
+    public static Option<int> Seed() => new("--seed")
+    {
+        Description = "The same seed gives the same numbers.",
+        DefaultValueFactory = _ => 1,
+    };
 
     public static Option<FileInfo> Picture(string name) => new("--out")
     {

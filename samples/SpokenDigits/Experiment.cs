@@ -93,7 +93,8 @@ sealed class Experiment(Corpus corpus, int epochs, int seed)
 
         // Trainer tests; its optimizer does nothing.
         using TorchOptimizer unused = new Adamax().For(model);
-        return TestResult("torch.optim.Adamax", new Trainer(model, _loss, unused) { Metrics = [Metric.Accuracy] }, [], watch.Elapsed, inOptimizer.Elapsed);
+        var tester = new Trainer(model, _loss, unused) { Metrics = [Metric.Accuracy] };
+        return TestResult("torch.optim.Adamax", tester, [], watch.Elapsed, inOptimizer.Elapsed);
     }
 
     nn.Module<Tensor, Tensor> NewModel()

@@ -21,8 +21,8 @@ public sealed class FitOptions
     public IReadOnlyList<Callback> Callbacks { get; init; } = [];
 
     /// <summary>
-    /// What all randomness of the run follows from: before each step torch's generator is seeded from this and the number of the step. Null,
-    /// the default, draws one from torch's generator, so that <c>torch.manual_seed</c> before Fit fixes it as well.
+    /// What all randomness of the run follows from: before each step torch's generator is seeded from this and the number of the step.
+    /// Null, the default, draws one from torch's generator, so that <c>torch.manual_seed</c> before Fit fixes it as well.
     /// </summary>
     public long? Seed { get; init; }
 

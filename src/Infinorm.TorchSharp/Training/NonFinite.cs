@@ -15,7 +15,7 @@ static class NonFinite
             (_, false, _) => "the target has numbers that are not finite. Clean the data",
             (_, _, { } parameter) => $"{parameter} has values that are not finite. Look at its initialisation, or lower the learning rate",
             _ when !IsFinite(prediction) =>
-                "input and parameters are finite, the prediction is not. Look in the model for divisions, roots, logarithms and exponentials",
+                "input and parameters are finite, the prediction is not. Look in the model for divisions, roots and exponentials",
             _ => "the prediction is finite. Look in the loss for logarithms of 0 and divisions",
         };
         return $"The loss is {run.Loss} at step {run.Step}: {cause}.";

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch;
 
 /// <summary>
-/// A training run in a file: the optimizer's checkpoint with the trained variables, and below <c>run/</c> the rest of the model, the means of
-/// the present epoch, the history and the tensors of callbacks. See docs/training.md.
+/// A training run in a file: the optimizer's checkpoint with the trained variables, and below <c>run/</c> the rest of the model, the
+/// means of the present epoch, the history and the tensors of callbacks. See docs/training.md.
 /// </summary>
 static class RunFile
 {
@@ -49,7 +49,9 @@ static class RunFile
         AtomicFile.Write(path, stream => Infinorm.Checkpoint.Write(optimizer, stream, includeVariables: true, tensors, metadata));
     }
 
-    /// <summary>Puts a run, its model, its optimizer and its callbacks into the state of a file. All is checked before anything is changed.</summary>
+    /// <summary>
+    /// Puts a run, its model, its optimizer and its callbacks into the state of a file. All is checked before anything is changed.
+    /// </summary>
     /// <param name="run">A run that has not begun.</param>
     /// <param name="path">The file.</param>
     /// <exception cref="InvalidFileException">The file is malformed or no run.</exception>
@@ -90,7 +92,8 @@ static class RunFile
 
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Dictionary<string, Tensor> values = model.Keys.ToDictionary(name => name, name => file.Read(file.Tensors[ModelRoot + name]).ToTensor());
+        Dictionary<string, Tensor> values = model.Keys.ToDictionary(
+            name => name, name => file.Read(file.Tensors[ModelRoot + name]).ToTensor());
         loadMore();
         Optimizer optimizer = trainer.Optimizer.Optimizer;
         using (optimizer.Enter())
@@ -110,7 +113,8 @@ static class RunFile
             throw file.Invalid($"it is no training run: its metadata have no \"{Key}\"");
         try
         {
-            RunState state = JsonSerializer.Deserialize(text, RunStateJson.Default.RunState) ?? throw file.Invalid($"its \"{Key}\" is null");
+            RunState state = JsonSerializer.Deserialize(text, RunStateJson.Default.RunState)
+                ?? throw file.Invalid($"its \"{Key}\" is null");
             bool isSound = state.Epoch >= 0 && state.Batch >= 0 && state.Steps >= state.Batch && state.SkippedSteps >= 0
                 && state is { Metrics: not null, Columns: not null, Callbacks: not null } && !state.Callbacks.ContainsValue(null!);
             return state.Version != RunState.PresentVersion

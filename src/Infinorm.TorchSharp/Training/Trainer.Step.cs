@@ -47,8 +47,8 @@ public sealed partial class Trainer
         catch (ExternalException e)
         {
             throw new ArgumentException(
-                $"The model cannot take an input of shape {input.Shape()} and type {input.dtype}: {FirstLine(e)}. Compare the input's shape "
-                + "and type with those that the model's first layers expect.", e);
+                $"The model cannot take an input of shape {input.Shape()} and type {input.dtype}: {FirstLine(e)}. Compare the input's "
+                + "shape and type with those that the model's first layers expect.", e);
         }
     }
 

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch;
 
 /// <summary>
-/// Trains, evaluates and runs a model: what <c>compile</c>, <c>fit</c>, <c>evaluate</c> and <c>predict</c> of Keras are together. It does not
-/// own the model, the optimizer or data. One thread uses it at a time.
+/// Trains, evaluates and runs a model: what <c>compile</c>, <c>fit</c>, <c>evaluate</c> and <c>predict</c> of Keras are together. It does
+/// not own the model, the optimizer or data. One thread uses it at a time.
 /// </summary>
 public sealed partial class Trainer
 {
@@ -52,8 +52,8 @@ public sealed partial class Trainer
     /// </summary>
     /// <param name="data">
     /// Batches of inputs and targets, enumerated once an epoch: <see cref="TensorBatches"/>, a data loader's
-    /// <see cref="DataLoaders.Pairs(DataLoader{IList{Tensor}, IList{Tensor}})"/>, a list, an iterator. Tensors that are made when a batch is
-    /// asked for are disposed after its step; those that were there before stay.
+    /// <see cref="DataLoaders.Pairs(DataLoader{IList{Tensor}, IList{Tensor}})"/>, a list, an iterator. Tensors that are made when a batch
+    /// is asked for are disposed after its step; those that were there before stay.
     /// </param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="options">Validation, callbacks, seed, resuming.</param>
@@ -107,8 +107,8 @@ public sealed partial class Trainer
     }
 
     /// <summary>
-    /// Puts model and optimizer into the state of a file that <see cref="Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote and, as after
-    /// Fit, the averages into the model where the optimizer keeps some. All is checked before anything is changed.
+    /// Puts model and optimizer into the state of a file that <see cref="Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote and, as
+    /// after Fit, the averages into the model where the optimizer keeps some. All is checked before anything is changed.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <exception cref="InvalidFileException">The file is malformed or no run.</exception>

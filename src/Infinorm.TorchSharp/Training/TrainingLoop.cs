@@ -117,8 +117,9 @@ sealed class TrainingLoop
 
     InvalidOperationException TooFewBatches(int found) => new(_run.Epoch == 0 && _run.Batch == 0
         ? "The data have no batch to train with."
-        : $"The data gave {found} batches in epoch {_run.Epoch}, after {Math.Max(_run.Batch, _run.BatchesPerEpoch ?? 0)} before. They must be "
-        + "the same in each epoch and when a run is resumed: give a list, TensorBatches, or an iterator that can be started anew.");
+        : $"The data gave {found} batches in epoch {_run.Epoch}, after {Math.Max(_run.Batch, _run.BatchesPerEpoch ?? 0)} before. "
+        + "They must be the same in each epoch and when a run is resumed: give a list, TensorBatches, or an iterator that can be "
+        + "started anew.");
 
     // Every callback is told, so that files and displays are closed, whatever another one throws.
     void End(FitOutcome outcome, Exception? cause = null)

@@ -93,8 +93,9 @@ public sealed class TrainingRun
     }
 
     /// <summary>
-    /// Writes the whole run to a file, for <see cref="FitOptions.ResumeFrom"/>: model, optimizer, position, history and the callbacks' states.
-    /// While the training runs, that is done as soon as all callbacks have been told of the present step or epoch; at its end, at once.
+    /// Writes the whole run to a file, for <see cref="FitOptions.ResumeFrom"/>: model, optimizer, position, history and the callbacks'
+    /// states. While the training runs, that is done as soon as all callbacks have been told of the present step or epoch; at its end, at
+    /// once.
     /// </summary>
     /// <param name="path">A file of safetensors. It is replaced as a whole: it is the old or the new one whatever happens.</param>
     public void Save(string path)

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Infinorm.Torch.Tests.Training;
 
-/// <summary>A training process is killed, without warning, again and again, and each time another goes on from the last checkpoint.</summary>
+/// <summary>
+/// A training process is killed, without warning, again and again, and each time another goes on from the last checkpoint.
+/// </summary>
 [Collection(nameof(Alone))]
 public sealed class KilledRunTests : IDisposable
 {
@@ -63,7 +65,8 @@ public sealed class KilledRunTests : IDisposable
     static Process Start(string file)
     {
         string method = $"{typeof(KilledRunTests).FullName}.{nameof(EndsWithTheSameBits)}";
-        var start = new ProcessStartInfo(Path.ChangeExtension(typeof(KilledRunTests).Assembly.Location, OperatingSystem.IsWindows() ? ".exe" : null))
+        string program = Path.ChangeExtension(typeof(KilledRunTests).Assembly.Location, OperatingSystem.IsWindows() ? ".exe" : null);
+        var start = new ProcessStartInfo(program)
         {
             ArgumentList = { "-method", method },
             RedirectStandardOutput = true,

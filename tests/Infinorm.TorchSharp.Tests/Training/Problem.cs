@@ -1,4 +1,5 @@
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
@@ -20,14 +21,19 @@ sealed class Problem : IDisposable
     /// <param name="examples">How many examples.</param>
     /// <param name="optimizer">Makes the optimizer.</param>
     /// <param name="type">Type of inputs and model.</param>
-    public Problem(int examples = 70, Func<Optimizer>? optimizer = null, ScalarType type = ScalarType.Float32)
+    /// <param name="transposed">Whether the first weights lie in memory column by column.</param>
+    public Problem(
+        int examples = 70, Func<Optimizer>? optimizer = null, ScalarType type = ScalarType.Float32, bool transposed = false)
     {
         using Generator _ = random.manual_seed(5);
         using Tensor inputs = rand(examples, 4);
         _inputs = inputs.to_type(type, copy: true);
         _targets = (inputs.sum(1) * 0.75f).to_type(ScalarType.Int64);
+        var first = nn.Linear(4, 12);
+        if (transposed)
+            first.weight = new Parameter(rand(4, 12).t());
         Model = nn.Sequential(
-            ("in", nn.Linear(4, 12)), ("norm", nn.BatchNorm1d(12)), ("relu", nn.ReLU()), ("drop", nn.Dropout(0.3)), ("out", nn.Linear(12, 3)));
+            ("in", first), ("norm", nn.BatchNorm1d(12)), ("relu", nn.ReLU()), ("drop", nn.Dropout(0.3)), ("out", nn.Linear(12, 3)));
         Model.to(type);
         Optimizer = (optimizer ?? Default)().For(Model);
         Data = new TensorBatches(_inputs, _targets, batchSize: 8);
@@ -53,7 +59,8 @@ sealed class Problem : IDisposable
     /// <summary>All parameters and buffers, bit for bit.</summary>
     public byte[] Weights() => WeightsOf(Model);
 
-    public static byte[] WeightsOf(nn.Module model) => [.. model.state_dict().Values.SelectMany(tensor => tensor.detach().bytes.ToArray())];
+    public static byte[] WeightsOf(nn.Module model) =>
+        [.. model.state_dict().Values.SelectMany(tensor => tensor.detach().contiguous().bytes.ToArray())];
 
     public void Dispose()
     {

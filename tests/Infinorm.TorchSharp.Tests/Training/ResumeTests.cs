@@ -17,6 +17,7 @@ public sealed class ResumeTests : IDisposable
         ["dynamic loss scale"] = () => new LossScaleOptimizer(new Adamax(0.02) { UseEma = true }, dynamicGrowthSteps: 3),
         ["another rule"] = () => new TorchAdamax(),
         ["16-bit, rounded at random"] = () => new Adamax(0.02) { UseStochasticRounding = true, UseEma = true },
+        ["weights that are not contiguous"] = Problem.Default,
         ["16-bit, master weights"] = () => new Adamax(0.02) { UseMasterWeights = true },
     };
 
@@ -115,14 +116,27 @@ public sealed class ResumeTests : IDisposable
         weights = last.Weights();
     }
 
-    static Problem Make(string name) =>
-        new(optimizer: Optimizers[name], type: name.StartsWith("16-bit", StringComparison.Ordinal) ? ScalarType.BFloat16 : ScalarType.Float32);
+    static Problem Make(string name)
+    {
+        bool transposed = name.EndsWith("not contiguous", StringComparison.Ordinal);
+        var problem = new Problem(
+            optimizer: Optimizers[name],
+            type: name.StartsWith("16-bit", StringComparison.Ordinal) ? ScalarType.BFloat16 : ScalarType.Float32,
+            transposed: transposed);
+        Assert.Equal(!transposed, problem.Model.get_parameter("in.weight")!.is_contiguous());
+        return problem;
+    }
 
     static FitOptions Options(Problem problem, string? path, Callback? more) => new()
     {
         Seed = 7,
         ValidationData = problem.Data,
-        Callbacks = [new EarlyStopping(patience: 50), .. path is null ? [] : (Callback[])[new Checkpoint(path)], .. more is null ? [] : (Callback[])[more]],
+        Callbacks =
+        [
+            new EarlyStopping(patience: 50),
+            .. path is null ? [] : (Callback[])[new Checkpoint(path)],
+            .. more is null ? [] : (Callback[])[more],
+        ],
         ResumeFrom = path,
     };
 
@@ -135,7 +149,9 @@ public sealed class ResumeTests : IDisposable
             Assert.Equal(a.Values, b.Values);
         }
 
-        Assert.Equal((expected.Steps, expected.SkippedSteps, expected.PendingBatches), (actual.Steps, actual.SkippedSteps, actual.PendingBatches));
+        Assert.Equal(
+            (expected.Steps, expected.SkippedSteps, expected.PendingBatches),
+            (actual.Steps, actual.SkippedSteps, actual.PendingBatches));
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);

@@ -75,7 +75,11 @@ public sealed class TrainerMemoryTests
         problem.Trainer.Fit(data, epochs: 6, new()
         {
             ValidationData = validation,
-            Callbacks = [new StopOnNaN(), new EarlyStopping(patience: 99), new TrainerTests.AtEpochEnd(_ => live.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount))],
+            Callbacks =
+            [
+                new StopOnNaN(), new EarlyStopping(patience: 99),
+                new TrainerTests.AtEpochEnd(_ => live.Add(DisposeScopeManager.Statistics.ThreadTotalLiveCount)),
+            ],
         });
         return live;
     }

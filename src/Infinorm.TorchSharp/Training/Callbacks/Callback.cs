@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch;
 
 /// <summary>
-/// Told what happens in <see cref="Trainer.Fit"/>; override what you need. Callbacks are called in the order in which they were given, on the
-/// thread that trains. What one throws ends the training. Keras: <c>Callback</c>.
+/// Told what happens in <see cref="Trainer.Fit"/>; override what you need. Callbacks are called in the order in which they were given, on
+/// the thread that trains. What one throws ends the training. Keras: <c>Callback</c>.
 /// </summary>
 public abstract class Callback
 {

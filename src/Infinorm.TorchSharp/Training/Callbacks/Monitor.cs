@@ -18,5 +18,5 @@ readonly record struct Monitor(string Name, bool Larger, double MinDelta = 0)
         ? value
         : throw new InvalidOperationException(
             $"There is no '{Name}' to watch; there is {string.Join(", ", log.Values.Keys)}. "
-            + (Name.StartsWith("val_", StringComparison.Ordinal) ? "Give Fit validation data, or watch another value." : "Watch another value."));
+            + (Name.StartsWith("val_", StringComparison.Ordinal) ? "Give Fit validation data, or watch" : "Watch") + " another value.");
 }

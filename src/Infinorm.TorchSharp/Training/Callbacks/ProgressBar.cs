@@ -43,7 +43,9 @@ public sealed class ProgressBar : Callback
         var end = _end = new TaskCompletionSource();
         _display = _terminal.Progress()
             .AutoClear(true)
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Columns(
+                new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(),
+                new RemainingTimeColumn())
             .StartAsync(bars =>
             {
                 _bar = bars.AddTask(Title(run), maxValue: run.BatchesPerEpoch ?? 1);
