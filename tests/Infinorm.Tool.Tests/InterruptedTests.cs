@@ -46,10 +46,10 @@ public sealed partial class InterruptedTests : IDisposable
 
     (int Code, string Error) StopWhileItWrites(string from, string to, int signal)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Infinorm.Tool.dll"), "convert", from, to])
-        {
-            RedirectStandardError = true,
-        };
+        // A shell that runs tests in the background has them ignore interrupts, and so the processes that they start.
+        string[] listening = OperatingSystem.IsLinux() ? ["env", "--default-signal=INT"] : [];
+        string[] command = [.. listening, "dotnet", Path.Combine(AppContext.BaseDirectory, "Infinorm.Tool.dll"), "convert", from, to];
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true };
         using Process process = Process.Start(start)!;
         while (!process.HasExited && !_folder.Files.Any(name => name.EndsWith(".tmp")))
             Thread.Yield();

@@ -83,5 +83,5 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
 
     static ref byte FirstOf<T>(object owner)
         where T : unmanaged =>
-        ref Unsafe.As<T, byte>(ref MemoryMarshal.GetReference(((MemoryManager<T>)owner).GetSpan()));
+        ref Unsafe.As<T, byte>(ref MemoryMarshal.GetReference(Unsafe.As<MemoryManager<T>>(owner).GetSpan()));
 }
