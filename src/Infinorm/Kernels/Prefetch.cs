@@ -15,6 +15,18 @@ static unsafe class Prefetch
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Ahead(void* position, nint bytes) => Lines((byte*)position + Distance, bytes);
 
+    /// <summary>The lines of two lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Lanes<L>(byte* lanes)
+        where L : struct, ILane<L>
+    {
+        if (!Sse.IsSupported)
+            return;
+        Sse.Prefetch0(lanes);
+        if (2 * Unsafe.SizeOf<L>() > LineSize)
+            Sse.Prefetch0(lanes + LineSize);
+    }
+
     /// <summary>Every line of a block.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Lines(void* block, nint bytes)

@@ -32,7 +32,7 @@ sealed unsafe partial class BlockPipeline
             {
                 // The processor sees ahead in long streams by itself, but not from one small variable to the next. What moves meanwhile
                 // is prefetched in vain, nothing worse.
-                byte* nextWeights = weights, nextGradient = gradient;
+                byte* nextWeights = null, nextGradient = null;
                 if (c + 1 < chunks.Length && chunk.Count <= BlockLength && IsDirect(chunks[c + 1].Target, type))
                 {
                     nextWeights = (byte*)Unsafe.AsPointer(ref _targets[chunks[c + 1].Target].Spot.At(chunks[c + 1].Start, size));

@@ -24,7 +24,7 @@ unsafe interface ISlotRule<L>
 static unsafe class RuleLoop
 {
     /// <summary>
-    /// The rule and nothing else, two lanes at a time: the divisions of both overlap. Meanwhile as much of what comes next is prefetched.
+    /// The rule and nothing else, two lanes at a time: the divisions of both overlap. Meanwhile as much of what comes next, if anything, is prefetched.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void RunBare<L, TRule>(
@@ -37,8 +37,12 @@ static unsafe class RuleLoop
         nint lane = Unsafe.SizeOf<L>(), i = 0;
         for (; i <= bytes - (2 * lane); i += 2 * lane)
         {
-            Prefetch.Lines(nextWeights + i, Math.Max(2 * lane, Prefetch.LineSize));
-            Prefetch.Lines(nextGradient + i, Math.Max(2 * lane, Prefetch.LineSize));
+            if (nextWeights != null)
+            {
+                Prefetch.Lanes<L>(nextWeights + i);
+                Prefetch.Lanes<L>(nextGradient + i);
+            }
+
             L weight = Load<L>(weights, i), next = Load<L>(weights, i + lane);
             rule.Step(ref weight, Load<L>(gradient, i), i);
             rule.Step(ref next, Load<L>(gradient, i + lane), i + lane);
