@@ -85,7 +85,7 @@ sealed class LargeTarget : FuzzTarget
 
     static string Wrap(string value) => $$$"""{"class_name": "Adamax", "config": {"beta_1": {{{value}}}}}""";
 
-    static int ConfigLength(int length) => Math.Min(length / 2, (1 << 19) - 100);
+    static int ConfigLength(int length) => Math.Min(length / 2, (1 << 17) - 100);
 
     static string Zeros(int count) => Repeat(",0", count);
 

@@ -16,7 +16,7 @@ sealed record CheckpointInfo(JsonObject Config, DType FloatX, IReadOnlyCollectio
 
     // A node of JSON takes some fifty times the room of its text, a string in a set ten times: this bounds what a hostile file can make
     // us allocate.
-    const int MaxConfigLength = 1 << 19, MaxExclusionsLength = 1 << 20;
+    const int MaxConfigLength = 1 << 17, MaxExclusionsLength = 1 << 20;
 
     /// <summary>The keys of the metadata that are a checkpoint's.</summary>
     public static IReadOnlyCollection<string> Keys { get; } = [VersionKey, ConfigKey, FloatXKey, ExclusionsKey];

@@ -30,8 +30,8 @@ sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDict
     /// <summary>The key of the metadata among the names of the tensors.</summary>
     public const string MetadataKey = "__metadata__";
 
-    /// <summary>The longest header, 4 MiB: some 30,000 tensors. It bounds what a hostile header can make us allocate.</summary>
-    public const int MaxLength = 4 << 20;
+    /// <summary>The longest header, 3 MiB: some 20,000 tensors. It bounds what a hostile header can make us allocate.</summary>
+    public const int MaxLength = 3 << 20;
 
     const int MaxRank = 32, MaxMetadata = 1000;
 
