@@ -131,17 +131,21 @@ sealed partial class Hdf5Reader
         blocks.Enqueue((address + 4, length - 8));
     }
 
+    // An info message says whether links or attributes lie in a heap of their own, after the largest index where their order is kept.
+    void RefuseDense(ObjectHeader header, MessageType infoType, string path, string what, int largestIndexSize)
+    {
+        if (header.Find(infoType) is not { } info)
+            return;
+        Hdf5Cursor cursor = Open(info, $"{what} info message");
+        cursor.Version(0);
+        cursor.Skip((cursor.Byte() & 1) != 0 ? largestIndexSize : 0);
+        if (cursor.UInt64() != Undefined)
+            throw Unsupported(path, $"has its {what}s outside its header (dense storage)");
+    }
+
     void ReadAttributes(ObjectHeader header, string path, Dictionary<string, string?> attributes)
     {
-        if (header.Find(MessageType.AttributeInfo) is { } info)
-        {
-            Hdf5Cursor cursor = Open(info, "attribute info message");
-            cursor.Version(0);
-            cursor.Skip((cursor.Byte() & 1) != 0 ? 2 : 0);
-            if (cursor.UInt64() != Undefined)
-                throw Unsupported(path, "has its attributes outside its header (dense storage)");
-        }
-
+        RefuseDense(header, MessageType.AttributeInfo, path, "attribute", largestIndexSize: 2);
         foreach (Message message in header.All(MessageType.Attribute))
         {
             var (name, value) = ReadAttribute(Open(message, "attribute message"));

@@ -184,15 +184,7 @@ sealed partial class Hdf5Reader
             throw Invalid($"{path} is neither a group nor a dataset");
         }
 
-        if (header.Find(MessageType.LinkInfo) is { } info)
-        {
-            Hdf5Cursor cursor = Open(info, "link info message");
-            cursor.Version(0);
-            cursor.Skip((cursor.Byte() & 1) != 0 ? 8 : 0);
-            if (cursor.UInt64() != Undefined)
-                throw Unsupported(path, "has its links outside its header (dense storage)");
-        }
-
+        RefuseDense(header, MessageType.LinkInfo, path, "link", largestIndexSize: 8);
         foreach (Message link in header.All(MessageType.Link))
             links.Add(ReadLink(Open(link, "link message"), path));
         return links;
