@@ -76,10 +76,6 @@ static unsafe class BlockKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int LaneLength<L>()
-        where L : struct, ILane<L> => Unsafe.SizeOf<L>() / ElementSize<L>();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int ElementSize<L>()
         where L : struct, ILane<L> => L.IsDouble ? sizeof(double) : sizeof(float);
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Infinorm.Kernels;
 
 namespace Infinorm.Pipeline;
 
@@ -11,7 +12,7 @@ namespace Infinorm.Pipeline;
 sealed unsafe class Arena
 {
     /// <summary>The size of a cache line and of the widest lane: slots begin and end at multiples of it.</summary>
-    public const int Alignment = 64;
+    public const int Alignment = Prefetch.LineSize;
 
     /// <summary>
     /// What is put between streams that a step walks in parallel: whole pages apart, they would all want the same lines of the cache.
