@@ -29,7 +29,10 @@ public abstract partial class Optimizer
     /// reads, the variables are as they were. That takes memory for a copy of them while it loads.
     /// </summary>
     /// <param name="path">The file.</param>
-    /// <param name="variables">As at <see cref="Build(ReadOnlySpan{Variable})"/>, in any order: values are found by path.</param>
+    /// <param name="variables">
+    /// As at <see cref="Build(ReadOnlySpan{Variable})"/>, in any order: values are found by path. Only a global norm depends on the
+    /// order, which is that of its sum: in another one it may differ in the last bit.
+    /// </param>
     /// <param name="options">What may differ; by default nothing.</param>
     /// <exception cref="InvalidFileException">
     /// It is not a checkpoint, or names a class or function that is not registered (<see cref="Register"/>,

@@ -25,7 +25,7 @@ sealed record Model(DType[] Types, int[] Lengths, int Seed)
     /// <summary>The gradients of a step; now and then one is missing, but never all.</summary>
     public Gradient[] MakeGradients(int step)
     {
-        var random = new Random(HashCode.Combine(Seed, step));
+        var random = new Random((1000 * (step + 1)) + Seed);
         int present = random.Next(Types.Length);
         var gradients = new Gradient[Types.Length];
         for (int i = 0; i < gradients.Length; i++)
