@@ -30,14 +30,14 @@ public abstract partial class Optimizer
     // A group's number is held as the optimizer's is.
     double Held(LearningRate rate) => _floatX == DType.Float64 ? rate.Number ?? 0 : (float)(rate.Number ?? 0);
 
-    // One plan a group: they differ in the rate and the decay.
+    // One plan a group: they differ in the rate and the decay. The optimizer's rate is not asked for again: a function may change it.
     ReadOnlySpan<StepPlan> PlanGroups(in StepPlan plan)
     {
         for (int i = 0; i < _plans.Length; i++)
         {
             _plans[i] = plan with
             {
-                LearningRate = CurrentRateOf(_groups[i]),
+                LearningRate = _groups[i].LearningRate is null ? plan.LearningRate : CurrentRateOf(_groups[i]),
                 WeightDecay = _groups[i].WeightDecay ?? plan.WeightDecay,
             };
         }

@@ -58,4 +58,18 @@ public class AdamaxTests
         Assert.Equal(0.125, adamax.CurrentLearningRate);
         Assert.DoesNotContain(adamax.Variables, variable => variable.Name == "learning_rate");
     }
+
+    [Fact]
+    public void AsksAFunctionForTheRateOnceAStep()
+    {
+        int calls = 0;
+        float[] a = [0];
+        double[] b = [0];
+        var adamax = new Adamax(() => ++calls / 4.0, epsilon: 0) { WeightDecay = 0 };
+        adamax.Build(new Variable<float>("a", a), new Variable<double>("b", b));
+        Assert.Equal(0.25, adamax.Apply(new[] { 1f }, new[] { 1.0 }).LearningRate);
+        Assert.Equal(1, calls);
+        Assert.Equal(-0.25f, a[0], 1e-6f);
+        Assert.Equal(-0.25, b[0], 1e-6);
+    }
 }
