@@ -25,8 +25,10 @@ public abstract partial class Optimizer
     {
         if (IsBuilt)
             throw new InvalidOperationException($"{Name} is built; exclude variables from weight decay before that.");
-        string pattern = string.Join('|', names ?? []);
-        Regex? excludedNames = names is null || !names.Any() ? null : new Regex(pattern, RegexOptions.CultureInvariant);
+        string[] patterns = [.. names ?? []];
+        foreach (string pattern in patterns) // as a part of the whole expression, null would match every name
+            ArgumentNullException.ThrowIfNull(pattern, nameof(names));
+        Regex? excludedNames = patterns.Length == 0 ? null : new Regex(string.Join('|', patterns), RegexOptions.CultureInvariant);
         _excludedVariables = [.. variables ?? []];
         _excludedNames = excludedNames;
     }

@@ -41,6 +41,8 @@ public class OptimizerStateTests
         NdArray[] weights = [.. _adamax.Variables.Select(variable => variable.ToNdArray())];
         weights[3] = NdArray.Create([1f, 2f]);
         Refusal.Is<ArgumentException>("a/w_norm: the value has shape [2], the variable has [3].", () => _adamax.SetWeights(weights));
+        weights[3] = null!;
+        Refusal.Is<ArgumentNullException>("a/w_norm: there is no value for it.", () => _adamax.SetWeights(weights));
     }
 
     [Fact]

@@ -53,6 +53,7 @@ public class OptimizerWeightDecayTests
     {
         _adamax.ExcludeFromWeightDecay([_bias]);
         Assert.ThrowsAny<ArgumentException>(() => _adamax.ExcludeFromWeightDecay(names: ["("]));
+        Assert.Throws<ArgumentNullException>(() => _adamax.ExcludeFromWeightDecay(names: ["kernel", null!]));
         Assert.Equal([false, true, true], Decays());
     }
 

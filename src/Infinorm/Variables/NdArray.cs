@@ -36,7 +36,11 @@ public sealed class NdArray
     /// <exception cref="NotSupportedException">T is not the type of a <see cref="Infinorm.DType"/>.</exception>
     [OverloadResolutionPriority(1)]
     public static NdArray Create<T>(T[] values)
-        where T : unmanaged => Create<T>(values, [values.Length]);
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        return Create<T>(values, [values.Length]);
+    }
 
     /// <summary>Copies an array and gives it a shape; <c>[]</c> is the shape of a single number.</summary>
     /// <exception cref="ArgumentException">The shape has another number of elements than the array, or a negative size.</exception>
@@ -47,7 +51,11 @@ public sealed class NdArray
 
     /// <inheritdoc cref="Create{T}(T[], ReadOnlySpan{int})"/>
     public static NdArray Create<T>(T[] values, params ReadOnlySpan<nint> shape)
-        where T : unmanaged => Create<T>(values.AsSpan(), shape);
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        return Create<T>(values.AsSpan(), shape);
+    }
 
     /// <inheritdoc cref="Create{T}(T[], ReadOnlySpan{int})"/>
     public static NdArray Create<T>(ReadOnlySpan<T> values, ReadOnlySpan<nint> shape)

@@ -16,7 +16,7 @@ public abstract class Variable
     private protected Variable(string path, DType dtype, int length, ReadOnlySpan<nint> shape)
     {
         ArgumentNullException.ThrowIfNull(path);
-        if (path.StartsWith('/') || path.EndsWith('/') || path.Contains("//", StringComparison.Ordinal))
+        if (path.Length == 0 || path.StartsWith('/') || path.EndsWith('/') || path.Contains("//", StringComparison.Ordinal))
             throw new ArgumentException($"A variable's path is names joined by '/': found \"{path}\".", nameof(path));
 
         if (Shapes.Length(shape) != length)
@@ -62,7 +62,6 @@ public abstract class Variable
     /// <exception cref="ArgumentException">The shape is another one.</exception>
     public void Assign(NdArray value)
     {
-        ArgumentNullException.ThrowIfNull(value);
         CheckFits(value);
         Write(value.Cast(DType));
     }
@@ -87,6 +86,8 @@ public abstract class Variable
 
     internal void CheckFits(NdArray value)
     {
+        if (value is null)
+            throw new ArgumentNullException(nameof(value), $"{Path}: there is no value for it.");
         if (!value.Shape.SequenceEqual(Shape))
             throw new ArgumentException($"{Path}: the value has shape {Shapes.Format(value.Shape)}, the variable has {Shapes.Format(Shape)}.", nameof(value));
     }

@@ -41,6 +41,8 @@ public class NdArrayTests
         Assert.Throws<ArgumentException>(() => NdArray.Create([1f, 2f], []));
         Assert.Throws<ArgumentException>(() => NdArray.Create([1f, 2f], -1, -2));
         Assert.Throws<NotSupportedException>(() => NdArray.Create([(short)1]));
+        Assert.Throws<ArgumentNullException>(() => NdArray.Create<float>(null!));
+        Assert.Throws<ArgumentNullException>(() => NdArray.Create<float>(null!, 0));
     }
 
     [Fact]

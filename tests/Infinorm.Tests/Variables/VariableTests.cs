@@ -39,6 +39,7 @@ public class VariableTests
     }
 
     [Theory]
+    [InlineData("")]
     [InlineData("/w")]
     [InlineData("w/")]
     [InlineData("a//w")]
