@@ -111,7 +111,7 @@ sealed class OptimizerSettings(string? unsupportedBy = null)
         config["rounding_seed"] = RoundingSeed;
     }
 
-    /// <summary>Sets what a config holds; there a zero means that a clip, an interval or a factor is off.</summary>
+    /// <summary>Sets what a config holds; there a zero means that a clip, an interval or accumulation is off.</summary>
     public void Read(ConfigReader config)
     {
         WeightDecay = config.OptionalNumber("weight_decay");
@@ -134,9 +134,10 @@ sealed class OptimizerSettings(string? unsupportedBy = null)
         config.MustBeNull("decay");
     }
 
-    static double? OffIfZero(double? value) => value == 0 ? null : value;
+    // Who does not support a setting refuses its zero like any other value, as Keras does.
+    double? OffIfZero(double? value) => value == 0 && unsupportedBy is null ? null : value;
 
-    static int? OffIfZero(int? value) => value == 0 ? null : value;
+    int? OffIfZero(int? value) => value == 0 && unsupportedBy is null ? null : value;
 
     double? Clip(double? value, string setting, double? other)
     {

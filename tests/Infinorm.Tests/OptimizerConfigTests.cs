@@ -78,6 +78,15 @@ public class OptimizerConfigTests
     [InlineData("""{"config": {}}""", "optimizer: config key 'class_name' is missing")]
     [InlineData(
         """{"class_name": "LossScaleOptimizer", "config": {}}""", "LossScaleOptimizer: config key 'inner_optimizer' is missing")]
+    [InlineData(
+        """{"class_name": "LossScaleOptimizer", "config": {"inner_optimizer": {"class_name": "Adamax"}, "clipnorm": 0.0}}""",
+        "LossScaleOptimizer: LossScaleOptimizer does not support ClipNorm; set it on the inner optimizer.")]
+    [InlineData(
+        """{"class_name": "LossScaleOptimizer", "config": {"inner_optimizer": {"class_name": "Adamax"}, "gradient_accumulation_steps": 0}}""",
+        "LossScaleOptimizer: LossScaleOptimizer does not support GradientAccumulationSteps; set it on the inner optimizer.")]
+    [InlineData(
+        """{"class_name": "Adamax", "config": {"name": "a", "name": "b"}}""", "Adamax: a config key occurs twice: ")]
+    [InlineData("""{"class_name": "Adamax", "class_name": "Adam"}""", "optimizer: a config key occurs twice: ")]
     public void RefusesAConfigThatIsWrong(string config, string message) =>
         Assert.StartsWith(message, Assert.Throws<FormatException>(() => Read(config)).Message);
 

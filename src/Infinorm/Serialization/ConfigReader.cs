@@ -19,6 +19,14 @@ public sealed class ConfigReader
     {
         ClassName = className;
         _config = config;
+        try
+        {
+            _ = config.Count; // an object that was parsed leniently finds out now that one of its keys occurs twice
+        }
+        catch (ArgumentException e)
+        {
+            throw new FormatException($"{className}: a config key occurs twice: {e.Message}", e);
+        }
     }
 
     /// <summary>The class whose config is read, as the text names it.</summary>
