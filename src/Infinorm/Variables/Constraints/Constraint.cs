@@ -8,7 +8,10 @@ namespace Infinorm;
 /// </summary>
 public abstract class Constraint
 {
-    /// <summary>Changes the values so that they satisfy the constraint.</summary>
+    /// <summary>
+    /// Changes the values so that they satisfy the constraint. It must not throw: by then the step is made, and nothing takes it back.
+    /// What a variable must be like to be constrained, <see cref="Validate"/> checks.
+    /// </summary>
     /// <typeparam name="T">
     /// <see cref="float"/> or <see cref="double"/>. A 16-bit variable is constrained in float and rounded afterwards.
     /// </typeparam>
