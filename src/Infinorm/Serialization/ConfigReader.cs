@@ -127,7 +127,7 @@ public sealed class ConfigReader
         foreach (var (key, _) in _config)
         {
             if (!_read.Contains(key))
-                throw new FormatException($"{ClassName}: unknown config key '{key}'; known are {string.Join(", ", _read.Order())}");
+                throw new FormatException($"{ClassName}: unknown config key '{key}'; known are {string.Join(", ", _read.Order(StringComparer.Ordinal))}");
         }
     }
 

@@ -31,11 +31,15 @@ sealed record ConfigCase(
         return Outcome.Compared;
     }
 
+    static readonly HashSet<string> RegisteredFunctions = [];
+
     /// <summary>The learning rate is a function, whose name says nothing until a function is registered under it.</summary>
     Outcome RunFunction()
     {
-        Assert.Throws<FormatException>(() => Optimizer.FromConfig(Serialized));
-        LearningRate.RegisterFunction((string)KerasConfig.Innermost(Serialized)["learning_rate"]!["config"]!, () => 0.001);
+        string name = (string)KerasConfig.Innermost(Serialized)["learning_rate"]!["config"]!;
+        if (RegisteredFunctions.Add(name)) // else a case before this one has registered it
+            Assert.Throws<FormatException>(() => Optimizer.FromConfig(Serialized));
+        LearningRate.RegisterFunction(name, () => 0.001);
         JsonComparison.AssertSameText(Text, Optimizer.FromConfig(Serialized).ToJson());
         return Outcome.Compared;
     }

@@ -122,8 +122,8 @@ public sealed class AtomicFileTests : IDisposable
         File.SetUnixFileMode(_folder / "", (UnixFileMode)folderMode);
         try
         {
-            using var _ = new Unprivileged();
-            Assert.Throws<UnauthorizedAccessException>(() => Write("two"));
+            using (new Unprivileged())
+                Assert.Throws<UnauthorizedAccessException>(() => Write("two"));
             Assert.Equal("one", File.ReadAllText(_path));
             Assert.Equal(["state"], _folder.Files);
         }
