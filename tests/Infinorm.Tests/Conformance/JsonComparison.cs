@@ -5,13 +5,16 @@ using System.Text.RegularExpressions;
 namespace Infinorm.Tests.Conformance;
 
 /// <summary>
-/// Comparison of config objects: equal text, key order included. Two differences are Infinorm's own: a setting that is a floating-point
-/// number is written as one (<c>1.0</c>) also if it was given as an integer (Keras: <c>1</c>), and a zero that means "off" as null.
+/// Comparison of config objects: equal text, key order included. Three differences are Infinorm's own: a setting that is a floating-point
+/// number is written as one (<c>1.0</c>) also if it was given as an integer (Keras: <c>1</c>), a whole number of a schedule's steps as an
+/// integer also if it was given as a floating-point number, and a zero that means "off" as null.
 /// </summary>
 static class JsonComparison
 {
     static readonly string[] OffIfZero =
         ["clipnorm", "global_clipnorm", "clipvalue", "ema_overwrite_frequency", "gradient_accumulation_steps"];
+
+    static readonly string[] Steps = ["decay_steps", "first_decay_steps", "warmup_steps", "boundaries[]"];
 
     /// <summary>The config object of an optimizer, as its text has it.</summary>
     public static JsonObject ConfigOf(Optimizer optimizer) => (JsonObject)JsonNode.Parse(optimizer.ToJson())!;
@@ -67,9 +70,13 @@ static class JsonComparison
                 string wantText = Text(expected), gotText = Text(actual);
                 if (wantText == gotText)
                     return 0;
+                string key = path.Split('.')[^1];
                 bool isIntegerWrittenAsFloat = KerasConfig.IsInteger(expected) && IsFloat(actual) && (double)expected! == (double)actual!;
-                bool isZeroWrittenAsNull = OffIfZero.Contains(path.Split('.')[^1]) && (wantText is "0" or "0.0") && actual is null;
-                Assert.True(isIntegerWrittenAsFloat || isZeroWrittenAsNull, $"{path}: {gotText}, expected {wantText}.");
+                bool isFloatWrittenAsInteger = Steps.Contains(key) && IsFloat(expected) && KerasConfig.IsInteger(actual)
+                    && (double)expected! == (double)actual!;
+                bool isZeroWrittenAsNull = OffIfZero.Contains(key) && (wantText is "0" or "0.0") && actual is null;
+                Assert.True(
+                    isIntegerWrittenAsFloat || isFloatWrittenAsInteger || isZeroWrittenAsNull, $"{path}: {gotText}, expected {wantText}.");
                 return 1;
         }
     }

@@ -20,6 +20,22 @@ public class LearningRateScheduleTests
         Assert.Equal("mine", Read("""{"class_name": "Halving", "config": {"name": "mine"}}""").Name);
     }
 
+    [Theory]
+    [InlineData("5", "5")]
+    [InlineData("5.0", "5")]
+    [InlineData("2.5", "2.5")]
+    [InlineData("1e+16", "10000000000000000")]
+    [InlineData("1e+300", "1e+300")] // beyond the range of long
+    public void WritesWholeStepsAsIntegers(string read, string written)
+    {
+        var schedule = Read(
+            $$"""
+            {"module": "keras.optimizers.schedules", "class_name": "PolynomialDecay",
+             "config": {"initial_learning_rate": 1, "decay_steps": {{read}}} }
+            """);
+        Assert.Contains($"\"initial_learning_rate\": 1.0, \"decay_steps\": {written}, ", PythonJson.Write(schedule.GetConfig()));
+    }
+
     [Fact]
     public void RefusesAKeyItDoesNotKnow()
     {
