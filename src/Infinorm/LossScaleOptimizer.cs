@@ -100,7 +100,7 @@ public sealed class LossScaleOptimizer : Optimizer
     public override double CurrentLearningRate => InnerOptimizer.CurrentLearningRate;
 
     /// <inheritdoc/>
-    public override double ScaleLoss(double loss) => loss * DynamicScale;
+    public override double ScaleLoss(double loss) => loss * (IsBuilt ? DynamicScale : InitialScale);
 
     /// <inheritdoc/>
     public override float ScaleLoss(float loss) => loss * _dynamicScale[0];
