@@ -26,6 +26,15 @@ public class LossScaleOptimizerTests
     }
 
     [Fact]
+    public void ScalesLossesByTheInitialNumberUntilItIsBuilt()
+    {
+        var scaled = new LossScaleOptimizer(_adamax, initialScale: 0.1);
+        Assert.Equal((3 * 0.1, 3 * 0.1f), (scaled.ScaleLoss(3.0), scaled.ScaleLoss(3f)));
+        scaled.Build(_variable);
+        Assert.Equal((3 * (double)0.1f, 3 * 0.1f), (scaled.ScaleLoss(3.0), scaled.ScaleLoss(3f)));
+    }
+
+    [Fact]
     public void GrowsAfterFiniteSteps()
     {
         var scaled = new LossScaleOptimizer(_adamax, initialScale: 4, dynamicGrowthSteps: 2);
@@ -51,6 +60,16 @@ public class LossScaleOptimizerTests
         Assert.Equal((2.0, 1, 1), (scaled.DynamicScale, scaled.SkippedSteps, scaled.Iterations));
         scaled.Apply([Finite]);
         Assert.Equal(2, scaled.DynamicScale);
+    }
+
+    [Fact]
+    public void TellsTheRateOfASkippedStep()
+    {
+        int calls = 0;
+        var scaled = new LossScaleOptimizer(new Adamax(() => ++calls / 8.0));
+        scaled.Build(_variable);
+        StepInfo info = scaled.Apply([Infinite]);
+        Assert.Equal((StepResult.Skipped, 0.125), (info.Result, info.LearningRate));
     }
 
     [Theory]

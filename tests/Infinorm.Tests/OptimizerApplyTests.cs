@@ -39,6 +39,16 @@ public class OptimizerApplyTests
     }
 
     [Fact]
+    public void TakesAGradientAsItLiesInMemory()
+    {
+        float[] gradient = new float[15];
+        gradient[3] = 1; // row 1, column 0 of [5, 3]
+        _adamax.Build(_kernel);
+        _adamax.Apply(gradient);
+        Assert.Equal(3, _kernel.Span.IndexOfAnyExcept(0f));
+    }
+
+    [Fact]
     public void RefusesRowsThatDoNotFit()
     {
         _adamax.Build(_kernel, new Variable<float>("scale", new float[1], ReadOnlySpan<int>.Empty));
