@@ -16,7 +16,10 @@ public abstract partial class Optimizer
     /// <exception cref="ArgumentException">
     /// The counts differ, no variable has a gradient, or a gradient's length differs from its variable's or its memory overlaps a variable.
     /// </exception>
-    /// <exception cref="InvalidOperationException">The optimizer is not built, or another thread is stepping it.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The optimizer is not built, another thread is stepping it, its averages are in the variables, or the schedule or function gives a
+    /// rate that is not finite.
+    /// </exception>
     public StepInfo Apply(params ReadOnlySpan<Gradient> gradients)
     {
         if (!IsBuilt)

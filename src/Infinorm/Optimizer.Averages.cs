@@ -6,7 +6,9 @@ public abstract partial class Optimizer
     /// Ends a training with averages: copies them into the variables, each rounded once, to nearest, to its variable's type, and into
     /// the master weights. Without <see cref="UseEma"/> it does nothing. Keras: <c>finalize_variable_values</c>.
     /// </summary>
-    /// <exception cref="InvalidOperationException">There are no averages yet: the optimizer is not built or made no step.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// There are no averages yet, as the optimizer is not built or made no step, or it is in use.
+    /// </exception>
     public virtual void FinalizeVariableValues()
     {
         if (!UseEma)
@@ -21,7 +23,7 @@ public abstract partial class Optimizer
     /// <summary>As <see cref="FinalizeVariableValues()"/>, for a caller who wants the variables checked.</summary>
     /// <param name="trainableVariables">The variables the optimizer was built for, in that order.</param>
     /// <exception cref="ArgumentException">They are others.</exception>
-    /// <exception cref="InvalidOperationException">There are no averages yet.</exception>
+    /// <exception cref="InvalidOperationException">There are no averages yet, or the optimizer is in use.</exception>
     public void FinalizeVariableValues(IEnumerable<Variable> trainableVariables)
     {
         ArgumentNullException.ThrowIfNull(trainableVariables);

@@ -28,7 +28,7 @@ public abstract partial class Optimizer
 
     /// <summary>Sets all of <see cref="Variables"/>, each cast to its type. Nothing is changed if it throws. Keras: <c>set_weights</c>.</summary>
     /// <param name="weights">One array for each, of its shape.</param>
-    /// <exception cref="InvalidOperationException">The optimizer is not built.</exception>
+    /// <exception cref="InvalidOperationException">The optimizer is not built, or in use.</exception>
     /// <exception cref="ArgumentException">The number of arrays or a shape differs.</exception>
     public void SetWeights(IReadOnlyList<NdArray> weights)
     {
@@ -53,6 +53,7 @@ public abstract partial class Optimizer
     /// Sets all of <see cref="Variables"/> from the keys "0", "1" and so on, each cast to its type. Nothing is changed if it throws.
     /// Keras: <c>load_own_variables</c>.
     /// </summary>
+    /// <exception cref="InvalidOperationException">The optimizer is in use.</exception>
     /// <exception cref="ArgumentException">The store has more or fewer keys, another key, or an array of another shape.</exception>
     public void LoadOwnVariables(IVariableStore store)
     {

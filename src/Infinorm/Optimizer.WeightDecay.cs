@@ -20,7 +20,7 @@ public abstract partial class Optimizer
     /// <c>my_bias_2</c>, <c>^bias$</c> does not.
     /// </param>
     /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
-    /// <exception cref="ArgumentException">A name is not a valid regular expression.</exception>
+    /// <exception cref="ArgumentException">A name is null or not a valid regular expression.</exception>
     public virtual void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null)
     {
         if (IsBuilt)

@@ -143,7 +143,10 @@ public sealed class Variable<T> : Variable
     /// <param name="path">Names joined by <c>/</c>, such as <c>dense/kernel</c>.</param>
     /// <param name="values">The memory in row-major order, shared, not copied.</param>
     /// <param name="shape">The extents, outermost first; empty for a scalar.</param>
-    /// <exception cref="ArgumentException">The shape has another number of elements than the memory.</exception>
+    /// <exception cref="ArgumentException">
+    /// The shape has another number of elements than the memory, or the path is empty or lacks a name between two <c>/</c>.
+    /// </exception>
+    /// <exception cref="NotSupportedException">T is another type.</exception>
     [OverloadResolutionPriority(1)]
     public Variable(string path, Memory<T> values, ReadOnlySpan<int> shape)
         : this(path, values, Shapes.Widen(shape))
