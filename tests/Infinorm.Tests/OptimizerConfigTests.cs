@@ -82,7 +82,9 @@ public class OptimizerConfigTests
         """{"class_name": "LossScaleOptimizer", "config": {"inner_optimizer": {"class_name": "Adamax"}, "clipnorm": 0.0}}""",
         "LossScaleOptimizer: LossScaleOptimizer does not support ClipNorm; set it on the inner optimizer.")]
     [InlineData(
-        """{"class_name": "LossScaleOptimizer", "config": {"inner_optimizer": {"class_name": "Adamax"}, "gradient_accumulation_steps": 0}}""",
+        """
+        {"class_name": "LossScaleOptimizer", "config": {"inner_optimizer": {"class_name": "Adamax"}, "gradient_accumulation_steps": 0}}
+        """,
         "LossScaleOptimizer: LossScaleOptimizer does not support GradientAccumulationSteps; set it on the inner optimizer.")]
     [InlineData(
         """{"class_name": "Adamax", "config": {"name": "a", "name": "b"}}""", "Adamax: a config key occurs twice: ")]

@@ -126,8 +126,10 @@ public sealed class ConfigReader
     {
         foreach (var (key, _) in _config)
         {
-            if (!_read.Contains(key))
-                throw new FormatException($"{ClassName}: unknown config key '{key}'; known are {string.Join(", ", _read.Order(StringComparer.Ordinal))}");
+            if (_read.Contains(key))
+                continue;
+            string known = string.Join(", ", _read.Order(StringComparer.Ordinal));
+            throw new FormatException($"{ClassName}: unknown config key '{key}'; known are {known}");
         }
     }
 
