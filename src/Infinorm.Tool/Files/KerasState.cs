@@ -34,7 +34,7 @@ sealed class KerasState : StateFile
 
     public override string Format => Archive.Metadata is null ? "Keras weights file" : "Keras archive";
 
-    public override JsonObject? Settings => Archive.OptimizerConfig;
+    public override JsonObject? Settings => Archive.IsWrappedByKeras && Optimizer is not null ? Optimizer.GetConfig() : Archive.OptimizerConfig;
 
     public override DType? FloatX => Optimizer?.FloatX;
 
