@@ -23,9 +23,9 @@ static class Cli
     public static int Run(string[] arguments, Session session)
     {
         ParseResult parsed = Root(session).Parse(arguments);
-        if (parsed.Errors.Count > 0)
+        if (Problem(parsed) is { } problem)
         {
-            session.Say($"{parsed.Errors[^1].Message} (see: {Path(parsed.CommandResult.Command)} --help)");
+            session.Say($"{problem} (see: {Path(parsed.CommandResult.Command)} --help)");
             return ExitCode.Error;
         }
 
@@ -55,6 +55,14 @@ static class Cli
         {
             session.Progress.Clear();
         }
+    }
+
+    // What is wrong with a command line; what it begins with rather than what follows from that.
+    static string? Problem(ParseResult parsed)
+    {
+        string? unknown = parsed.UnmatchedTokens.FirstOrDefault(), empty = parsed.Tokens.Any(token => token.Value.Length == 0) ? "An argument is empty." : null;
+        return (parsed.Errors.FirstOrDefault(error => unknown is not null && error.Message.Contains($"'{unknown}'"))
+            ?? parsed.Errors.LastOrDefault())?.Message ?? empty;
     }
 
     // Not a RootCommand, which has the name of the file that runs: that of the assembly.
