@@ -114,10 +114,14 @@ public sealed partial class KerasArchive
     internal bool IsWrappedByKeras =>
         OptimizerConfig is { } config && ConfigMerge.ClassOf(config) != nameof(LossScaleOptimizer).ToLowerInvariant() && _root.Find(InnerVarsGroup) is not null;
 
-    // Double if Keras's floatx was: a constant rate is stored in it, second of the variables.
-    DType FloatX() => _root.Find(VarsGroup)?.Datasets.GetValueOrDefault("1") is { Shape: [], Type.DType: DType.Float64 }
-        ? DType.Float64
-        : DType.Float32;
+    // Double if Keras's floatx was: a rate that is a number is stored in it, second of the variables.
+    DType FloatX()
+    {
+        bool isSchedule = (OptimizerConfig?["config"] as JsonObject)?["learning_rate"] is JsonObject && !IsWrappedByKeras;
+        return !isSchedule && _root.Find(VarsGroup)?.Datasets.GetValueOrDefault("1") is { Shape: [], Type.DType: DType.Float64 }
+            ? DType.Float64
+            : DType.Float32;
+    }
 
     // A LossScaleOptimizer is stored twice: all of it, and the inner optimizer by itself, which Keras reads last.
     VariableStore StoredState(Optimizer optimizer)

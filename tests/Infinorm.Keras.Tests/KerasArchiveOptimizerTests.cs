@@ -147,6 +147,23 @@ public class KerasArchiveOptimizerTests
     }
 
     [Fact]
+    public void AScheduleHasNoStoredRateThatASlotCouldBeTakenFor()
+    {
+        // Without a rate the second variable is the momentum of the model's first.
+        KerasArchive archive = KerasArchive.Create(
+            [KeyValuePair.Create("layers/mine/vars/0", NdArray.Create(new[] { 0.5 }, ReadOnlySpan<int>.Empty))],
+            modelConfig: new JsonObject { ["class_name"] = "Sequential" });
+        var optimizer = new Adamax(new CosineDecay(0.1, 10));
+        optimizer.Build(archive.TrainableVariables);
+        archive.Optimizer = optimizer;
+        using var folder = new TemporaryFolder();
+        archive.Save(folder / "model.keras");
+        archive = KerasArchive.Open(folder / "model.keras");
+        Assert.Equal(DType.Float64, archive.Read("optimizer/vars/1").DType);
+        Assert.Equal(DType.Float32, archive.LoadOptimizer().FloatX);
+    }
+
+    [Fact]
     public void OnlyWhatChangedInTheSettingsIsWritten()
     {
         KerasArchive archive = Open("dense_loss_scale.keras");
