@@ -175,7 +175,8 @@ public sealed partial class KerasArchive
     {
         if (_image is not null)
             return _image;
-        using var stream = new MemoryStream();
+        long numbers = _root.AllDatasets().Sum(d => (long)d.Dataset.Data.Length);
+        using var stream = new MemoryStream((int)Math.Min(numbers + (numbers / 16), Array.MaxLength)); // it need not grow to twice that
         Hdf5Writer.Write(stream, _root);
         return stream.ToArray();
     }

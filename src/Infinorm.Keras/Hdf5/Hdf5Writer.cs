@@ -25,7 +25,7 @@ static class Hdf5Writer
         }
 
         foreach (var (path, dataset) in root.AllDatasets())
-            ToArray(path, dataset);
+            ToArray(path, dataset with { Data = default }); // only the type is asked for
     }
 
     /// <summary>Writes the file to a stream that can seek.</summary>

@@ -10,8 +10,8 @@ namespace Infinorm.Tool.Files;
 /// </summary>
 abstract class StateFile(string path, Session session) : IDisposable
 {
-    // Elements: half a megabyte of them as double.
-    const int PieceLength = 1 << 16;
+    // Elements: 64 KB of them as double, so that no piece is a large object, which would stay until the whole heap is collected.
+    const int PieceLength = 1 << 13;
 
     /// <summary>As the user named it.</summary>
     public string Path { get; } = path;
@@ -70,12 +70,12 @@ abstract class StateFile(string path, Session session) : IDisposable
     public IEnumerable<NdArray> Pieces(TensorInfo tensor)
     {
         int size = tensor.DType.Size();
-        for (int start = 0; start < tensor.Length; start += PieceLength)
+        for (long start = 0; start < tensor.Length; start += PieceLength)
         {
             session.Stop.ThrowIfCancellationRequested();
-            int count = Math.Min(PieceLength, tensor.Length - start);
+            int count = (int)Math.Min(PieceLength, tensor.Length - start);
             var bytes = new byte[count * size];
-            Read(tensor, (long)start * size, bytes);
+            Read(tensor, start * size, bytes);
             yield return NdArray.FromBytes(tensor.DType, bytes, [count]);
         }
     }
