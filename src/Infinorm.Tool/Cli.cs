@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 
 namespace Infinorm.Tool;
 
@@ -57,12 +58,14 @@ static class Cli
         }
     }
 
-    // What is wrong with a command line; what it begins with rather than what follows from that.
+    // What is wrong with a command line: of several errors not one that only follows from an unknown word, such as a missing command.
     static string? Problem(ParseResult parsed)
     {
-        string? unknown = parsed.UnmatchedTokens.FirstOrDefault(), empty = parsed.Tokens.Any(token => token.Value.Length == 0) ? "An argument is empty." : null;
-        return (parsed.Errors.FirstOrDefault(error => unknown is not null && error.Message.Contains($"'{unknown}'"))
-            ?? parsed.Errors.LastOrDefault())?.Message ?? empty;
+        if (parsed.Errors.Count == 0)
+            return parsed.Tokens.Any(token => token.Value.Length == 0) ? "An argument is empty." : null;
+        string? unknown = parsed.UnmatchedTokens.FirstOrDefault();
+        ParseError? first = parsed.Errors.FirstOrDefault(error => unknown is not null && error.Message.Contains($"'{unknown}'"));
+        return (first ?? parsed.Errors[^1]).Message;
     }
 
     // Not a RootCommand, which has the name of the file that runs: that of the assembly.
