@@ -28,8 +28,7 @@ static class ConfigMerge
         return true;
     }
 
-    /// <summary>The class of a serialized object, in lower case as Keras compares it; null if it has none.</summary>
-    public static string? ClassOf(JsonObject config) => JsonText.Text(config["class_name"])?.ToLowerInvariant();
+    static string? ClassOf(JsonObject config) => JsonText.Text(config["class_name"])?.ToLowerInvariant();
 
     // 1 is 1.0: Keras keeps what was given.
     static bool IsSame(JsonNode? a, JsonNode? b) =>

@@ -112,8 +112,8 @@ public sealed partial class KerasArchive
 
     // compile() wraps the optimizer of a mixed_float16 model by itself, with the defaults, and serializes the one that it was given.
     internal bool IsWrappedByKeras =>
-        OptimizerConfig is { } config && ConfigMerge.ClassOf(config) != nameof(LossScaleOptimizer).ToLowerInvariant()
-        && _root.Find(InnerVarsGroup) is not null;
+        OptimizerConfig is { } config && _root.Find(InnerVarsGroup) is not null
+        && !nameof(LossScaleOptimizer).Equals(JsonText.Text(config["class_name"]), StringComparison.OrdinalIgnoreCase);
 
     // Double if Keras's floatx was: a rate that is a number is stored in it, second of the variables.
     DType FloatX()

@@ -21,7 +21,7 @@ sealed class KerasTarget(bool isArchive) : FuzzTarget
 
     public override string Name => isArchive ? "keras" : "weights.h5";
 
-    public override IReadOnlyList<byte[]> Seeds => field ??= [.. GoldenFiles(), WrittenAnew()];
+    public override IReadOnlyList<byte[]> Seeds => field ??= [.. GoldenFiles(), WrittenAnew(wrapsItself: false), WrittenAnew(wrapsItself: true)];
 
     // The HDF5 file is mostly numbers. Damage to a zip file as a whole seldom gets beyond its directory, so most inputs are zipped anew.
     public override byte[] MakeInput(Mutator mutator)
@@ -105,8 +105,8 @@ sealed class KerasTarget(bool isArchive) : FuzzTarget
         }
     }
 
-    // By PureHDF: a newer superblock, and links in the groups' headers.
-    byte[] WrittenAnew()
+    // By PureHDF: a newer superblock, and links in the groups' headers. A model that wraps its optimizer itself has the settings of the inner one.
+    byte[] WrittenAnew(bool wrapsItself)
     {
         var dtypes = Enum.GetValues<DType>();
         KerasArchive archive = KerasArchive.Create(
@@ -118,6 +118,14 @@ sealed class KerasTarget(bool isArchive) : FuzzTarget
         archive.Optimizer = optimizer;
         var written = new MemoryStream();
         archive.Write(written, isArchive);
+        if (wrapsItself)
+        {
+            archive.Optimizer = null;
+            archive.ModelConfig!["compile_config"]!["optimizer"] = optimizer.InnerOptimizer.GetConfig();
+            written.SetLength(0);
+            archive.Write(written, isArchive);
+        }
+
         return written.ToArray();
     }
 
