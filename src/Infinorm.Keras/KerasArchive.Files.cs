@@ -96,7 +96,7 @@ public sealed partial class KerasArchive
     /// <exception cref="ArgumentException">The path ends otherwise.</exception>
     /// <exception cref="InvalidOperationException">A <c>.keras</c> archive needs a model's config, and there is none.</exception>
     /// <exception cref="NotSupportedException">
-    /// The HDF5 file must be written anew and has data of a type that cannot be written.
+    /// The HDF5 file must be written anew, and has data of a type that cannot be written or the program is compiled ahead of time.
     /// </exception>
     /// <exception cref="IOException">The file cannot be written; a former one is what it was.</exception>
     public void Save(string path, int keep = 0)
@@ -175,7 +175,8 @@ public sealed partial class KerasArchive
     {
         if (_image is not null)
             return _image;
-        using var stream = new MemoryStream();
+        long numbers = _root.AllDatasets().Sum(d => (long)d.Dataset.Data.Length);
+        using var stream = new MemoryStream((int)Math.Min(numbers + (numbers / 16), Array.MaxLength)); // it need not grow to twice that
         Hdf5Writer.Write(stream, _root);
         return stream.ToArray();
     }

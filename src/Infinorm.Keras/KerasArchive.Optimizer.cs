@@ -7,9 +7,13 @@ namespace Infinorm.Keras;
 public sealed partial class KerasArchive
 {
     const string VarsGroup = $"{OptimizerGroup}/vars", InnerVarsGroup = $"{OptimizerGroup}/inner_optimizer/vars";
-    const string CompileConfig = "compile_config";
+    const string CompileConfig = "compile_config", WrapperName = "loss_scale_optimizer";
 
-    /// <summary>The optimizer's settings as Keras serialized them; null in a weights file, and of a model that was not compiled.</summary>
+    /// <summary>
+    /// The optimizer's settings as Keras serialized them; null in a weights file, and of a model that was not compiled. Of a model that
+    /// computes in <c>mixed_float16</c> they can be those of the optimizer inside a <see cref="LossScaleOptimizer"/>:
+    /// <see cref="CreateOptimizer"/> wraps it again.
+    /// </summary>
     public JsonObject? OptimizerConfig => (ModelConfig?[CompileConfig] as JsonObject)?["optimizer"] as JsonObject;
 
     /// <summary>Whether the file holds an optimizer's variables.</summary>
@@ -41,7 +45,8 @@ public sealed partial class KerasArchive
             $"{_file} has no settings of an optimizer. Make one with the settings that its state was saved with, and give it to {nameof(LoadOptimizer)}.");
         try
         {
-            return Infinorm.Optimizer.FromConfig(config, FloatX());
+            Optimizer optimizer = Infinorm.Optimizer.FromConfig(config, FloatX());
+            return IsWrappedByKeras ? new LossScaleOptimizer(optimizer) { Name = WrapperName } : optimizer;
         }
         catch (FormatException e)
         {
@@ -105,10 +110,19 @@ public sealed partial class KerasArchive
             : locations;
     }
 
-    // Double if Keras's floatx was: a constant rate is stored in it, second of the variables.
-    DType FloatX() => _root.Find(VarsGroup)?.Datasets.GetValueOrDefault("1") is { Shape: [], Type.DType: DType.Float64 }
-        ? DType.Float64
-        : DType.Float32;
+    // compile() wraps the optimizer of a mixed_float16 model by itself, with the defaults, and serializes the one that it was given.
+    internal bool IsWrappedByKeras =>
+        OptimizerConfig is { } config && _root.Find(InnerVarsGroup) is not null
+        && !nameof(LossScaleOptimizer).Equals(JsonText.Text(config["class_name"]), StringComparison.OrdinalIgnoreCase);
+
+    // Double if Keras's floatx was: a rate that is a number is stored in it, second of the variables.
+    DType FloatX()
+    {
+        bool isSchedule = (OptimizerConfig?["config"] as JsonObject)?["learning_rate"] is JsonObject && !IsWrappedByKeras;
+        return !isSchedule && _root.Find(VarsGroup)?.Datasets.GetValueOrDefault("1") is { Shape: [], Type.DType: DType.Float64 }
+            ? DType.Float64
+            : DType.Float32;
+    }
 
     // A LossScaleOptimizer is stored twice: all of it, and the inner optimizer by itself, which Keras reads last.
     VariableStore StoredState(Optimizer optimizer)
@@ -151,6 +165,7 @@ public sealed partial class KerasArchive
     {
         if (Optimizer is null)
             return;
+        bool wasWrappedByKeras = IsWrappedByKeras;
         List<(string Group, Optimizer Optimizer)> places = [(VarsGroup, Optimizer)];
         if (Optimizer is LossScaleOptimizer { InnerOptimizer: { } inner })
             places.Add((InnerVarsGroup, inner));
@@ -169,8 +184,14 @@ public sealed partial class KerasArchive
         }
 
         if (ModelConfig is not null)
-            StoreConfig(ModelConfig, Optimizer.GetConfig());
+            StoreConfig(ModelConfig, (wasWrappedByKeras ? UnwrappedAsByKeras(Optimizer) : Optimizer).GetConfig());
     }
+
+    // The optimizer whose settings compile() would be given, if it wraps that one just so.
+    static Optimizer UnwrappedAsByKeras(Optimizer optimizer) =>
+        optimizer is LossScaleOptimizer { InitialScale: 32768, DynamicGrowthSteps: 2000, MinimumScale: null, MaximumScale: null } wrapper
+            ? wrapper.InnerOptimizer
+            : optimizer;
 
     bool IsStoredAs(string path, Optimizer optimizer)
     {
@@ -242,38 +263,8 @@ public sealed partial class KerasArchive
     {
         if (model[CompileConfig] is not JsonObject compiled)
             model[CompileConfig] = compiled = [];
-        _configChanged |= Merge(compiled, "optimizer", config);
+        _configChanged |= ConfigMerge.Put(compiled, "optimizer", config);
     }
-
-    // Puts a value in the place of another where it differs; what an object of the same class has besides stays.
-    static bool Merge(JsonObject parent, string key, JsonNode? value)
-    {
-        JsonNode? former = parent[key];
-        if (former is JsonObject old && value is JsonObject now && ClassOf(old) == ClassOf(now))
-        {
-            bool changed = false;
-            foreach (var (name, item) in now.ToArray())
-            {
-                if (name is not ("module" or "class_name" or "registered_name")) // Keras has them in more than one spelling
-                    changed |= Merge(old, name, item);
-            }
-
-            return changed;
-        }
-
-        if (IsSame(former, value) && parent.ContainsKey(key))
-            return false;
-        parent[key] = value?.DeepClone();
-        return true;
-    }
-
-    static string? ClassOf(JsonObject config) => JsonText.Text(config["class_name"])?.ToLowerInvariant();
-
-    // 1 is 1.0: Keras keeps what was given.
-    static bool IsSame(JsonNode? a, JsonNode? b) =>
-        (a, b) is (JsonValue x, JsonValue y) && x.TryGetValue(out double first) && y.TryGetValue(out double second)
-            ? first == second
-            : PythonJson.Write(a) == PythonJson.Write(b);
 
     static string Key(int index) => index.ToString(CultureInfo.InvariantCulture);
 }

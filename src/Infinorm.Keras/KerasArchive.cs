@@ -109,9 +109,15 @@ public sealed partial class KerasArchive
     public NdArray Read(string location)
     {
         ArgumentNullException.ThrowIfNull(location);
+        return Dataset(location).ToNdArray();
+    }
+
+    /// <summary>As <see cref="Read"/>, without a copy.</summary>
+    internal Hdf5Dataset Dataset(string location)
+    {
         int name = location.LastIndexOf('/') + 1;
         return _root.Find(location[..name])?.Datasets.GetValueOrDefault(location[name..]) is { Type.DType: not null } dataset
-            ? dataset.ToNdArray()
+            ? dataset
             : throw new KeyNotFoundException($"{_file} has no array '{location}'.");
     }
 }

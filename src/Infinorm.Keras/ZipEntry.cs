@@ -38,7 +38,7 @@ sealed record ZipEntry(string Name, byte[] Content, DateTimeOffset Written, bool
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
-            throw new InvalidFileException(file, $"not a whole zip file: {e.Message}", e);
+            throw new InvalidFileException(file, $"the zip file is cut off, damaged or of a kind that is not supported: {e.Message}", e);
         }
     }
 

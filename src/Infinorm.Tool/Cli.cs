@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 
 namespace Infinorm.Tool;
 
@@ -23,9 +24,9 @@ static class Cli
     public static int Run(string[] arguments, Session session)
     {
         ParseResult parsed = Root(session).Parse(arguments);
-        if (parsed.Errors.Count > 0)
+        if (Problem(parsed) is { } problem)
         {
-            session.Say($"{parsed.Errors[^1].Message} (see: {Path(parsed.CommandResult.Command)} --help)");
+            session.Say($"{problem} (see: {Path(parsed.CommandResult.Command)} --help)");
             return ExitCode.Error;
         }
 
@@ -55,6 +56,16 @@ static class Cli
         {
             session.Progress.Clear();
         }
+    }
+
+    // What is wrong with a command line: of several errors not one that only follows from an unknown word, such as a missing command.
+    static string? Problem(ParseResult parsed)
+    {
+        if (parsed.Errors.Count == 0)
+            return parsed.Tokens.Any(token => token.Value.Length == 0) ? "An argument is empty." : null;
+        string? unknown = parsed.UnmatchedTokens.FirstOrDefault();
+        ParseError? first = parsed.Errors.FirstOrDefault(error => unknown is not null && error.Message.Contains($"'{unknown}'"));
+        return (first ?? parsed.Errors[^1]).Message;
     }
 
     // Not a RootCommand, which has the name of the file that runs: that of the assembly.

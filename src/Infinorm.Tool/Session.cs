@@ -32,7 +32,10 @@ sealed record Session(TextWriter Output, TextWriter Error, bool IsOutputTerminal
     {
         var clean = new StringBuilder(text.Length);
         foreach (char c in text.ReplaceLineEndings(" "))
-            clean.Append(char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString());
+            clean.Append(char.IsControl(c) || TurnsText(c) ? $"\\u{(int)c:x4}" : c.ToString());
         return clean.ToString();
+
+        // Marks that show the characters after them in another order than they stand.
+        static bool TurnsText(char c) => c is (>= '\u202a' and <= '\u202e') or (>= '\u2066' and <= '\u2069');
     }
 }

@@ -1,4 +1,5 @@
 using Infinorm;
+using Infinorm.AotCheck;
 using Infinorm.Numerics;
 
 // Trains with many settings and prints the bits of what came out: compiled ahead of time and just in time, they must be the same.
@@ -36,10 +37,11 @@ foreach (Optimizer optimizer in Optimizers())
     optimizer.Restore(path);
     File.Delete(path);
 
-    Console.WriteLine(json);
-    foreach (Variable variable in optimizer.TrainableVariables.Concat(optimizer.Variables))
-        Console.WriteLine($"{variable} {Hash(variable.ToNdArray().Bytes):x16}");
+    Print(json, optimizer.TrainableVariables.Concat(optimizer.Variables));
 }
+
+foreach (var (name, variables) in KerasFiles.Resumed())
+    Print(name, variables);
 
 static IEnumerable<Optimizer> Optimizers()
 {
@@ -56,6 +58,13 @@ static IEnumerable<Optimizer> Optimizers()
     yield return new Adamax { Name = "masters", UseMasterWeights = true, WeightDecay = 0.01 };
     yield return new Adamax { Name = "random", UseStochasticRounding = true, RoundingSeed = 5, UseEma = true, EmaOverwriteFrequency = 2 };
     yield return new LossScaleOptimizer(new Adamax { Name = "inner", ClipNorm = 0.5 }, dynamicGrowthSteps: 2) { Name = "scaled" };
+}
+
+static void Print(string title, IEnumerable<Variable> variables)
+{
+    Console.WriteLine(title);
+    foreach (Variable variable in variables)
+        Console.WriteLine($"{variable} {Hash(variable.ToNdArray().Bytes):x16}");
 }
 
 static bool Same(Variable a, Variable b) => a.ToNdArray().Bytes.SequenceEqual(b.ToNdArray().Bytes);

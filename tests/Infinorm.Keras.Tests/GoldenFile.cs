@@ -44,7 +44,8 @@ sealed class GoldenFile
 
     public long Iterations => _json.GetProperty("iterations").GetInt64();
 
-    public string OptimizerConfig => PythonJson.Write(JsonObject.Create(_json.GetProperty("optimizer")));
+    /// <summary>The optimizer as Keras serializes it; null for a model without one.</summary>
+    public JsonObject? OptimizerConfig => JsonObject.Create(_json.GetProperty("optimizer"));
 
     public bool HasSteps => _json.TryGetProperty("continue", out _);
 
@@ -64,9 +65,15 @@ sealed class GoldenFile
     public KerasArchive Open(string archive) =>
         KerasArchive.Open(PathOf(archive), archive.EndsWith(".keras", StringComparison.Ordinal) ? null : ConfigJson);
 
-    /// <summary>The datasets of an archive's HDF5 file.</summary>
-    public Dictionary<string, GoldenArray> Datasets(string archive) => Hdf5(archive).GetProperty("datasets").EnumerateObject()
+    /// <summary>The datasets of an archive's HDF5 file that are of our types.</summary>
+    public Dictionary<string, GoldenArray> Datasets(string archive) => AllDatasets(archive).Where(dataset => IsOurs(TypeOf(dataset.Value)))
         .ToDictionary(dataset => dataset.Name, dataset => ToArray(dataset.Value));
+
+    /// <summary>The others: "layers/dropout/seed_generator/vars/0 uint32[2]".</summary>
+    public IEnumerable<string> OtherDatasets(string archive) =>
+        from dataset in AllDatasets(archive)
+        where !IsOurs(TypeOf(dataset.Value))
+        select $"{dataset.Name} {TypeOf(dataset.Value)}{Shapes.Format(GoldenJson.Read<nint[]>(dataset.Value.GetProperty("shape")))}";
 
     /// <summary>The names of an archive's groups that have one.</summary>
     public Dictionary<string, string> GroupNames(string archive) => Hdf5(archive).GetProperty("groups").EnumerateObject()
@@ -74,6 +81,12 @@ sealed class GoldenFile
         .ToDictionary(group => group.Name, group => group.Value.GetProperty("name").GetString()!);
 
     JsonObject ConfigJson => JsonObject.Create(_json.GetProperty("files").GetProperty(Name + ".keras").GetProperty("config_json"))!;
+
+    IEnumerable<JsonProperty> AllDatasets(string archive) => Hdf5(archive).GetProperty("datasets").EnumerateObject();
+
+    static string TypeOf(JsonElement dataset) => dataset.GetProperty("dtype").GetString()!;
+
+    static bool IsOurs(string type) => Enum.GetValues<DType>().Any(dtype => dtype.KerasName() == type);
 
     JsonElement Hdf5(string archive) => _json.GetProperty("files").GetProperty(archive).GetProperty("h5");
 

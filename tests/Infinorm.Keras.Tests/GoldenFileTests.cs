@@ -16,7 +16,7 @@ public class GoldenFileTests
 
         Dictionary<string, GoldenArray> datasets = golden.Datasets(archive);
         Assert.Equal(datasets.Keys.Order(StringComparer.Ordinal), opened.Locations.Order(StringComparer.Ordinal));
-        Assert.Empty(opened.Others);
+        Assert.Equal(golden.OtherDatasets(archive).Order(StringComparer.Ordinal), opened.Others.Order(StringComparer.Ordinal));
         foreach (var (location, expected) in datasets)
             AssertSame(location, expected, opened.Read(location));
         Assert.Equal(golden.GroupNames(archive), opened.GroupNames);
@@ -28,11 +28,17 @@ public class GoldenFileTests
     {
         var golden = GoldenFile.Load(name);
         KerasArchive opened = golden.Open(archive);
-        Optimizer optimizer = opened.LoadOptimizer();
-
-        Assert.Equal(golden.Iterations, optimizer.Iterations);
-        Assert.Equal(golden.OptimizerConfig, optimizer.ToJson());
         AssertSame(golden.TrainableVariables, opened.TrainableVariables);
+        if (golden.OptimizerConfig is not { } config)
+        {
+            Assert.Null(opened.OptimizerConfig);
+            Assert.False(opened.HasOptimizerState);
+            return;
+        }
+
+        Optimizer optimizer = opened.LoadOptimizer();
+        Assert.Equal(golden.Iterations, optimizer.Iterations);
+        JsonComparison.AssertSame(config, JsonComparison.ConfigOf(optimizer));
         AssertSame(golden.OptimizerVariables, optimizer.Variables);
     }
 
@@ -81,8 +87,10 @@ public class GoldenFileTests
     public void ReadAndWrittenNothingChanges(string name, string archive)
     {
         using var folder = new TemporaryFolder();
-        KerasArchive opened = GoldenFile.Load(name).Open(archive);
-        opened.LoadOptimizer();
+        var golden = GoldenFile.Load(name);
+        KerasArchive opened = golden.Open(archive);
+        if (golden.OptimizerConfig is not null)
+            opened.LoadOptimizer();
         opened.Save(folder / archive);
 
         if (archive.EndsWith(".h5", StringComparison.Ordinal))
@@ -127,14 +135,26 @@ public class GoldenFileTests
     {
         Assert.Equal(expected.Length, actual.Count);
         for (int i = 0; i < expected.Length; i++)
-            AssertSame(actual[i].Path, expected[i], actual[i].ToNdArray());
+            AssertSame(actual[i].Path, expected[i], WithoutWidening(actual[i].ToNdArray(), expected[i].Dtype));
     }
 
     static void AssertSame(byte[][] expected, IReadOnlyList<Variable> actual)
     {
         Assert.Equal(expected.Length, actual.Count);
         for (int i = 0; i < expected.Length; i++)
-            Comparison.AssertSame(actual[i].Path, actual[i].DType, expected[i], actual[i].ToNdArray().Bytes, behindNorm: false);
+        {
+            NdArray value = actual[i].ToNdArray();
+            if (value.DType == DType.Int64 && expected[i].Length == sizeof(int))
+                value = WithoutWidening(value, DType.Int32);
+            Comparison.AssertSame(actual[i].Path, value.DType, expected[i], value.Bytes, behindNorm: false);
+        }
+    }
+
+    // Counters that Keras keeps in 32 bits and slots that it keeps in 16 are wider here.
+    static NdArray WithoutWidening(NdArray value, DType stored)
+    {
+        NdArray narrow = value.Cast(stored);
+        return narrow.Cast(value.DType).Bytes.SequenceEqual(value.Bytes) ? narrow : value;
     }
 
     static void AssertSame(string name, GoldenArray expected, NdArray actual)

@@ -147,6 +147,23 @@ public class KerasArchiveOptimizerTests
     }
 
     [Fact]
+    public void AScheduleHasNoStoredRateThatASlotCouldBeTakenFor()
+    {
+        // Without a rate the second variable is the momentum of the model's first.
+        KerasArchive archive = KerasArchive.Create(
+            [KeyValuePair.Create("layers/mine/vars/0", NdArray.Create(new[] { 0.5 }, ReadOnlySpan<int>.Empty))],
+            modelConfig: new JsonObject { ["class_name"] = "Sequential" });
+        var optimizer = new Adamax(new CosineDecay(0.1, 10));
+        optimizer.Build(archive.TrainableVariables);
+        archive.Optimizer = optimizer;
+        using var folder = new TemporaryFolder();
+        archive.Save(folder / "model.keras");
+        archive = KerasArchive.Open(folder / "model.keras");
+        Assert.Equal(DType.Float64, archive.Read("optimizer/vars/1").DType);
+        Assert.Equal(DType.Float32, archive.LoadOptimizer().FloatX);
+    }
+
+    [Fact]
     public void OnlyWhatChangedInTheSettingsIsWritten()
     {
         KerasArchive archive = Open("dense_loss_scale.keras");
@@ -160,11 +177,52 @@ public class KerasArchiveOptimizerTests
     }
 
     [Fact]
+    public void AMixedPrecisionModelSavesTheSettingsOfWhatIsInItsLossScaleOptimizer()
+    {
+        // compile() wraps the optimizer of a mixed_float16 model, and serializes the one that it was given.
+        KerasArchive archive = MixedPrecision();
+        string before = archive.ModelConfig!.ToJsonString();
+        var optimizer = Assert.IsType<LossScaleOptimizer>(archive.LoadOptimizer());
+        var explicitly = (LossScaleOptimizer)Open("dense_loss_scale.keras").LoadOptimizer();
+        Assert.Equal("loss_scale_optimizer", optimizer.Name);
+        Assert.Equal(explicitly.Variables.Select(v => v.Path), optimizer.Variables.Select(v => v.Path));
+        foreach (var (expected, actual) in explicitly.Variables.Zip(optimizer.Variables))
+            Assert.True(expected.ToNdArray().Bytes.SequenceEqual(actual.ToNdArray().Bytes), expected.Path);
+
+        using var folder = new TemporaryFolder();
+        optimizer.LearningRate = 0.25;
+        archive.Save(folder / "model.keras");
+        KerasArchive again = KerasArchive.Open(folder / "model.keras");
+        Assert.Equal(before.Replace("0.019999999552965164", "0.25"), again.ModelConfig!.ToJsonString());
+        Assert.Equal(0.25, Assert.IsType<LossScaleOptimizer>(again.LoadOptimizer()).CurrentLearningRate);
+    }
+
+    [Fact]
+    public void SettingsThatKerasWouldNotWrapWithAreWritten()
+    {
+        KerasArchive archive = MixedPrecision();
+        var optimizer = new LossScaleOptimizer(new Adamax(), dynamicGrowthSteps: 5);
+        optimizer.Build(archive.TrainableVariables);
+        archive.Optimizer = optimizer;
+        using var folder = new TemporaryFolder();
+        archive.Save(folder / "model.keras");
+        Assert.Equal(5, Assert.IsType<LossScaleOptimizer>(KerasArchive.Open(folder / "model.keras").LoadOptimizer()).DynamicGrowthSteps);
+    }
+
+    [Fact]
     public void AnUnknownOptimizerIsRefusedWhenItIsLoaded()
     {
         KerasArchive archive = Open(Dense);
         archive.OptimizerConfig!["class_name"] = "Lion";
         string message = Assert.Throws<InvalidFileException>(() => archive.LoadOptimizer()).Message;
         Assert.StartsWith($"{GoldenFile.PathOf(Dense)}: optimizer: no class 'Lion'", message);
+    }
+
+    static KerasArchive MixedPrecision()
+    {
+        KerasArchive archive = Open("dense_loss_scale.keras");
+        JsonObject inner = (JsonObject)archive.OptimizerConfig!["config"]!["inner_optimizer"]!.DeepClone();
+        archive.ModelConfig!["compile_config"]!["optimizer"] = inner;
+        return archive;
     }
 }

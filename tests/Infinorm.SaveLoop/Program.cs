@@ -2,7 +2,7 @@ using Infinorm;
 
 // Saves over and over until it is killed: Infinorm.SaveLoop FILE. State number n has n in every element; the first continues the file.
 string path = args[0];
-var weights = new Variable<float>("weights", new float[20_000]);
+var weights = new Variable<float>("weights", new float[100_000]);
 var bias = new Variable<double>("bias", new double[100]);
 var optimizer = new Adamax();
 optimizer.Build(weights, bias);
@@ -12,7 +12,26 @@ if (File.Exists(path))
 for (long number = optimizer.Iterations + 1; ; number++)
 {
     foreach (Variable variable in optimizer.Variables.Concat(optimizer.TrainableVariables))
-        variable.Assign(NdArray.Create(Enumerable.Repeat((double)number, variable.Length).ToArray(), variable.Shape));
+        Fill(variable, number);
     optimizer.Save(path, keep: 1);
     Console.WriteLine(number);
+}
+
+// Quickly, so that most of the time is spent on writing.
+static void Fill(Variable variable, long number)
+{
+    switch (variable)
+    {
+        case Variable<float> floats:
+            floats.Span.Fill(number);
+            break;
+        case Variable<double> doubles:
+            doubles.Span.Fill(number);
+            break;
+        case Variable<long> counter:
+            counter.Span.Fill(number);
+            break;
+        default:
+            throw new InvalidOperationException($"{variable} is of another type.");
+    }
 }

@@ -25,6 +25,9 @@ public sealed class CliTests : IDisposable
     [Theory]
     [InlineData("Required command was not provided. (see: infinorm --help)")]
     [InlineData("Unrecognized command or argument 'inspekt'. (see: infinorm --help)", "inspekt")]
+    [InlineData("Unrecognized command or argument 'inspekt'. (see: infinorm --help)", "inspekt", "model.keras")]
+    [InlineData("An argument is empty. (see: infinorm inspect --help)", "inspect", "")]
+    [InlineData("An argument is empty. (see: infinorm schedule --help)", "schedule", "x", "--svg", "")]
     [InlineData("Required argument missing for command: 'inspect'. (see: infinorm inspect --help)", "inspect")]
     [InlineData("Unrecognized command or argument '--yaml'. (see: infinorm inspect --help)", "inspect", "x", "--yaml")]
     [InlineData("--steps: from 1 to 4503599627370496, found many (see: infinorm schedule --help)", "schedule", "x", "--steps", "many")]
@@ -39,6 +42,13 @@ public sealed class CliTests : IDisposable
     [Fact]
     public void AFileThatIsNotThereIsNamed() =>
         Command.Fail($"Could not find file '{_folder / "none.keras"}'.", "inspect", _folder / "none.keras");
+
+    [Fact]
+    public void AFileOfAnotherKindIsCalledSo()
+    {
+        File.WriteAllText(_folder / "notes.txt", "Some text, longer than a header's length.");
+        Command.Fail($"{_folder / "notes.txt"}: it is neither a safetensors file nor one of Keras (.keras, .weights.h5)", "inspect", _folder / "notes.txt");
+    }
 
     [Fact]
     public void AFolderIsNoFile() => Assert.Equal(2, Command.Run("inspect", _folder / ".").ExitCode);

@@ -36,6 +36,21 @@ public sealed class ConvertCommandTests : IDisposable
         Assert.Equal("", Command.Succeed("diff", Command.Golden(name), back).Output);
     }
 
+    [Fact]
+    public void AnOptimizerThatKerasWrappedByItselfGoesThereAndBack()
+    {
+        // As of a mixed_float16 model: the settings are those of the optimizer inside.
+        KerasArchive golden = KerasArchive.Open(Command.Golden("dense_loss_scale.keras"));
+        golden.ModelConfig!["compile_config"]!["optimizer"] = golden.OptimizerConfig!["config"]!["inner_optimizer"]!.DeepClone();
+        string from = _folder / "mixed.keras", there = _folder / "there.safetensors", back = _folder / "back.keras";
+        KerasArchive.Create(golden.Locations.Select(at => KeyValuePair.Create(at, golden.Read(at))), golden.GroupNames, golden.ModelConfig, golden.Metadata).Save(from);
+        Assert.Equal(0, Command.Run("convert", from, there).ExitCode);
+        Command.Succeed("convert", there, back);
+        Command.AssertSame(golden, KerasArchive.Open(back));
+        Assert.IsType<LossScaleOptimizer>(Optimizer.Load(there, golden.TrainableVariables, OnlyTheCheckpoint));
+        Assert.Equal("", Command.Succeed("diff", from, there).Output);
+    }
+
     [Theory]
     [MemberData(nameof(Command.Archives), MemberType = typeof(Command))]
     public void AnArchiveBecomesACheckpoint(string name)

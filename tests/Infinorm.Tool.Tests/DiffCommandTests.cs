@@ -28,7 +28,7 @@ public sealed class DiffCommandTests : IDisposable
     [Fact]
     public void TheLargestDifferenceIsFoundWithItsPlace()
     {
-        var values = new float[2, 100_000]; // two pieces
+        var values = new float[2, 100_000]; // many pieces
         float[] a = [.. values.Cast<float>()], b = [.. a];
         (a[5], b[5]) = (1f, MathF.BitIncrement(1f));
         (a[150_000], b[150_000]) = (-1f, 3f);

@@ -122,9 +122,9 @@ public sealed class InspectCommandTests : IDisposable
     public void NamesMayNotPlayWithTheTerminal()
     {
         string path = _folder / "evil.safetensors";
-        Command.WriteSafetensors(path, [("\u001b[2Jname\tof\nlines", NdArray.Create([1f]))]);
+        Command.WriteSafetensors(path, [("\u001b[2Jname\tof\nli\u202enes", NdArray.Create([1f]))]);
         string output = Command.Succeed("inspect", path).Output;
-        Assert.Contains("\\u001b[2Jname\\u0009of lines\t[1]", output);
+        Assert.Contains("\\u001b[2Jname\\u0009of li\\u202enes\t[1]", output);
         Assert.DoesNotContain('\u001b', output);
     }
 

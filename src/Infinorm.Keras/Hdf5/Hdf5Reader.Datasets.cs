@@ -15,7 +15,7 @@ sealed partial class Hdf5Reader
 
         var attributes = new Dictionary<string, string?>();
         ReadAttributes(header, path, attributes);
-        nint[] shape = ReadShape(Open(space, "dataspace message"), path);
+        nint[] shape = ReadShape(Open(space, "dataspace message"), path) ?? throw Unsupported(path, "is empty (a null dataspace)");
         Hdf5Type type = ReadType(Open(datatype, "datatype message"), attributes.GetValueOrDefault("dtype"), path);
         Memory<byte> data = ReadLayout(Open(header.Find(MessageType.Layout)!.Value, "layout message"), path);
 
@@ -25,12 +25,13 @@ sealed partial class Hdf5Reader
         return new Hdf5Dataset(type, shape, data);
     }
 
-    nint[] ReadShape(Hdf5Cursor cursor, string path)
+    // Null for a dataspace without any element, not even of a shape such as [0].
+    nint[]? ReadShape(Hdf5Cursor cursor, string path)
     {
         byte version = cursor.Byte();
         int rank = cursor.Byte();
         cursor.Skip(1);
-        const int scalar = 0, simple = 1;
+        const int scalar = 0, simple = 1, none = 2;
         int kind = rank == 0 ? scalar : simple;
         switch (version)
         {
@@ -44,8 +45,10 @@ sealed partial class Hdf5Reader
                 throw Invalid($"a dataspace message of version {version} is not supported, only 1 and 2");
         }
 
+        if (kind == none)
+            return null;
         if (kind is not (scalar or simple))
-            throw Unsupported(path, "is empty (a null dataspace)");
+            throw Invalid($"{path} has a dataspace of kind {kind}, which does not exist");
         if (rank > MaxRank)
             throw Invalid($"{path} has {rank} axes; HDF5 allows {MaxRank}");
         var shape = new nint[rank];

@@ -181,8 +181,8 @@ sealed partial class Hdf5Reader
     string? ReadText(ReadOnlySpan<byte> type, ReadOnlySpan<byte> space, Hdf5Cursor value)
     {
         const int fixedText = 3, variable = 9, variableIsText = 1;
-        nint[] shape = ReadShape(new Hdf5Cursor(space, _file, "dataspace message"), "an attribute");
-        if (Shapes.Length(shape) != 1)
+        nint[]? shape = ReadShape(new Hdf5Cursor(space, _file, "dataspace message"), "an attribute");
+        if (shape is null || Shapes.Length(shape) != 1)
             return null;
         var cursor = new Hdf5Cursor(type, _file, "datatype message");
         int kind = cursor.Byte() & 15, bits = cursor.Byte() & 15;

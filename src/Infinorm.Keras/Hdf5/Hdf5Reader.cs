@@ -49,7 +49,8 @@ sealed partial class Hdf5Reader
 
     InvalidFileException Invalid(string problem) => new(_file, $"HDF5: {problem}");
 
-    InvalidFileException Unsupported(string path, string feature) => Invalid($"{path} {feature}, which is not supported");
+    InvalidFileException Unsupported(string path, string feature) =>
+        Invalid($"{(path.Length == 0 ? "the root group" : path)} {feature}, which is not supported");
 
     ReadOnlySpan<byte> Slice(ulong address, ulong length, string what)
     {

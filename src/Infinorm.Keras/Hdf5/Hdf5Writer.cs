@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PureHDF;
 
@@ -7,9 +8,13 @@ namespace Infinorm.Keras.Hdf5;
 static class Hdf5Writer
 {
     /// <summary>Refuses a tree that cannot be written whole, before anything is written.</summary>
-    /// <exception cref="NotSupportedException">A dataset's type or an attribute is none that can be written.</exception>
+    /// <exception cref="NotSupportedException">
+    /// A dataset's type or an attribute is none that can be written, or the program is compiled ahead of time.
+    /// </exception>
     public static void Check(Hdf5Group root)
     {
+        if (!RuntimeFeature.IsDynamicCodeSupported)
+            throw CompiledAhead();
         foreach (var (path, group) in root.All())
         {
             foreach (var (name, value) in group.Attributes)
@@ -20,16 +25,23 @@ static class Hdf5Writer
         }
 
         foreach (var (path, dataset) in root.AllDatasets())
-            ToArray(path, dataset);
+            ToArray(path, dataset with { Data = default }); // only the type is asked for
     }
 
     /// <summary>Writes the file to a stream that can seek.</summary>
     public static void Write(Stream stream, Hdf5Group root)
     {
+        // The compiler knows the answer, and leaves PureHDF out of such a program.
+        if (!RuntimeFeature.IsDynamicCodeSupported)
+            throw CompiledAhead();
         var file = new H5File();
         Fill(file, root, "");
         file.Write(stream, new H5WriteOptions(PreferCompactDatasetLayout: false)); // as Keras has them
     }
+
+    static NotSupportedException CompiledAhead() => new(
+        "A program compiled ahead of time (Native AOT) can save an archive that was opened, with the optimizer that it has, "
+        + "but not write its HDF5 file anew.");
 
     static void Fill(H5Group to, Hdf5Group from, string path)
     {

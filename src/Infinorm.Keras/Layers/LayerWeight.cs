@@ -53,6 +53,9 @@ sealed record LayerWeight(string Name, string? Switch = null, string? Constraint
         ["layer_normalization"] = GammaAndBeta,
         ["group_normalization"] = GammaAndBeta,
         ["rms_normalization"] = [new("scale")],
+        ["attention"] = [new("scale", "use_scale")],
+        ["additive_attention"] = [new("scale", "use_scale")],
+        ["spectral_normalization"] = [new("vector_u", IsTrainable: false)],
         ["p_re_lu"] = [new("alpha", null, "alpha_constraint")],
         ["normalization"] =
         [

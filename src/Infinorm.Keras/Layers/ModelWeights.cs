@@ -13,6 +13,9 @@ namespace Infinorm.Keras.Layers;
 /// </summary>
 sealed partial class ModelWeights
 {
+    // What holds layers by their classes: a model, and cells that are stacked.
+    static readonly string[] Lists = ["layers", "cells"];
+
     readonly string _file;
 
     ModelWeights(string file) => _file = file;
@@ -95,10 +98,13 @@ sealed partial class ModelWeights
                 yield return PartOf(whole, group, key, layerClass, config);
         }
 
-        if (rest.Remove("layers", out Hdf5Group? container))
+        foreach (string list in Lists)
         {
-            foreach (Part layer in Layers(whole, container))
-                yield return layer;
+            if (rest.Remove(list, out Hdf5Group? container))
+            {
+                foreach (Part layer in Layers(whole, list, container))
+                    yield return layer;
+            }
         }
 
         // A layer that is not known may have one part; of two it is not known which comes first. Counters of random numbers are not trained.
@@ -108,35 +114,35 @@ sealed partial class ModelWeights
             yield return PartOf(whole, group, name, name, config: null);
     }
 
-    // The layers of a model: their order is the config's, and the name in each group says which it is.
-    IEnumerable<Part> Layers(Part model, Hdf5Group container)
+    // The layers of a model: their order is the config's, and the name in each group says which it is, if no other has that name.
+    IEnumerable<Part> Layers(Part model, string list, Hdf5Group container)
     {
-        string location = Hdf5Group.Join(model.Location, "layers");
+        string location = Hdf5Group.Join(model.Location, list);
         var rest = new SortedDictionary<string, Hdf5Group>(StringComparer.Ordinal);
-        var keys = new Dictionary<string, string>(StringComparer.Ordinal);
+        var keys = new Dictionary<string, string?>(StringComparer.Ordinal);
         foreach (var (key, group) in container.Groups)
         {
             if (!group.HasData)
                 continue;
             rest.Add(key, group);
-            if (!keys.TryAdd(NameOf(group) ?? key, key))
-                throw new InvalidFileException(_file, $"{location} has two layers named '{NameOf(group) ?? key}'");
+            string name = NameOf(group) ?? key;
+            keys[name] = keys.ContainsKey(name) ? null : key;
         }
 
         int count = rest.Count;
-        foreach (JsonNode? node in model.Config?["layers"] as JsonArray ?? [])
+        foreach (JsonNode? node in model.Config?[list] as JsonArray ?? [])
         {
             if (node is JsonObject layer && JsonText.Text(ConfigOf(layer)?["name"]) is { } name
-                && keys.TryGetValue(name, out string? key) && rest.Remove(key, out Hdf5Group? group))
+                && keys.GetValueOrDefault(name) is { } key && rest.Remove(key, out Hdf5Group? group))
             {
-                yield return PartOf(model, group, $"layers/{key}", ClassOf(layer), ConfigOf(layer));
+                yield return PartOf(model, group, $"{list}/{key}", ClassOf(layer), ConfigOf(layer));
             }
         }
 
         if (count > 1 && rest.Count > 0)
             UnorderedGroup ??= location;
         foreach (var (key, group) in rest)
-            yield return PartOf(model, group, $"layers/{key}", NumberAtEnd().Replace(key, ""), config: null);
+            yield return PartOf(model, group, $"{list}/{key}", NumberAtEnd().Replace(key, ""), config: null);
     }
 
     Part PartOf(Part whole, Hdf5Group group, string key, string? layerClass, JsonObject? config)
@@ -154,8 +160,8 @@ sealed partial class ModelWeights
             "simple_rnn" or "gru" or "lstm" or "conv_lstm1d" or "conv_lstm2d" or "conv_lstm3d" => [("cell", $"{whole.Class}_cell", whole.Config)],
             "rnn" => [Wrapped("cell", "cell")],
             "bidirectional" => [Wrapped("forward_layer", "layer"), Wrapped("backward_layer", "layer")],
-            "time_distributed" => [Wrapped("layer", "layer")],
-            "multi_head_attention" =>
+            "time_distributed" or "spectral_normalization" => [Wrapped("layer", "layer")],
+            "multi_head_attention" or "grouped_query_attention" =>
                 from name in (string[])["query_dense", "key_dense", "value_dense", "output_dense"]
                 select (name, "einsum_dense", whole.Config),
             _ => [],

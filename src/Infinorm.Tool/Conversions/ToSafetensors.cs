@@ -18,7 +18,7 @@ static class ToSafetensors
         foreach (TensorInfo tensor in state.Tensors)
         {
             DType type = types.GetValueOrDefault(tensor.Name, tensor.DType);
-            tensors.Add(new(tensor.Name, type, tensor.Shape, stream => stream.Write(state.Read(tensor.Name).Cast(type).Bytes)));
+            tensors.Add(new(tensor.Name, type, tensor.Shape, stream => state.Write(stream, tensor.Name, type)));
             if (type != tensor.DType && !ComesBack(state.Read(tensor.Name), type))
             {
                 originals.Add(tensor.Name, Original(tensor.Name));

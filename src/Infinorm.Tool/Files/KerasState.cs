@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Keras;
+using Infinorm.Keras.Hdf5;
 
 namespace Infinorm.Tool.Files;
 
@@ -10,7 +11,6 @@ sealed class KerasState : StateFile
     public const string NonTrainable = "non_trainable", Unnamed = "keras";
 
     readonly Dictionary<string, string> _locations = []; // of the tensors, by name
-    (string Name, NdArray Array)? _last;
 
     public KerasState(string path, Stream stream, Session session, JsonObject? model)
         : base(path, session)
@@ -18,7 +18,7 @@ sealed class KerasState : StateFile
         Archive = KerasArchive.Open(path, stream, model);
         (Optimizer, OptimizerProblem) = LoadOptimizer();
         Places = Place();
-        Tensors = [.. _locations.Select(pair => Describe(pair.Key, Archive.Read(pair.Value)))];
+        Tensors = [.. _locations.Select(pair => Describe(pair.Key, Archive.Dataset(pair.Value)))];
     }
 
     public KerasArchive Archive { get; }
@@ -34,7 +34,7 @@ sealed class KerasState : StateFile
 
     public override string Format => Archive.Metadata is null ? "Keras weights file" : "Keras archive";
 
-    public override JsonObject? Settings => Archive.OptimizerConfig;
+    public override JsonObject? Settings => Archive.IsWrappedByKeras && Optimizer is not null ? Optimizer.GetConfig() : Archive.OptimizerConfig;
 
     public override DType? FloatX => Optimizer?.FloatX;
 
@@ -54,16 +54,19 @@ sealed class KerasState : StateFile
     /// <summary>A tensor as it is stored.</summary>
     public NdArray Read(string name) => Archive.Read(_locations[name]);
 
+    /// <summary>Writes a tensor in a type.</summary>
+    public void Write(Stream stream, string name, DType type)
+    {
+        Hdf5Dataset stored = Archive.Dataset(_locations[name]);
+        stream.Write(type == stored.Type.DType ? stored.Data.Span : stored.ToNdArray().Cast(type).Bytes);
+    }
+
     public override void Dispose()
     {
     }
 
-    protected override void Read(TensorInfo tensor, long start, Span<byte> bytes)
-    {
-        if (_last?.Name != tensor.Name)
-            _last = (tensor.Name, Read(tensor.Name));
-        _last.Value.Array.Bytes.Slice((int)start, bytes.Length).CopyTo(bytes);
-    }
+    protected override void Read(TensorInfo tensor, long start, Span<byte> bytes) =>
+        Archive.Dataset(_locations[tensor.Name]).Data.Span.Slice((int)start, bytes.Length).CopyTo(bytes);
 
     (Optimizer?, string?) LoadOptimizer()
     {
@@ -102,7 +105,7 @@ sealed class KerasState : StateFile
         foreach (string location in Archive.Locations)
         {
             bool hasValue = names.TryGetValue(location, out string? name)
-                && (_locations[name] == location || IsSame(Archive.Read(location), Read(name)));
+                && (_locations[name] == location || IsSame(Archive.Dataset(location), Archive.Dataset(_locations[name])));
             if (!hasValue)
                 _locations.Add(name = $"{Unnamed}/{location}", location);
             places.Add((location, name!));
@@ -111,7 +114,7 @@ sealed class KerasState : StateFile
         return places;
     }
 
-    static bool IsSame(NdArray a, NdArray b) => a.DType == b.DType && a.Bytes.SequenceEqual(b.Bytes);
+    static bool IsSame(Hdf5Dataset a, Hdf5Dataset b) => a.Type == b.Type && a.Data.Span.SequenceEqual(b.Data.Span);
 
-    static TensorInfo Describe(string name, NdArray array) => new(name, array.DType, array.Shape.ToArray());
+    static TensorInfo Describe(string name, Hdf5Dataset array) => new(name, array.Type.DType!.Value, array.Shape);
 }

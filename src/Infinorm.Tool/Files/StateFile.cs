@@ -10,8 +10,8 @@ namespace Infinorm.Tool.Files;
 /// </summary>
 abstract class StateFile(string path, Session session) : IDisposable
 {
-    // Elements: half a megabyte of them as double.
-    const int PieceLength = 1 << 16;
+    // Elements: 64 KB of them as double, so that no piece is a large object, which would stay until the whole heap is collected.
+    const int PieceLength = 1 << 13;
 
     /// <summary>As the user named it.</summary>
     public string Path { get; } = path;
@@ -52,6 +52,8 @@ abstract class StateFile(string path, Session session) : IDisposable
             session.Progress.Expect(stream.Length);
             FileStart start = StartOf(stream);
             if (start == FileStart.Other)
+                throw new InvalidFileException(path, "it is neither a safetensors file nor one of Keras (.keras, .weights.h5)");
+            if (start == FileStart.Safetensors)
                 return new SafetensorsState(path, stream, session);
             var state = new KerasState(path, stream, session, start == FileStart.Hdf5 ? model : null);
             stream.Dispose(); // it is in memory
@@ -68,12 +70,12 @@ abstract class StateFile(string path, Session session) : IDisposable
     public IEnumerable<NdArray> Pieces(TensorInfo tensor)
     {
         int size = tensor.DType.Size();
-        for (int start = 0; start < tensor.Length; start += PieceLength)
+        for (long start = 0; start < tensor.Length; start += PieceLength)
         {
             session.Stop.ThrowIfCancellationRequested();
-            int count = Math.Min(PieceLength, tensor.Length - start);
+            int count = (int)Math.Min(PieceLength, tensor.Length - start);
             var bytes = new byte[count * size];
-            Read(tensor, (long)start * size, bytes);
+            Read(tensor, start * size, bytes);
             yield return NdArray.FromBytes(tensor.DType, bytes, [count]);
         }
     }
@@ -81,20 +83,23 @@ abstract class StateFile(string path, Session session) : IDisposable
     public abstract void Dispose();
 
     // The signature of a zip file is longer than what KerasArchive looks at: as a safetensors file's first bytes, the length of its
-    // header, these four are more than any may have.
+    // header, these four are more than any may have. The header begins with a brace; what is too short for one is to be called so.
     static FileStart StartOf(Stream stream)
     {
-        Span<byte> start = stackalloc byte[Hdf5Reader.Signature.Length];
+        Span<byte> start = stackalloc byte[SafetensorsFile.PrefixLength + 1];
         start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         stream.Position = 0;
-        if (start.SequenceEqual(Hdf5Reader.Signature))
+        if (start.StartsWith(Hdf5Reader.Signature))
             return FileStart.Hdf5;
-        return start.StartsWith("PK\x03\x04"u8) ? FileStart.Zip : FileStart.Other;
+        if (start.StartsWith("PK\x03\x04"u8))
+            return FileStart.Zip;
+        return start.Length <= SafetensorsFile.PrefixLength || start[^1] == '{' ? FileStart.Safetensors : FileStart.Other;
     }
 
     enum FileStart
     {
         Other,
+        Safetensors,
         Zip,
         Hdf5,
     }

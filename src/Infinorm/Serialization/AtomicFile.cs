@@ -1,13 +1,17 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
 namespace Infinorm;
 
 /// <summary>Replaces files as a whole: whatever happens, the file is the old one or the new one.</summary>
-static class AtomicFile
+static partial class AtomicFile
 {
     const string TemporarySuffix = ".tmp";
 
     /// <summary>
     /// Writes a file beside the target, flushes it to the disk and renames it over the target. If that fails, the target is what it was
-    /// and the written file is gone; a process killed meanwhile leaves it, and the next save of the same target removes it.
+    /// and the written file is gone; a process killed meanwhile leaves it, and the next save of the same target removes it. On Linux and
+    /// macOS the folder is flushed, too, so that a loss of power does not bring the former file back.
     /// </summary>
     /// <param name="path">The target, there or not. Of a symbolic link, what it points to is replaced.</param>
     /// <param name="fill">Writes the content; it may seek, and must not close the stream.</param>
@@ -39,6 +43,8 @@ static class AtomicFile
             Remove(temporary);
             throw;
         }
+
+        FlushFolder(Path.GetDirectoryName(target)!);
     }
 
     // A rename would also replace a file that may not be written.
@@ -73,6 +79,30 @@ static class AtomicFile
 
         File.Replace(temporary, target, $"{target}.1");
     }
+
+    /// <summary>Has the disk take note of what was renamed in a folder.</summary>
+    /// <returns>Whether it did. If not, the file is saved all the same: what is lost is the promise for a loss of power.</returns>
+    internal static bool FlushFolder(string folder)
+    {
+        const int readOnly = 0, closeOnExecLinux = 0x80000, closeOnExecMac = 0x1000000;
+        if (!OperatingSystem.IsLinux() && !OperatingSystem.IsMacOS())
+            return false;
+        using SafeFileHandle handle = Open(folder, readOnly | (OperatingSystem.IsLinux() ? closeOnExecLinux : closeOnExecMac));
+        try
+        {
+            if (!handle.IsInvalid) // such as that of a folder that may be written but not read
+                RandomAccess.FlushToDisk(handle);
+            return !handle.IsInvalid;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    // .NET opens no folders.
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial SafeFileHandle Open(string path, int flags);
 
     static void RemoveLeftovers(string target)
     {

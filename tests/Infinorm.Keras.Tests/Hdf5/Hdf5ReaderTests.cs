@@ -47,6 +47,28 @@ public class Hdf5ReaderTests
     }
 
     [Fact]
+    public void AnAttributeWithoutAnyElementIsIgnored()
+    {
+        var root = new Hdf5Group();
+        root.Attributes["none"] = "text";
+        root.Attributes["name"] = "mlp";
+        using var stream = new MemoryStream();
+        Hdf5Writer.Write(stream, root);
+        byte[] image = stream.ToArray();
+        Assert.Equal("text", Hdf5Reader.Read(Name, image).Attributes["none"]);
+
+        // After the name and a type of as many bytes as the message says the dataspace follows: version 2, no axes, no flags, its kind.
+        int at = image.AsSpan().IndexOf("none\0"u8), space = at + 5 + BinaryPrimitives.ReadUInt16LittleEndian(image.AsSpan(at - 5));
+        Assert.Equal([2, 0, 0, 0], image[space..(space + 4)]);
+        image[space + 3] = 2;
+        Hdf5Group read = Hdf5Reader.Read(Name, image);
+        Assert.Null(read.Attributes["none"]);
+        Assert.Equal("mlp", read.Attributes["name"]);
+        image[space + 3] = 3;
+        Refuses("an attribute has a dataspace of kind 3, which does not exist", image);
+    }
+
+    [Fact]
     public void CompactChunkedAndCompressedStorageIsRefusedByName()
     {
         var values = new Dictionary<string, object> { ["a"] = new float[] { 1, 2 } };

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace Infinorm.Tests.Serialization;
 
@@ -144,7 +146,25 @@ public sealed class AtomicFileTests : IDisposable
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_path));
     }
 
-    void Write(string text, int keep = 0) => AtomicFile.Write(_path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)), keep);
+    [Fact]
+    public void The_folder_is_flushed_after_the_file_was_renamed()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux tells who opens a folder.");
+        using var events = new FolderEvents(_folder / "");
+        Write("one");
+        Assert.Equal(["moved state", "opened the folder"], events.Read()[^2..]);
+        Write("two", keep: 1);
+        Assert.Equal(["moved state", "opened the folder"], events.Read()[^2..]);
+    }
+
+    [Fact]
+    public void What_cannot_be_flushed_is_no_error()
+    {
+        Assert.Equal(OperatingSystem.IsLinux() || OperatingSystem.IsMacOS(), AtomicFile.FlushFolder(_folder / ""));
+        Assert.False(AtomicFile.FlushFolder(_folder / "missing"));
+    }
+
+    void Write(string text, int keep = 0) => AtomicFile.Write(_path, stream => stream.Write(Encoding.UTF8.GetBytes(text)), keep);
 
     /// <summary>Takes from this thread root's right to ignore permissions, until it is disposed.</summary>
     sealed class Unprivileged : IDisposable
@@ -160,5 +180,49 @@ public sealed class AtomicFileTests : IDisposable
 
         [DllImport("libc", EntryPoint = "setfsuid")]
         static extern int SetFileSystemUser(int user);
+    }
+
+    /// <summary>What Linux says of files that are renamed to a name in a folder, and of the folder being opened.</summary>
+    sealed class FolderEvents : IDisposable
+    {
+        const int NonBlocking = 0x800;
+        const uint MovedTo = 0x80, Opened = 0x20, IsFolder = 0x40000000;
+
+        readonly SafeFileHandle _handle = Init(NonBlocking);
+
+        public FolderEvents(string folder) => Assert.True(AddWatch(_handle, folder, MovedTo | Opened) > 0);
+
+        /// <summary>What happened since the last call.</summary>
+        public string[] Read()
+        {
+            var bytes = new byte[1 << 16];
+            nint count = Read(_handle, bytes, bytes.Length);
+            var events = new List<string>();
+            for (int at = 0; at < count;)
+            {
+                // Which watch it was, what happened, which events belong together, how long the name is; then the name.
+                uint mask = BitConverter.ToUInt32(bytes, at + 4);
+                int length = BitConverter.ToInt32(bytes, at + 12);
+                string name = Encoding.UTF8.GetString(bytes, at + 16, length).TrimEnd('\0');
+                if ((mask & MovedTo) != 0)
+                    events.Add($"moved {name}");
+                else if ((mask & IsFolder) != 0)
+                    events.Add("opened the folder");
+                at += 16 + length;
+            }
+
+            return [.. events];
+        }
+
+        public void Dispose() => _handle.Dispose();
+
+        [DllImport("libc", EntryPoint = "inotify_init1")]
+        static extern SafeFileHandle Init(int flags);
+
+        [DllImport("libc", EntryPoint = "inotify_add_watch")]
+        static extern int AddWatch(SafeFileHandle handle, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, uint mask);
+
+        [DllImport("libc", EntryPoint = "read")]
+        static extern nint Read(SafeFileHandle handle, byte[] buffer, nint count);
     }
 }

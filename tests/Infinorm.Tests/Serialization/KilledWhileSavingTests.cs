@@ -52,7 +52,7 @@ public sealed class KilledWhileSavingTests(ITestOutputHelper output)
     /// <summary>The number of the state in a file, all of whose elements must be it.</summary>
     static long Number(string path)
     {
-        var weights = new Variable<float>("weights", new float[20_000]);
+        var weights = new Variable<float>("weights", new float[100_000]);
         var bias = new Variable<double>("bias", new double[100]);
         Optimizer optimizer = Optimizer.Load(path, [weights, bias]);
         foreach (Variable variable in optimizer.Variables.Append(weights).Append(bias))
