@@ -1,8 +1,5 @@
 namespace Infinorm.Torch.Tests;
 
-/// <summary>Tests that look at the memory of the whole process run while no other does.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class MemoryTests
-{
-    public const string Name = "memory";
-}
+/// <summary>Runs while no other test does: torch has one generator for the whole process, and memory is counted for all of it.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;

@@ -4,19 +4,12 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
 
-/// <summary>Runs while no other test does: torch has one generator for the whole process, and memory is counted for all of it.</summary>
-[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
-public sealed class Alone;
-
 /// <summary>
 /// Something small to learn, with everything that makes a run hard to resume: dropout, batch normalisation, averages, clipping, a schedule.
 /// </summary>
 sealed class Problem : IDisposable
 {
     readonly Tensor _inputs, _targets;
-
-    // For tensors as small as these, threads that wait for each other cost more than they do.
-    static Problem() => set_num_threads(1);
 
     /// <param name="examples">How many examples.</param>
     /// <param name="optimizer">Makes the optimizer.</param>
