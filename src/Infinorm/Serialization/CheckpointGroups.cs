@@ -25,13 +25,17 @@ sealed class CheckpointGroups
     public static IReadOnlyCollection<string> Keys { get; } = [SettingsKey, MembersKey];
 
     /// <summary>One group that has nothing of its own.</summary>
-    public static CheckpointGroups None { get; } = new([new JsonObject { [RateKey] = null, [DecayKey] = null }], new Dictionary<string, int>());
+    public static CheckpointGroups None { get; } =
+        new([new JsonObject { [RateKey] = null, [DecayKey] = null }], new Dictionary<string, int>());
 
     /// <summary>Those of an optimizer that is built for variables of different paths.</summary>
     public static CheckpointGroups Of(Optimizer optimizer) => optimizer.Groups is [{ LearningRate: null, WeightDecay: null }]
         ? None
         : new(
-            [.. optimizer.Groups.Select(group => new JsonObject { [RateKey] = group.LearningRate?.ToConfig(), [DecayKey] = group.WeightDecay })],
+            [
+                .. optimizer.Groups.Select(
+                    group => new JsonObject { [RateKey] = group.LearningRate?.ToConfig(), [DecayKey] = group.WeightDecay }),
+            ],
             optimizer.TrainableVariables.Select((variable, i) => KeyValuePair.Create(variable.Path, optimizer.GroupOf(i))).ToDictionary());
 
     /// <exception cref="InvalidOperationException">They are longer than a reader accepts.</exception>
@@ -74,8 +78,8 @@ sealed class CheckpointGroups
         ]);
 
     /// <summary>
-    /// What is different from an optimizer's groups, but for rates that are numbers, which are state, as the optimizer's own is: a scheduler
-    /// gives a group one that had the optimizer's before.
+    /// What is different from an optimizer's groups, but for rates that are numbers, which are state, as the optimizer's own is: a
+    /// scheduler gives a group one that had the optimizer's before.
     /// </summary>
     /// <param name="optimizer">The optimizer.</param>
     /// <param name="paths">The paths that its variables have in the file.</param>

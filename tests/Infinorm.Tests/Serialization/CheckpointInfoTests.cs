@@ -9,7 +9,8 @@ public class CheckpointInfoTests
     public void SurvivesAFile()
     {
         JsonObject config = new Adamax(new CosineDecay(0.1, 10)) { WeightDecay = 0.1 }.GetConfig();
-        using SafetensorsFile file = MakeFile(new CheckpointInfo(config, DType.Float64, ["a/b", "ä\"\n"], CheckpointGroups.None).ToMetadata());
+        var info = new CheckpointInfo(config, DType.Float64, ["a/b", "ä\"\n"], CheckpointGroups.None);
+        using SafetensorsFile file = MakeFile(info.ToMetadata());
         CheckpointInfo read = CheckpointInfo.Read(file);
         Assert.Equal(PythonJson.Write(config), PythonJson.Write(read.Config));
         Assert.Equal(DType.Float64, read.FloatX);
@@ -52,8 +53,10 @@ public class CheckpointInfoTests
         Refusal.Is<InvalidOperationException>(
             "The config has 131081 characters, the list of exclusions from weight decay 2; at most 131072 and 1048576 can be saved.",
             () => new CheckpointInfo(config, DType.Float32, [], CheckpointGroups.None).ToMetadata());
-        Assert.Throws<InvalidOperationException>(() => new CheckpointInfo([], DType.Float32, [new string('a', 1 << 20)], CheckpointGroups.None).ToMetadata());
-        var metadata = new Dictionary<string, string>(new CheckpointInfo([], DType.Float32, [], CheckpointGroups.None).ToMetadata()) { ["config"] = PythonJson.Write(config) };
+        Assert.Throws<InvalidOperationException>(
+            () => new CheckpointInfo([], DType.Float32, [new string('a', 1 << 20)], CheckpointGroups.None).ToMetadata());
+        var empty = new CheckpointInfo([], DType.Float32, [], CheckpointGroups.None);
+        var metadata = new Dictionary<string, string>(empty.ToMetadata()) { ["config"] = PythonJson.Write(config) };
         using SafetensorsFile file = MakeFile(metadata);
         Refusal.Is<InvalidFileException>(
             "x: config: it has 131081 characters; at most 131072 are supported", () => CheckpointInfo.Read(file));
