@@ -77,7 +77,7 @@ static class InspectCommand
             });
         }
 
-        return new JsonObject
+        var json = new JsonObject
         {
             ["file"] = file.Path,
             ["format"] = file.Format,
@@ -89,6 +89,9 @@ static class InspectCommand
             ["notes"] = Texts(file.Notes),
             ["tensors"] = tensors,
         };
+        foreach (var (key, text) in file.Groups ?? new Dictionary<string, string>())
+            json.Add(key, JsonNode.Parse(text));
+        return json;
 
         static JsonArray Texts(IEnumerable<string> texts) => new([.. texts.Select(text => JsonValue.Create(text))]);
 

@@ -8,11 +8,13 @@ static class Settings
 {
     const string FloatX = "floatx", Exclusions = "weight_decay_exclusions";
 
+    static readonly IReadOnlyDictionary<string, string> NoGroups = new Dictionary<string, string>();
+
     /// <summary>All settings of a file: names as <see cref="SettingDifference"/> has them, and their JSON.</summary>
     public static IEnumerable<(string Name, string Json)> Of(StateFile file)
     {
         IEnumerable<(string, string)> settings = file.Settings is null ? [] : Flatten(file.Settings, "");
-        return settings.Concat(BesideConfig(file).Select(pair => (pair.Key, pair.Value)));
+        return settings.Concat(BesideConfig(file).Concat(file.Groups ?? NoGroups).Select(pair => (pair.Key, pair.Value)));
     }
 
     /// <summary>All settings that differ between two files; what one of them does not hold at all is left out.</summary>
@@ -33,6 +35,16 @@ static class Settings
         {
             if (others.TryGetValue(name, out string? other) && other != value)
                 yield return new(name, value, other);
+        }
+
+        if (first.Groups is not null && second.Groups is not null)
+        {
+            foreach (string key in first.Groups.Keys.Union(second.Groups.Keys))
+            {
+                string one = first.Groups.GetValueOrDefault(key, "nothing"), two = second.Groups.GetValueOrDefault(key, "nothing");
+                if (one != two)
+                    yield return new(key, one, two);
+            }
         }
 
         static string Has(StateFile file) => file.Settings is null ? "nothing" : "an optimizer";

@@ -48,6 +48,7 @@ sealed class TensorExecutor : IExecutor, IDisposable
             .. _targets.Where(target => target.Accumulator is not null)
                 .Select(target => Name(target, "gradient_accumulator", target.Accumulator!)),
             .. _targets.SelectMany(target => needs.Slots.Select((name, i) => Name(target, name, target.Slots[i]))),
+            .. _targets.Where(target => target.Master is not null).Select(target => Name(target, Optimizer.MasterSlot, target.Master!)),
         ];
 
         NamedSlot Name(TensorTarget target, string name, torch.Tensor slot) =>
@@ -125,7 +126,9 @@ sealed class TensorExecutor : IExecutor, IDisposable
         where TRule : struct, ISlotRule<L>
     {
         torch.ScalarType type = TensorTypes.ComputeTypeOf(target.ComputeType);
-        L weight = Lane<L>(piece.Weights.to(type));
+        if (piece.Master is not null)
+            Follow(piece.Master, piece.Weights);
+        L weight = Lane<L>(piece.Master ?? piece.Weights.to(type));
         bool changed = false;
         if (piece.Gradient is not null)
         {
@@ -158,9 +161,16 @@ sealed class TensorExecutor : IExecutor, IDisposable
                 (weight, changed) = (average, true);
         }
 
-        if (changed)
-            Store(weight, piece.Weights);
+        if (!changed)
+            return;
+        if (piece.Master is not null)
+            Store(weight, piece.Master);
+        Store(weight, piece.Weights);
     }
+
+    // As MasterWeights.Follow: takes into the copy what was assigned to the variable.
+    static void Follow(torch.Tensor master, torch.Tensor variable) =>
+        master.copy_(torch.where(master.to(variable.dtype).eq(variable), master, variable.to(master.dtype)));
 
     /// <summary>A tensor as a lane of a type that only the caller's caller knows.</summary>
     public static L Lane<L>(torch.Tensor tensor)

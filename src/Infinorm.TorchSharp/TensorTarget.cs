@@ -19,6 +19,8 @@ sealed class TensorTarget : IDisposable
         Slots = [.. needs.Slots.Select(_ => MakeSlot())];
         Average = needs.HasAverages ? MakeSlot() : null;
         Accumulator = needs.HasAccumulators ? MakeSlot() : null;
+        if (needs.HasMasterWeights && variable.DType is DType.Float16 or DType.BFloat16)
+            Master = MakeMaster();
     }
 
     public TensorVariable Variable { get; }
@@ -35,6 +37,9 @@ sealed class TensorTarget : IDisposable
     public torch.Tensor? Average { get; }
 
     public torch.Tensor? Accumulator { get; }
+
+    /// <summary>The float copy of a 16-bit variable, which is stepped; null where there is none.</summary>
+    public torch.Tensor? Master { get; }
 
     /// <summary>The gradient of the present step; null where there is none.</summary>
     public torch.Tensor? Gradient { get; set; }
@@ -59,12 +64,21 @@ sealed class TensorTarget : IDisposable
 
     /// <summary>Views of a piece.</summary>
     public TensorPiece At(PieceRange range) => new(
-        range.Of(Variable.Tensor)!, range.Of(Gradient), [.. Slots.Select(slot => range.Of(slot)!)], range.Of(Average), range.Of(Accumulator));
+        range.Of(Variable.Tensor)!, range.Of(Gradient), [.. Slots.Select(slot => range.Of(slot)!)], range.Of(Average),
+        range.Of(Accumulator), range.Of(Master));
 
     public void Dispose()
     {
-        foreach (torch.Tensor? slot in (ReadOnlySpan<torch.Tensor?>)[.. Slots, Average, Accumulator])
+        foreach (torch.Tensor? slot in (ReadOnlySpan<torch.Tensor?>)[.. Slots, Average, Accumulator, Master])
             slot?.Dispose();
+    }
+
+    torch.Tensor MakeMaster()
+    {
+        using var noGrad = torch.no_grad();
+        torch.Tensor master = MakeSlot();
+        master.copy_(Variable.Tensor);
+        return master;
     }
 
     torch.Tensor MakeSlot() =>
@@ -80,4 +94,5 @@ readonly record struct PieceRange(bool InRow, int Axis, long Start, long Count)
 
 /// <summary>The same piece of each of a variable's tensors.</summary>
 readonly record struct TensorPiece(
-    torch.Tensor Weights, torch.Tensor? Gradient, torch.Tensor[] Slots, torch.Tensor? Average, torch.Tensor? Accumulator);
+    torch.Tensor Weights, torch.Tensor? Gradient, torch.Tensor[] Slots, torch.Tensor? Average, torch.Tensor? Accumulator,
+    torch.Tensor? Master);

@@ -32,7 +32,8 @@ public static class TorchOptimizers
     /// <summary>The optimizer for groups of parameters, each with a learning rate and a weight decay of its own or the optimizer's.</summary>
     /// <remarks>
     /// Everything else is over all groups: clipping by global norm, loss scaling, accumulation, averages, and the state. A
-    /// checkpoint holds the optimizer's rate, not the groups' own, which the program sets.
+    /// checkpoint holds the groups' rates too, as a scheduler has set them; which parameters are in which group, and the decays, must be
+    /// as they were.
     /// </remarks>
     /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
     /// <param name="groups">The groups; each parameter in one of them, under a name of its own.</param>

@@ -117,6 +117,12 @@ public sealed class LossScaleOptimizer : Optimizer
 
     internal override IEnumerable<Variable> WeightDecayExclusions => InnerOptimizer.WeightDecayExclusions;
 
+    internal override void SetGroups(int[] groupOf, VariableGroup[] groups) => InnerOptimizer.SetGroups(groupOf, groups);
+
+    internal override IReadOnlyList<VariableGroup> Groups => InnerOptimizer.Groups;
+
+    internal override int GroupOf(int variable) => InnerOptimizer.GroupOf(variable);
+
     internal override IEnumerable<StateTensor> State(string root) =>
     [
         .. CounterAndRate().Concat(CounterAndScale()).Select(variable => new StateTensor($"{root}/{variable.Name}", null, variable)),

@@ -123,10 +123,10 @@ public abstract partial class Optimizer
     StepInfo Run(ReadOnlySpan<Gradient> gradients, double? dynamicScale, out double? lossScale)
     {
         int missing = Accept(gradients);
-        double rate = CurrentLearningRate;
-        StepPlan plan = Decide(gradients, rate, dynamicScale);
+        StepPlan plan = Decide(gradients, CurrentLearningRate, dynamicScale);
         lossScale = plan.LossScale;
         ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
+        double rate = plans[0].LearningRate;
         if (!(_executor?.Run(this, plans, gradients, out GradientNorm norm) ?? _pipeline!.Run(this, plans, out norm)))
             return new StepInfo(StepResult.Skipped, missing, null, null, rate);
         Counter++;

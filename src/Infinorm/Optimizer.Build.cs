@@ -50,7 +50,7 @@ public abstract unsafe partial class Optimizer
         for (int i = 0; i < variables.Length; i++)
             decays[i] = !IsExcludedFromWeightDecay(variables[i]);
 
-        var needs = new SlotNeeds(slots.Names, UseEma, GradientAccumulationSteps is not null);
+        var needs = new SlotNeeds(slots.Names, UseEma, GradientAccumulationSteps is not null, UseMasterWeights);
         IReadOnlyList<NamedSlot>? made = _executor?.Build(
             variables, decays, _groupOf, needs, (of, name) => SlotPath(scope + Name, of, name));
 
@@ -137,7 +137,7 @@ public abstract unsafe partial class Optimizer
             target.Spot = _trainable[i].Spot;
             target.Decays = decays[i];
             target.RandomStream = StochasticRounding.StreamOf(_trainable[i].Path);
-            target.Group = _groupOf.Length == 0 ? 0 : _groupOf[i];
+            target.Group = GroupOf(i);
             target.OverwrittenByGradient = _trainable[i].OverwriteWithGradient;
             stride += PaddedSize(in target);
         }
@@ -208,7 +208,7 @@ public abstract unsafe partial class Optimizer
         {
             if (!target.KeepsWide)
                 continue;
-            Add(in target, target.Wide, "master");
+            Add(in target, target.Wide, MasterSlot);
             variables[^1].CopyFrom(target.Variable);
         }
 

@@ -1,11 +1,11 @@
-using System.Runtime.InteropServices;
-using Infinorm.Pipeline;
-
 namespace Infinorm;
 
 // What 16-bit variables may have beyond Keras, so that steps too small for their type are not lost.
-public abstract unsafe partial class Optimizer
+public abstract partial class Optimizer
 {
+    /// <summary>What a checkpoint calls the master weights.</summary>
+    internal const string MasterSlot = "master";
+
     /// <summary>
     /// Whether each <see cref="Half"/> and <see cref="Numerics.BFloat16"/> variable has master weights: a float copy among the optimizer's
     /// <see cref="Variables"/> (4 bytes an element), which is stepped, and the variable is its rounding to nearest. So steps too small for
@@ -52,16 +52,19 @@ public abstract unsafe partial class Optimizer
                 + "when it is rounded to nearest. Set one of them.");
         }
 
-        if (_executor is not null && (UseMasterWeights || UseStochasticRounding))
-            throw new NotSupportedException($"{Name} steps tensors of a device; master weights and stochastic rounding are for memory.");
+        if (_executor is not null && UseStochasticRounding)
+            throw new NotSupportedException($"{Name} steps tensors of a device; stochastic rounding is for memory.");
     }
 
     void CopyAveragesToMasterWeights()
     {
-        foreach (ref Target target in _pipeline is null ? [] : _pipeline.Targets)
+        if (!UseMasterWeights)
+            return;
+        Dictionary<Variable, Variable> averages = Averages().ToDictionary(pair => pair.Variable, pair => pair.Average);
+        foreach (var (owner, master) in _slotOwners.Zip(_slotVariables))
         {
-            if (target.KeepsWide)
-                NativeMemory.Copy(target.Averages, target.Wide, (nuint)PaddedSize(in target));
+            if (owner.Slot == MasterSlot)
+                master.CopyFrom(averages[owner.Of]);
         }
     }
 }

@@ -22,6 +22,6 @@ public enum StepResult
 /// The norm of all gradients before clipping, if <see cref="Optimizer.GlobalClipNorm"/> is set and this call updated; else null.
 /// </param>
 /// <param name="ClipFactor">What the gradients were multiplied by, in the same case; else null.</param>
-/// <param name="LearningRate">The rate in force.</param>
+/// <param name="LearningRate">The rate in force; where variables are in groups with rates of their own, that of the first group.</param>
 public readonly record struct StepInfo(
     StepResult Result, int MissingGradients, double? GradientNorm, double? ClipFactor, double LearningRate);

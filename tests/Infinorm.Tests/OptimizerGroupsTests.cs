@@ -38,9 +38,22 @@ public class OptimizerGroupsTests
         var optimizer = new Adamax { GlobalClipNorm = 1 };
         optimizer.SetGroups([0, 1], [new() { LearningRate = 0.5 }, new()]);
         optimizer.Build(new Variable<float>("a", a), new Variable<float>("b", b));
-        Assert.Equal(5, optimizer.Apply(new[] { 3f }, new[] { 4f }).GradientNorm);
+        StepInfo step = optimizer.Apply(new[] { 3f }, new[] { 4f });
+        Assert.Equal((5, 0.5), (step.GradientNorm, step.LearningRate));
         Assert.Equal(0.5f, a[0], 1e-6f);
         Assert.Equal(0.999f, b[0], 1e-6f);
+    }
+
+    [Fact]
+    public void AFunctionIsAskedOnceAStep()
+    {
+        int asked = 0;
+        var optimizer = new Adamax(() => 1.0 / ++asked);
+        optimizer.SetGroups([0, 1], [new(), new()]);
+        optimizer.Build(new Variable<float>("a", new float[1]), new Variable<float>("b", new float[1]));
+        for (int step = 1; step <= 3; step++)
+            Assert.Equal(1.0 / step, optimizer.Apply(new float[1], new float[1]).LearningRate);
+        Assert.Equal(3, asked);
     }
 
     // Every other variable is double.

@@ -87,6 +87,18 @@ public sealed class DiffCommandTests : IDisposable
     }
 
     [Fact]
+    public void GroupsOfVariablesAreSettings()
+    {
+        Save("a", new Adamax { Name = "same" }, exclude: false);
+        var grouped = new Adamax { Name = "same" };
+        grouped.SetGroups([0], [new() { WeightDecay = 0.5 }]);
+        Save("b", grouped, exclude: false);
+        string[][] rows = Command.Run("diff", _folder / "a.safetensors", _folder / "b.safetensors").Rows;
+        Assert.Equal(["groups", "nothing", "[{\"learning_rate\": null, \"weight_decay\": 0.5}]"], rows[1]);
+        Assert.Equal(["group_of", "nothing", "{\"x\": 0}"], rows[2]);
+    }
+
+    [Fact]
     public void AFileWithoutSettingsDiffersFromOneWith()
     {
         Save("a", new Adamax(), exclude: false);

@@ -4,6 +4,7 @@ using static TorchSharp.torch.optim;
 namespace Infinorm.Torch.Tests;
 
 /// <summary>The C# of docs/torchsharp.md and of the README is the code of this file.</summary>
+[Collection(nameof(Alone))] // its weights are drawn from torch's generator
 public sealed class DocsTests
 {
     [Fact]

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests;
 
-[Collection(MemoryTests.Name)]
+[Collection(nameof(Alone))]
 public class NoLeakTests
 {
     [Theory]

@@ -21,6 +21,8 @@ public class TensorExecutorTests
         ["scale"] = () => new Adamax(0.1) { LossScaleFactor = 3 },
         ["averages"] = () => new Adamax(0.1) { UseEma = true, EmaMomentum = 0.9, EmaOverwriteFrequency = 3 },
         ["accumulation"] = () => new Adamax(0.1) { GradientAccumulationSteps = 2, UseEma = true },
+        ["master weights"] = () => new Adamax(0.001) { UseMasterWeights = true, WeightDecay = 0.1 },
+        ["averaged master weights"] = () => new Adamax(0.1) { UseMasterWeights = true, UseEma = true, EmaOverwriteFrequency = 2 },
         ["all"] = () => new LossScaleOptimizer(new Adamax(0.1)
         {
             GlobalClipNorm = 0.5,
@@ -121,11 +123,39 @@ public class TensorExecutorTests
     public void WhatIsForMemoryOnlyIsRefused()
     {
         using Parameter parameter = Parameter(1, 40);
-        foreach (Adamax adamax in (Adamax[])[new() { UseMasterWeights = true }, new() { UseStochasticRounding = true }])
+        var adamax = new Adamax { UseStochasticRounding = true };
+        Assert.Throws<NotSupportedException>(() => new TorchOptimizer(adamax, [new([("a", parameter)])], onTensors: true));
+        Assert.False(adamax.IsBuilt);
+    }
+
+    [Fact]
+    public void MasterWeightsFollowWhatIsAssignedAndTakeTheAverages()
+    {
+        using Tensor values = Random(1, 40).to(ScalarType.BFloat16), gradient = Random(2, 40).to(ScalarType.BFloat16);
+        using Parameter a = new(values.clone()), b = new(values.clone());
+        using TorchOptimizer inMemory = new(Make(), [new([("p", a)])]), onTensors = new(Make(), [new([("p", b)])], onTensors: true);
+        for (int step = 0; step < 3; step++)
         {
-            Assert.Throws<NotSupportedException>(() => new TorchOptimizer(adamax, [new([("a", parameter)])], onTensors: true));
-            Assert.False(adamax.IsBuilt);
+            foreach ((Parameter parameter, TorchOptimizer optimizer) in ((Parameter, TorchOptimizer)[])[(a, inMemory), (b, onTensors)])
+            {
+                parameter.grad = gradient.clone();
+                if (step == 1)
+                    parameter.detach()[..5].fill_(0.5);
+                optimizer.step();
+                if (step == 2)
+                    optimizer.FinalizeVariableValues();
+            }
+
+            Assert.Equal(Floats(a), Floats(b));
+            AssertClose(Master(inMemory), Master(onTensors));
         }
+
+        // The averages, not their roundings.
+        Assert.NotEqual(Floats(b), Master(onTensors).AsSpan<float>().ToArray());
+
+        static Adamax Make() => new(0.001) { UseMasterWeights = true, UseEma = true, EmaMomentum = 0.9 };
+
+        static NdArray Master(TorchOptimizer optimizer) => optimizer.Optimizer.Variables.Single(v => v.Path.EndsWith("_master")).ToNdArray();
     }
 
     [Fact]

@@ -4,7 +4,7 @@ using static Infinorm.Torch.Tests.TensorTools;
 
 namespace Infinorm.Torch.Tests;
 
-[Collection(MemoryTests.Name)]
+[Collection(nameof(Alone))]
 public partial class TensorMemoryUseTests
 {
     [Fact]

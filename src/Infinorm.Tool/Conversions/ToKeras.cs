@@ -80,6 +80,8 @@ static class ToKeras
     {
         if (state.WeightDecayExclusions is { Count: > 0 } excluded)
             yield return $"which variables weight decay leaves out ({string.Join(", ", excluded)}): Keras's files do not say it";
+        if (state.Groups is { Count: > 0 })
+            yield return "learning rates and weight decays of groups of variables: Keras has no groups";
         foreach (string key in state.About.Keys)
             yield return $"\"{key}\" of the metadata";
     }

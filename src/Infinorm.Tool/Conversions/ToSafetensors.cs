@@ -71,7 +71,7 @@ static class ToSafetensors
             return [];
         try
         {
-            return new CheckpointInfo(optimizer.GetConfig(), optimizer.FloatX, []).ToMetadata();
+            return new CheckpointInfo(optimizer.GetConfig(), optimizer.FloatX, [], CheckpointGroups.None).ToMetadata();
         }
         catch (InvalidOperationException e)
         {

@@ -31,6 +31,9 @@ sealed class SafetensorsState : StateFile
 
     public override IReadOnlyCollection<string>? WeightDecayExclusions => _info?.WeightDecayExclusions;
 
+    public override IReadOnlyDictionary<string, string>? Groups =>
+        _info is null ? null : File.Metadata.Where(pair => CheckpointGroups.Keys.Contains(pair.Key)).ToDictionary();
+
     public override IReadOnlyDictionary<string, string> About { get; }
 
     public override IReadOnlyList<string> Notes =>

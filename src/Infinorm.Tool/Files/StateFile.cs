@@ -28,6 +28,11 @@ abstract class StateFile(string path, Session session) : IDisposable
     /// <summary>Paths of the variables without weight decay; null if the file does not say.</summary>
     public abstract IReadOnlyCollection<string>? WeightDecayExclusions { get; }
 
+    /// <summary>
+    /// Settings of groups of variables and their members, as JSON by key; empty without groups, null if the file does not say.
+    /// </summary>
+    public virtual IReadOnlyDictionary<string, string>? Groups => null;
+
     /// <summary>What else the file says of itself, by key.</summary>
     public abstract IReadOnlyDictionary<string, string> About { get; }
 

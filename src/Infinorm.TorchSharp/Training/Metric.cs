@@ -11,19 +11,34 @@ namespace Infinorm.Torch;
 public sealed record Metric(string Name, Func<Tensor, Tensor, Tensor> Compute)
 {
     /// <summary>
+    /// Whether a larger value is better: <see cref="EarlyStopping"/> and <see cref="Checkpoint"/> ask for it. The default is null: they must
+    /// be told.
+    /// </summary>
+    public bool? LargerIsBetter { get; init; }
+
+    /// <summary>
     /// The part of examples whose largest prediction (axis 1) stands at the target, a class index. Keras: <c>SparseCategoricalAccuracy</c>.
     /// </summary>
     public static Metric Accuracy { get; } = new("accuracy", (prediction, target) =>
-        prediction.argmax(1).eq(target).to_type(ScalarType.Float64).mean());
+        prediction.argmax(1).eq(target).to_type(ScalarType.Float64).mean())
+    {
+        LargerIsBetter = true,
+    };
 
     /// <summary>
     /// The part of predictions on the target's side of a threshold; the target is 0 or 1. Keras: <c>BinaryAccuracy</c>.
     /// </summary>
     /// <param name="threshold">0.5, the default, for probabilities; 0 for logits.</param>
     public static Metric BinaryAccuracy(double threshold = 0.5) => new("binary_accuracy", (prediction, target) =>
-        prediction.gt(threshold).eq(target.gt(0.5)).to_type(ScalarType.Float64).mean());
+        prediction.gt(threshold).eq(target.gt(0.5)).to_type(ScalarType.Float64).mean())
+    {
+        LargerIsBetter = true,
+    };
 
     /// <summary>The mean distance between prediction and target. Keras: <c>MeanAbsoluteError</c>.</summary>
     public static Metric MeanAbsoluteError { get; } = new("mean_absolute_error", (prediction, target) =>
-        (prediction - target).abs().mean());
+        (prediction - target).abs().mean())
+    {
+        LargerIsBetter = false,
+    };
 }

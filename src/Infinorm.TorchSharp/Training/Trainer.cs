@@ -141,9 +141,11 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(data);
         var means = new Means(Metrics);
         using var mode = new ModelMode(Model, training: false);
+        var threads = new ThreadCount();
         bool any = false;
         await foreach (var (input, target) in data.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
+            threads.Restore();
             cancellationToken.ThrowIfCancellationRequested();
             any = true;
             using var scope = NewDisposeScope();
@@ -185,8 +187,12 @@ public sealed partial class Trainer
 
         async IAsyncEnumerable<Tensor> Predictions()
         {
+            var threads = new ThreadCount();
             await foreach (Tensor input in batches.ConfigureAwait(false))
+            {
+                threads.Restore();
                 yield return PredictBatch(input);
+            }
         }
     }
 

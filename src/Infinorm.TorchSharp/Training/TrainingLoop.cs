@@ -11,6 +11,7 @@ sealed class TrainingLoop
     readonly IEnumerable<(Tensor Input, Tensor Target)>? _validation;
     readonly FitOptions _options;
     readonly TrainingRun _run;
+    readonly ThreadCount _threads = new();
 
     public TrainingLoop(
         Trainer trainer, Func<IAsyncEnumerable<(Tensor Input, Tensor Target)>> data, int? count,
@@ -61,6 +62,7 @@ sealed class TrainingLoop
         long start = Stopwatch.GetTimestamp();
         Tell(callback => callback.OnEpochBegin(_run));
         await StepsAsync(cancellationToken).ConfigureAwait(false);
+        _threads.Restore();
 
         OrderedDictionary<string, double> values = new(_run.Means.Values());
         foreach (var (name, value) in Validate(cancellationToken))
@@ -90,6 +92,7 @@ sealed class TrainingLoop
             StepSeed.Set(_run.Seed, first + batch);
             if (!await batches.MoveNextAsync().ConfigureAwait(false))
                 break;
+            _threads.Restore();
             if (batch++ < _run.Batch)
                 continue;
 

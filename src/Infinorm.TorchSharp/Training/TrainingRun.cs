@@ -76,6 +76,8 @@ public sealed class TrainingRun
 
     internal FitOptions Options { get; }
 
+    internal bool HasValidation => Options is { ValidationData: not null } or { ValidationSplit: not null };
+
     internal Means Means { get; }
 
     internal long Seed

@@ -10,7 +10,8 @@ readonly record struct NamedSlot(Variable Of, string Name, Variable Values);
 /// <param name="Slots">The names of the rule's slots.</param>
 /// <param name="HasAverages">Whether there is a moving average.</param>
 /// <param name="HasAccumulators">Whether there is a gradient accumulator.</param>
-readonly record struct SlotNeeds(IReadOnlyList<string> Slots, bool HasAverages, bool HasAccumulators);
+/// <param name="HasMasterWeights">Whether a 16-bit variable has a float copy, which is stepped.</param>
+readonly record struct SlotNeeds(IReadOnlyList<string> Slots, bool HasAverages, bool HasAccumulators, bool HasMasterWeights);
 
 /// <summary>
 /// Carries plans out over what is not memory of this process, such as tensors of a device: in place of the <see cref="BlockPipeline"/>,
@@ -24,13 +25,13 @@ interface IExecutor
     /// <summary>The plan being carried out.</summary>
     ref readonly StepPlan Plan { get; }
 
-    /// <summary>Makes the slots, zero at first.</summary>
+    /// <summary>Makes the slots, zero at first, and the master weights, equal to their variables.</summary>
     /// <param name="variables">The variables, which the executor knows how to step.</param>
     /// <param name="decays">Whether weight decay applies to each.</param>
     /// <param name="groupOf">The group of each.</param>
     /// <param name="needs">What to keep for each.</param>
     /// <param name="pathOf">The path of a variable's slot of some name.</param>
-    /// <returns>All averages, all accumulators, then the slots of each variable in turn.</returns>
+    /// <returns>All averages, all accumulators, the slots of each variable in turn, then all master weights.</returns>
     IReadOnlyList<NamedSlot> Build(
         ReadOnlySpan<Variable> variables, bool[] decays, int[] groupOf, SlotNeeds needs, Func<Variable, string, string> pathOf);
 

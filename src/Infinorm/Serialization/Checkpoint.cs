@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-
 namespace Infinorm;
 
 /// <summary>An optimizer's state, and if wanted its variables, as a safetensors file. See docs/formats.md.</summary>
@@ -20,10 +18,11 @@ static class Checkpoint
         Optimizer optimizer, Stream stream, bool includeVariables, IEnumerable<SafetensorsTensor>? more = null,
         IEnumerable<KeyValuePair<string, string>>? moreMetadata = null)
     {
-        var info = new CheckpointInfo(
-            optimizer.GetConfig(), optimizer.FloatX, [.. optimizer.WeightDecayExclusions.Select(variable => variable.Path)]);
         IEnumerable<SafetensorsTensor> state =
             State(optimizer, includeVariables).Select(tensor => SafetensorsTensor.Of(tensor.Name, tensor.Variable));
+        var info = new CheckpointInfo(
+            optimizer.GetConfig(), optimizer.FloatX, [.. optimizer.WeightDecayExclusions.Select(variable => variable.Path)],
+            CheckpointGroups.Of(optimizer));
         SafetensorsWriter.Write(stream, [.. info.ToMetadata(), .. moreMetadata ?? []], [.. state, .. more ?? []]);
     }
 
@@ -38,6 +37,7 @@ static class Checkpoint
         try
         {
             optimizer = Optimizer.FromConfig(info.Config, info.FloatX);
+            info.Groups.SetTo(optimizer, variables.Select(variable => renames.InFileOrHere(variable)));
         }
         catch (FormatException e)
         {
@@ -61,6 +61,7 @@ static class Checkpoint
         List<string> differences = SettingDifferences(info, optimizer, options, renames);
         List<Transfer> transfers = Plan(file, optimizer, options, renames, differences);
         Carry(file, transfers, isKept: _ => true);
+        info.Groups.SetRates(optimizer, options.KeepSettings);
     }
 
     /// <summary>Every tensor of a checkpoint.</summary>
@@ -86,8 +87,12 @@ static class Checkpoint
     static List<string> SettingDifferences(CheckpointInfo info, Optimizer optimizer, LoadOptions options, Renames renames)
     {
         var differences = new List<string>();
-        JsonObject here = optimizer.GetConfig();
-        foreach (SettingDifference setting in ConfigComparison.Compare(info.Config, here))
+        IEnumerable<SettingDifference> settings =
+        [
+            .. ConfigComparison.Compare(info.Config, optimizer.GetConfig()),
+            .. info.Groups.Differences(optimizer, optimizer.TrainableVariables.Select(renames.InFileOrHere)),
+        ];
+        foreach (SettingDifference setting in settings)
         {
             if (!LoadOptions.Covers(options.KeepSettings, setting.Name))
                 differences.Add($"setting {setting.Name}: {setting.First} in the file, {setting.Second} here");
@@ -191,6 +196,9 @@ static class Checkpoint
         /// <summary>The path that the variable of this path has in the file, or null if that one is another variable here.</summary>
         public string? InFile(string path) =>
             _fileByHere.TryGetValue(path, out string? file) ? file : _hereByFile.ContainsKey(path) ? null : path;
+
+        /// <summary>The path that a variable has in the file, or its own if that is another variable there.</summary>
+        public string InFileOrHere(Variable variable) => InFile(variable.Path) ?? variable.Path;
 
         /// <summary>New names that nothing has here.</summary>
         public IEnumerable<string> Unknown(IReadOnlyList<Variable> variables) =>

@@ -8,34 +8,43 @@ namespace Infinorm;
 /// <param name="Config">The optimizer's config, as <see cref="Optimizer.GetConfig()"/> gives it.</param>
 /// <param name="FloatX">Its <see cref="Optimizer.FloatX"/>, which a config does not hold.</param>
 /// <param name="WeightDecayExclusions">Paths of the variables that it does not decay, which a config does not hold either.</param>
-sealed record CheckpointInfo(JsonObject Config, DType FloatX, IReadOnlyCollection<string> WeightDecayExclusions)
+/// <param name="Groups">Its groups of variables, likewise.</param>
+sealed record CheckpointInfo(
+    JsonObject Config, DType FloatX, IReadOnlyCollection<string> WeightDecayExclusions, CheckpointGroups Groups)
 {
     const string VersionKey = "infinorm", ConfigKey = "config", FloatXKey = "floatx", ExclusionsKey = "weight_decay_exclusions";
 
     const string Version = "1";
 
-    // A node of JSON takes some fifty times the room of its text, a string in a set ten times: this bounds what a hostile file can make
-    // us allocate.
-    const int MaxConfigLength = 1 << 17, MaxExclusionsLength = 1 << 20;
+    /// <summary>
+    /// How many characters of settings and of lists of paths are read. A node of JSON takes some fifty times the room of its text, a string
+    /// in a set ten times: this bounds what a hostile file can make us allocate.
+    /// </summary>
+    public const int MaxConfigLength = 1 << 17, MaxPathsLength = 1 << 20;
 
     /// <summary>The keys of the metadata that are a checkpoint's.</summary>
-    public static IReadOnlyCollection<string> Keys { get; } = [VersionKey, ConfigKey, FloatXKey, ExclusionsKey];
+    public static IReadOnlyCollection<string> Keys { get; } =
+        [VersionKey, ConfigKey, FloatXKey, ExclusionsKey, .. CheckpointGroups.Keys];
 
     /// <summary>Whether a file says that it is a checkpoint.</summary>
     public static bool IsIn(SafetensorsFile file) => file.Metadata.ContainsKey(VersionKey);
 
-    /// <exception cref="InvalidOperationException">The config or the exclusions are longer than a reader accepts.</exception>
+    /// <exception cref="InvalidOperationException">The config, the exclusions or the groups are longer than a reader accepts.</exception>
     public KeyValuePair<string, string>[] ToMetadata()
     {
         string config = PythonJson.Write(Config);
         string exclusions = PythonJson.Write(new JsonArray([.. WeightDecayExclusions.Select(path => JsonValue.Create(path))]));
-        if (config.Length > MaxConfigLength || exclusions.Length > MaxExclusionsLength)
+        if (config.Length > MaxConfigLength || exclusions.Length > MaxPathsLength)
         {
             throw new InvalidOperationException($"The config has {config.Length} characters, the list of exclusions from weight decay "
-                + $"{exclusions.Length}; at most {MaxConfigLength} and {MaxExclusionsLength} can be saved.");
+                + $"{exclusions.Length}; at most {MaxConfigLength} and {MaxPathsLength} can be saved.");
         }
 
-        return [new(VersionKey, Version), new(ConfigKey, config), new(FloatXKey, FloatX.KerasName()), new(ExclusionsKey, exclusions)];
+        return
+        [
+            new(VersionKey, Version), new(ConfigKey, config), new(FloatXKey, FloatX.KerasName()), new(ExclusionsKey, exclusions),
+            .. Groups.ToMetadata(),
+        ];
     }
 
     /// <exception cref="InvalidFileException">It is not a checkpoint, or of a later version, or its metadata are malformed.</exception>
@@ -48,22 +57,24 @@ sealed record CheckpointInfo(JsonObject Config, DType FloatX, IReadOnlyCollectio
         try
         {
             return new(
-                ParseConfig(Text(ConfigKey, MaxConfigLength)), ParseFloatX(Text(FloatXKey, int.MaxValue)),
-                ParseExclusions(Text(ExclusionsKey, MaxExclusionsLength)));
+                ParseConfig(Text(file, ConfigKey, MaxConfigLength)), ParseFloatX(Text(file, FloatXKey, int.MaxValue)),
+                ParseExclusions(Text(file, ExclusionsKey, MaxPathsLength)), CheckpointGroups.Read(file));
         }
         catch (FormatException e)
         {
             throw file.Invalid(e.Message, e);
         }
+    }
 
-        string Text(string key, int most)
-        {
-            if (!file.Metadata.TryGetValue(key, out string? text))
-                throw new FormatException($"its metadata have no \"{key}\"");
-            return text.Length <= most
-                ? text
-                : throw new FormatException($"{key}: it has {text.Length} characters; at most {most} are supported");
-        }
+    /// <summary>A text of the metadata.</summary>
+    /// <exception cref="FormatException">It is missing, or has more characters than it may have.</exception>
+    public static string Text(SafetensorsFile file, string key, int most)
+    {
+        if (!file.Metadata.TryGetValue(key, out string? text))
+            throw new FormatException($"its metadata have no \"{key}\"");
+        return text.Length <= most
+            ? text
+            : throw new FormatException($"{key}: it has {text.Length} characters; at most {most} are supported");
     }
 
     static JsonObject ParseConfig(string text) =>

@@ -9,7 +9,8 @@ public class CheckpointInfoTests
     public void SurvivesAFile()
     {
         JsonObject config = new Adamax(new CosineDecay(0.1, 10)) { WeightDecay = 0.1 }.GetConfig();
-        using SafetensorsFile file = MakeFile(new CheckpointInfo(config, DType.Float64, ["a/b", "ä\"\n"]).ToMetadata());
+        var info = new CheckpointInfo(config, DType.Float64, ["a/b", "ä\"\n"], CheckpointGroups.None);
+        using SafetensorsFile file = MakeFile(info.ToMetadata());
         CheckpointInfo read = CheckpointInfo.Read(file);
         Assert.Equal(PythonJson.Write(config), PythonJson.Write(read.Config));
         Assert.Equal(DType.Float64, read.FloatX);
@@ -32,9 +33,11 @@ public class CheckpointInfoTests
     [InlineData("weight_decay_exclusions", "[]x", "x: weight_decay_exclusions: it is not a list of different strings")]
     [InlineData("weight_decay_exclusions", "[\"a\",\"a\"]", "x: weight_decay_exclusions: it is not a list of different strings")]
     [InlineData("weight_decay_exclusions", "[\"\\ud800\"]", "x: a string is not Unicode")]
+    [InlineData("groups", "[{}]", "x: its metadata have no \"group_of\"")]
+    [InlineData("group_of", "{}", "x: its metadata have no \"groups\"")]
     public void RefusesWhatItCannotRead(string key, string? value, string message)
     {
-        var metadata = new Dictionary<string, string>(new CheckpointInfo([], DType.Float32, []).ToMetadata());
+        var metadata = new Dictionary<string, string>(new CheckpointInfo([], DType.Float32, [], CheckpointGroups.None).ToMetadata());
         if (value is null)
             metadata.Remove(key);
         else
@@ -49,9 +52,11 @@ public class CheckpointInfoTests
         var config = new JsonObject { ["a"] = new string('a', 1 << 17) };
         Refusal.Is<InvalidOperationException>(
             "The config has 131081 characters, the list of exclusions from weight decay 2; at most 131072 and 1048576 can be saved.",
-            () => new CheckpointInfo(config, DType.Float32, []).ToMetadata());
-        Assert.Throws<InvalidOperationException>(() => new CheckpointInfo([], DType.Float32, [new string('a', 1 << 20)]).ToMetadata());
-        var metadata = new Dictionary<string, string>(new CheckpointInfo([], DType.Float32, []).ToMetadata()) { ["config"] = PythonJson.Write(config) };
+            () => new CheckpointInfo(config, DType.Float32, [], CheckpointGroups.None).ToMetadata());
+        Assert.Throws<InvalidOperationException>(
+            () => new CheckpointInfo([], DType.Float32, [new string('a', 1 << 20)], CheckpointGroups.None).ToMetadata());
+        var empty = new CheckpointInfo([], DType.Float32, [], CheckpointGroups.None);
+        var metadata = new Dictionary<string, string>(empty.ToMetadata()) { ["config"] = PythonJson.Write(config) };
         using SafetensorsFile file = MakeFile(metadata);
         Refusal.Is<InvalidFileException>(
             "x: config: it has 131081 characters; at most 131072 are supported", () => CheckpointInfo.Read(file));

@@ -8,8 +8,11 @@ namespace Infinorm.Torch.Tests.Training;
 [Collection(nameof(Alone))]
 public sealed class KilledRunTests : IDisposable
 {
-    const string FileVariable = "INFINORM_KILLED_RUN";
-    const int Epochs = 6;
+    const string FileVariable = "INFINORM_KILLED_RUN", StepsVariable = "INFINORM_KILLED_RUN_STEPS";
+    const int Epochs = 6, Rounds = 4;
+
+    /// <summary>After so many steps a process waits to be killed: in all rounds together fewer than the run has.</summary>
+    const int StepsARound = 12;
 
     readonly string _folder = Directory.CreateTempSubdirectory().FullName;
 
@@ -18,7 +21,7 @@ public sealed class KilledRunTests : IDisposable
     {
         if (Environment.GetEnvironmentVariable(FileVariable) is { } run)
         {
-            Train(run); // this is a process to be killed
+            Train(run, int.Parse(Environment.GetEnvironmentVariable(StepsVariable)!)); // this is a process to be killed
             return;
         }
 
@@ -27,29 +30,29 @@ public sealed class KilledRunTests : IDisposable
 
         string file = Path.Combine(_folder, "run.safetensors");
         var when = new Random(1);
-        for (int round = 0; round < 4; round++)
+        for (int round = 0; round < Rounds; round++)
         {
             DateTime former = File.GetLastWriteTimeUtc(file);
-            using Process process = Start(file);
+            using Process process = Start(file, StepsARound);
             while (File.GetLastWriteTimeUtc(file) == former && !process.HasExited)
                 await Task.Delay(1, TestContext.Current.CancellationToken);
             await Task.Delay(when.Next(100), TestContext.Current.CancellationToken);
-            Assert.False(process.HasExited, "The run ended before it was killed.");
             process.Kill();
             await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+            Assert.NotEqual(former, File.GetLastWriteTimeUtc(file)); // else it failed by itself
         }
 
-        using Process last = Start(file);
+        using Process last = Start(file, int.MaxValue);
         await last.WaitForExitAsync(TestContext.Current.CancellationToken);
         string[] ends = await File.ReadAllLinesAsync(End(file), TestContext.Current.CancellationToken);
-        Assert.True(long.Parse(ends[0]) >= 8, "The last process did not go on from the checkpoint of those before.");
+        Assert.True(long.Parse(ends[0]) >= 2 * Rounds, "The last process did not go on from the checkpoint of those before.");
         Assert.Equal(Convert.ToHexString(whole.Weights()), ends[1]);
     }
 
-    static void Train(string file)
+    static void Train(string file, int steps)
     {
         using var problem = new Problem();
-        var slow = new Slow();
+        var slow = new Slow(steps);
         problem.Trainer.Fit(problem.Data, Epochs, new()
         {
             Seed = 11,
@@ -62,7 +65,7 @@ public sealed class KilledRunTests : IDisposable
 
     static string End(string file) => file + ".end";
 
-    static Process Start(string file)
+    static Process Start(string file, int steps)
     {
         string method = $"{typeof(KilledRunTests).FullName}.{nameof(EndsWithTheSameBits)}";
         string program = Path.ChangeExtension(typeof(KilledRunTests).Assembly.Location, OperatingSystem.IsWindows() ? ".exe" : null);
@@ -70,7 +73,7 @@ public sealed class KilledRunTests : IDisposable
         {
             ArgumentList = { "-method", method },
             RedirectStandardOutput = true,
-            Environment = { [FileVariable] = file },
+            Environment = { [FileVariable] = file, [StepsVariable] = $"{steps}" },
         };
         Process process = Process.Start(start)!;
         process.OutputDataReceived += (_, _) => { };
@@ -80,13 +83,14 @@ public sealed class KilledRunTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    // So slow that it can be killed in the midst.
-    sealed class Slow : Callback
+    // So slow that it can be killed in the midst of its steps, and it waits for that after so many.
+    sealed class Slow(int steps) : Callback
     {
         public long Begun { get; private set; }
 
         public override void OnFitBegin(TrainingRun run) => Begun = run.Step;
 
-        public override void OnBatchEnd(TrainingRun run) => Thread.Sleep(10);
+        public override void OnBatchEnd(TrainingRun run) =>
+            Thread.Sleep(run.Step - Begun < steps ? TimeSpan.FromMilliseconds(10) : TimeSpan.FromMinutes(5));
     }
 }

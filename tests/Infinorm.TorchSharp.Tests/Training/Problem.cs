@@ -4,10 +4,6 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
 
-/// <summary>Runs while no other test does: torch has one generator for the whole process, and memory is counted for all of it.</summary>
-[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
-public sealed class Alone;
-
 /// <summary>
 /// Something small to learn, with everything that makes a run hard to resume: dropout, batch normalisation, averages, clipping, a schedule.
 /// </summary>
@@ -15,15 +11,14 @@ sealed class Problem : IDisposable
 {
     readonly Tensor _inputs, _targets;
 
-    // For tensors as small as these, threads that wait for each other cost more than they do.
-    static Problem() => set_num_threads(1);
-
     /// <param name="examples">How many examples.</param>
     /// <param name="optimizer">Makes the optimizer.</param>
     /// <param name="type">Type of inputs and model.</param>
     /// <param name="transposed">Whether the first weights lie in memory column by column.</param>
+    /// <param name="groups">Whether biases are a group with a smaller rate and no decay.</param>
     public Problem(
-        int examples = 70, Func<Optimizer>? optimizer = null, ScalarType type = ScalarType.Float32, bool transposed = false)
+        int examples = 70, Func<Optimizer>? optimizer = null, ScalarType type = ScalarType.Float32, bool transposed = false,
+        bool groups = false)
     {
         using Generator _ = random.manual_seed(5);
         using Tensor inputs = rand(examples, 4);
@@ -35,7 +30,9 @@ sealed class Problem : IDisposable
         Model = nn.Sequential(
             ("in", first), ("norm", nn.BatchNorm1d(12)), ("relu", nn.ReLU()), ("drop", nn.Dropout(0.3)), ("out", nn.Linear(12, 3)));
         Model.to(type);
-        Optimizer = (optimizer ?? Default)().For(Model);
+        var parts = Model.named_parameters().ToLookup(named => groups && named.name.EndsWith("bias", StringComparison.Ordinal));
+        Optimizer = (optimizer ?? Default)().For(
+            [new(parts[false]), .. groups ? (ParameterGroup[])[new(parts[true]) { LearningRate = 0.005, WeightDecay = 0 }] : []]);
         Data = new TensorBatches(_inputs, _targets, batchSize: 8);
         Trainer = new Trainer(Model, nn.CrossEntropyLoss().forward, Optimizer) { Metrics = [Metric.Accuracy] };
     }

@@ -156,6 +156,35 @@ public sealed class TrainerTests
         }
     }
 
+    // Batch normalisation sums in as many parts as there are threads, and their number is each calling thread's own.
+    [Fact]
+    public async Task ComputesTheSameOnAThreadWithAnotherNumberOfThreads()
+    {
+        using Problem synchronous = new(), asynchronous = new();
+        (Tensor, Tensor)[] batches = [(rand(64, 4), randint(0, 3, 64)), (rand(64, 4), randint(0, 3, 64))];
+        History expected = synchronous.Trainer.Fit(batches, epochs: 3, new() { Seed = 4 });
+        try
+        {
+            History actual = await asynchronous.Trainer.FitAsync(Elsewhere(), epochs: 3, new() { Seed = 4 });
+            Assert.Equal(expected["loss"], actual["loss"]);
+            Assert.Equal(synchronous.Weights(), asynchronous.Weights());
+        }
+        finally
+        {
+            OneThread.Set();
+        }
+
+        async IAsyncEnumerable<(Tensor, Tensor)> Elsewhere()
+        {
+            await Task.CompletedTask;
+            foreach (var batch in batches)
+            {
+                set_num_threads(3); // as what is waited for may go on on any thread
+                yield return batch;
+            }
+        }
+    }
+
     [Fact]
     public void PredictsInEvaluationModeAndLeavesTheModeAsItWas()
     {

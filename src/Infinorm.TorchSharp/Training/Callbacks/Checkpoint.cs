@@ -8,6 +8,7 @@ namespace Infinorm.Torch;
 /// <param name="bestPath">A file for the run as it was after the epoch with the best value; null, the default, for none.</param>
 public sealed class Checkpoint(string path, string? bestPath = null) : Callback
 {
+    Monitor? _watched;
     double? _best;
 
     /// <summary>Whether to save after so many steps, too, ≥ 1; null, the default, for only after epochs. Keras: <c>save_freq</c>.</summary>
@@ -22,13 +23,17 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
     /// <summary>The value whose best epoch goes to the second file. The default is <c>val_loss</c>.</summary>
     public string Monitor { get; init; } = "val_loss";
 
-    /// <summary>Whether a larger value is better, as of an accuracy. The default is false. Keras: <c>mode</c>.</summary>
-    public bool Larger { get; init; }
+    /// <summary>
+    /// Whether a larger value is better. The default is null: as <see cref="Metric.LargerIsBetter"/> says, and not for losses.
+    /// Keras: <c>mode</c>.
+    /// </summary>
+    public bool? Larger { get; init; }
 
     /// <inheritdoc/>
     public override void OnFitBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
+        _watched = bestPath is null ? null : new Monitor(run, Monitor, Larger);
         if (run.Step == 0)
             _best = null;
     }
@@ -47,11 +52,10 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(log);
         run.Save(path);
-        var watched = new Monitor(Monitor, Larger);
-        if (bestPath is null || !watched.IsBetter(log, _best))
+        if (_watched?.IsBetter(log, _best) != true)
             return;
-        _best = watched.Of(log);
-        run.Save(bestPath);
+        _best = _watched.Of(log);
+        run.Save(bestPath!);
     }
 
     /// <inheritdoc/>

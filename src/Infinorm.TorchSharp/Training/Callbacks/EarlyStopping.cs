@@ -12,15 +12,39 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
         ? patience
         : throw new ArgumentOutOfRangeException(nameof(patience), patience, "The patience is at least one epoch.");
 
+    Monitor? _watched;
     double? _best;
     int _waited;
     ModelWeights? _bestWeights;
 
-    /// <summary>Whether a larger value is better, as of an accuracy. The default is false. Keras: <c>mode</c>.</summary>
-    public bool Larger { get; init; }
+    /// <summary>
+    /// Whether a larger value is better. The default is null: as <see cref="Metric.LargerIsBetter"/> says, and not for losses.
+    /// Keras: <c>mode</c>.
+    /// </summary>
+    public bool? Larger { get; init; }
 
-    /// <summary>By how much a value must be better to count, ≥ 0. The default is 0. Keras: <c>min_delta</c>.</summary>
-    public double MinDelta { get; init; }
+    /// <summary>By how much a value must be better to count: finite, ≥ 0. The default is 0. Keras: <c>min_delta</c>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is below 0 or not finite.</exception>
+    public double MinDelta
+    {
+        get;
+        init => field = value >= 0 && double.IsFinite(value)
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(MinDelta), value, "MinDelta is finite and at least 0.");
+    }
+
+    /// <summary>
+    /// A value that must be beaten, too, for the waiting to begin anew; null, the default, for none. Keras: <c>baseline</c>.
+    /// </summary>
+    public double? Baseline { get; init; }
+
+    /// <summary>Epochs, ≥ 0, that are let pass before the first one is looked at. The default is 0. Keras: <c>start_from_epoch</c>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is below 0.</exception>
+    public int StartFromEpoch
+    {
+        get;
+        init => field = Check.AtLeast(0, value, nameof(StartFromEpoch));
+    }
 
     /// <summary>
     /// Whether the weights of the best epoch end up in the model, however the training ends unless it fails or is cancelled. The default is
@@ -35,6 +59,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
     public override void OnFitBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
+        _watched = new Monitor(run, monitor, Larger, MinDelta);
         if (run.Step == 0)
             Forget();
     }
@@ -44,18 +69,24 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
     {
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(log);
-        var watched = new Monitor(monitor, Larger, MinDelta);
+        Monitor watched = _watched ?? throw new InvalidOperationException("The training has not begun.");
+        if (log.Epoch < StartFromEpoch)
+            return;
+        _waited++;
         if (watched.IsBetter(log, _best))
         {
-            (_best, _waited, BestEpoch) = (watched.Of(log), 0, log.Epoch);
+            (_best, BestEpoch) = (watched.Of(log), log.Epoch);
+            if (Baseline is null || watched.IsBetter(log, Baseline))
+                _waited = 0;
             if (!RestoreBestWeights)
                 return;
             using IDisposable? averages = run.UseAverages();
             (_bestWeights ??= new ModelWeights()).CopyFrom(run.Model);
         }
-        else if (++_waited >= _patience)
+        else if (_waited >= _patience && log.Epoch > 0)
         {
-            run.Stop($"{monitor} did not become better than {_best} in {_waited} epochs");
+            string best = $"{_best ?? double.NaN}{(Baseline is { } baseline ? $" and the baseline {baseline}" : "")}";
+            run.Stop($"{monitor} did not become better than {best} in {_waited} epochs");
         }
     }
 

@@ -54,7 +54,7 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         _average = Smoothing * _average + (1 - Smoothing) * run.Loss;
         double loss = _average / (1 - Math.Pow(Smoothing, count));
         _best = Math.Min(_best, loss);
-        _points.Add((run.LearningRate, loss));
+        _points.Add((run.Optimizer.Optimizer.CurrentLearningRate, loss));
         if (!(loss <= Explosion * _best) || count == _steps)
             run.Stop("learning rates tried");
         else

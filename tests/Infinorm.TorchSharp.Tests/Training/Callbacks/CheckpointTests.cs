@@ -31,17 +31,15 @@ public sealed class CheckpointTests : IDisposable
     [Fact]
     public void SavesEverySoManySteps()
     {
+        // A step's file is written when all callbacks were told: this one sees that of the step before.
         var steps = new List<long>();
-        long last = 0;
         var look = new TrainerTests.Recorder(run =>
         {
-            // A step's file is written when all callbacks were told: this one sees that of the step before.
-            DateTime written = File.GetLastWriteTimeUtc(Last);
-            if (written.Ticks != last)
-                steps.Add(run.Step - 1);
-            last = written.Ticks;
+            if (!File.Exists(Last))
+                return;
+            steps.Add(run.Step - 1);
+            File.Delete(Last);
         });
-        last = File.GetLastWriteTimeUtc(Last).Ticks;
         _problem.Trainer.Fit(_problem.Data, 1, new() { Callbacks = [new Checkpoint(Last) { EverySteps = 3 }, look] });
         Assert.Equal([3, 6], steps);
         Assert.Throws<ArgumentOutOfRangeException>(() => new Checkpoint(Last) { EverySteps = 0 });

@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace Infinorm.Torch.Tests.Training;
 
 [Collection(nameof(Alone))]
@@ -22,7 +24,7 @@ public sealed class EarlyStoppingTests : IDisposable
     [Fact]
     public void WatchesWhatIsBetterWhenLarger()
     {
-        var stopping = new EarlyStopping("accuracy", patience: 1) { Larger = true, MinDelta = 2, RestoreBestWeights = false };
+        var stopping = new EarlyStopping("accuracy", patience: 1) { MinDelta = 2, RestoreBestWeights = false };
         History history = _problem.Trainer.Fit(_problem.Data, epochs: 9, new() { Callbacks = [stopping] });
         Assert.Equal((2, 0), (history.Epochs.Count, stopping.BestEpoch)); // nothing can become better by 2
     }
@@ -32,8 +34,59 @@ public sealed class EarlyStoppingTests : IDisposable
         "There is no 'val_loss' to watch; there is loss, accuracy, learning_rate. Give Fit validation data, or watch another value.",
         Assert.Throws<InvalidOperationException>(() => _problem.Trainer.Fit(_problem.Data, 2, new() { Callbacks = [new EarlyStopping()] })).Message);
 
+    [Theory]
+    [InlineData("loss", null, new[] { 3.0, 2, 2.5, 2.4, 1 }, 1, 4)]
+    [InlineData("rising", null, new[] { 3.0, 4, 3.5, 3.9, 5 }, 1, 4)] // the metric says which is better
+    [InlineData("rising", false, new[] { 3.0, 4, 3.5, 3.9, 5 }, 0, 3)] // unless the callback does
+    [InlineData("rising", null, new[] { double.NaN, double.NaN, 1, 2, 3 }, null, 2)]
+    public void WatchesInTheRightDirection(string name, bool? larger, double[] values, int? best, int epochs)
+    {
+        Assert.Equal(epochs, Watch(new EarlyStopping(name, patience: 2) { Larger = larger }, values, out int? found));
+        Assert.Equal(best, found);
+    }
+
+    // As Keras's: the first of three epochs is not looked at; an epoch that is better than others but not than the baseline is waited for.
     [Fact]
-    public void NeedsPatience() => Assert.Throws<ArgumentOutOfRangeException>(() => new EarlyStopping(patience: 0));
+    public void StartsLaterAndWantsABaseline()
+    {
+        Assert.Equal(5, Watch(new EarlyStopping("loss", patience: 2) { StartFromEpoch = 2 }, [0.1, 0.2, 0.5, 0.6, 0.7, 0.1], out int? best));
+        Assert.Equal(2, best);
+        Assert.Equal(4, Watch(new EarlyStopping("loss", patience: 2) { Baseline = 0.5 }, [0.9, 0.8, 0.7, 0.75, 0.4], out best));
+        Assert.Equal(2, best);
+        Assert.Equal(6, Watch(new EarlyStopping("loss", patience: 2) { Baseline = 0.8 }, [0.9, 0.7, 0.75, 0.6, 0.61, 0.62, 0.1], out best));
+        Assert.Equal(3, best);
+    }
+
+    [Fact]
+    public void SaysThatItDoesNotKnowWhatIsBetter() => Assert.Equal(
+        "Whether a larger 'learning_rate' is better is not known: set Larger of the callback, or LargerIsBetter of the metric.",
+        Assert.Throws<InvalidOperationException>(
+            () => _problem.Trainer.Fit(_problem.Data, 2, new() { Callbacks = [new EarlyStopping("learning_rate")] })).Message);
+
+    [Fact]
+    public void RefusesSettingsOutOfRange()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => new EarlyStopping(patience: 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new EarlyStopping { MinDelta = -1 });
+        Assert.Throws<ArgumentOutOfRangeException>(() => new EarlyStopping { StartFromEpoch = -1 });
+    }
+
+    // How many epochs a training has in which the loss and the metric 'rising' have these values.
+    int Watch(EarlyStopping stopping, double[] values, out int? best)
+    {
+        int epoch = -1;
+        var rising = new Metric("rising", (_, _) => tensor(values[epoch])) { LargerIsBetter = true };
+        var trainer = new Trainer(_problem.Model, (prediction, _) => 0 * prediction.sum() + (double.IsNaN(values[epoch]) ? 1 : values[epoch]), _problem.Optimizer) { Metrics = [rising] };
+        History history = trainer.Fit(Data(), values.Length, new() { Callbacks = [stopping] });
+        best = stopping.BestEpoch;
+        return history.Epochs.Count;
+
+        IEnumerable<(Tensor, Tensor)> Data()
+        {
+            epoch++;
+            yield return (rand(4, 4), zeros(4));
+        }
+    }
 
     public void Dispose() => _problem.Dispose();
 }

@@ -1,0 +1,112 @@
+using System.Text.Json.Nodes;
+using TorchSharp;
+using static TorchSharp.torch.optim;
+
+namespace Infinorm.Torch;
+
+/// <summary>
+/// Has one of TorchSharp's schedulers set the learning rates, after each epoch or each step. Keras: <c>LearningRateScheduler</c>,
+/// <c>ReduceLROnPlateau</c>.
+/// </summary>
+/// <remarks>
+/// TorchSharp's schedulers do not tell what they remember. So a resumed run begins with the rates of the first one and steps its scheduler
+/// as often as that was stepped, with the values of the history; then it has the rates of the file.
+/// </remarks>
+/// <param name="make">
+/// Makes the scheduler for the optimizer that it is given, such as
+/// <c>optimizer =&gt; lr_scheduler.StepLR(optimizer, step_size: 10, gamma: 0.5)</c>. Called when Fit begins.
+/// </param>
+public sealed class LearningRateScheduler(Func<torch.optim.Optimizer, lr_scheduler.LRScheduler> make) : Callback
+{
+    lr_scheduler.LRScheduler? _scheduler;
+    double[]? _firstRates;
+    long _firstStep;
+    int _firstEpoch;
+
+    /// <summary>
+    /// Whether the scheduler is stepped after each batch, as <c>OneCycleLR</c> wants; the default is false: after each epoch.
+    /// </summary>
+    public bool EachStep { get; init; }
+
+    /// <summary>
+    /// The value that the scheduler is handed after each epoch, as <c>ReduceLROnPlateau</c> wants, such as <c>val_loss</c>; null, the
+    /// default, for none.
+    /// </summary>
+    public string? Monitor { get; init; }
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">
+    /// The run has no such value to watch, or a schedule of the optimizer gives the rate.
+    /// </exception>
+    public override void OnFitBegin(TrainingRun run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        if (Monitor is not null)
+            Infinorm.Torch.Monitor.RequireValue(run, Monitor);
+        if (run.Step == 0)
+            _firstRates = null;
+        ILearningRateController[] groups = [.. run.Optimizer.ParamGroups];
+        double[] rates = [.. groups.Select(group => group.LearningRate)];
+        if (_firstRates is null)
+            (_firstRates, _firstStep, _firstEpoch) = (rates, run.Step, run.Epoch);
+
+        Set(groups, _firstRates);
+        foreach (var (group, rate) in groups.Zip(_firstRates))
+            group.InitialLearningRate = rate;
+        _scheduler = make(run.Optimizer);
+        if (run.Step == _firstStep)
+            return;
+        for (long step = _firstStep; EachStep && step < run.Step; step++)
+            _scheduler.step();
+        foreach (EpochLog log in EachStep ? [] : run.History.Epochs.Skip(_firstEpoch))
+            StepAfter(log);
+        Set(groups, rates);
+    }
+
+    /// <inheritdoc/>
+    public override void OnBatchEnd(TrainingRun run)
+    {
+        if (EachStep)
+            _scheduler!.step();
+    }
+
+    /// <inheritdoc/>
+    public override void OnEpochEnd(TrainingRun run, EpochLog log)
+    {
+        ArgumentNullException.ThrowIfNull(log);
+        if (!EachStep)
+            StepAfter(log);
+    }
+
+    /// <inheritdoc/>
+    public override void SaveState(CallbackState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (_firstRates is null)
+            return;
+        state.Values["first_rates"] = new JsonArray([.. _firstRates.Select(rate => JsonValue.Create(rate))]);
+        (state.Values["first_step"], state.Values["first_epoch"]) = (_firstStep, _firstEpoch);
+    }
+
+    /// <inheritdoc/>
+    public override void LoadState(CallbackState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        _firstRates = [.. state.Values["first_rates"]!.AsArray().Select(rate => (double)rate!)];
+        (_firstStep, _firstEpoch) = ((long)state.Values["first_step"]!, (int)state.Values["first_epoch"]!);
+    }
+
+    void StepAfter(EpochLog log)
+    {
+        if (Monitor is null)
+            _scheduler!.step();
+        else
+            _scheduler!.step(log.Values[Monitor]);
+    }
+
+    static void Set(ILearningRateController[] groups, double[] rates)
+    {
+        foreach (var (group, rate) in groups.Zip(rates))
+            group.LearningRate = rate;
+    }
+}

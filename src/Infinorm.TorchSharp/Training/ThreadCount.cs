@@ -1,0 +1,19 @@
+using static TorchSharp.torch;
+
+namespace Infinorm.Torch;
+
+/// <summary>
+/// Has every thread compute with as many threads as the one that began. libtorch keeps their number for each calling thread, and the bits
+/// of its sums depend on it; what is waited for may go on on any thread.
+/// </summary>
+sealed class ThreadCount
+{
+    readonly int _count = get_num_threads();
+
+    /// <summary>To be called after each wait.</summary>
+    public void Restore()
+    {
+        if (get_num_threads() != _count)
+            set_num_threads(_count);
+    }
+}
