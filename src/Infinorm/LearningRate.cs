@@ -17,7 +17,7 @@ public sealed class LearningRate
     /// <summary>A constant rate, which can be changed between steps.</summary>
     /// <param name="value">Any finite number.</param>
     /// <exception cref="ArgumentOutOfRangeException">The value is NaN or infinite.</exception>
-    public LearningRate(double value) => Number = Check.Finite(value, "learningRate");
+    public LearningRate(double value) => Value = Check.Finite(value, "learningRate");
 
     /// <summary>A rate computed from the number of steps taken.</summary>
     /// <exception cref="ArgumentNullException">The schedule is null.</exception>
@@ -35,11 +35,14 @@ public sealed class LearningRate
         Function = function;
     }
 
-    internal double? Number { get; }
+    /// <summary>The number; null where a schedule or a function gives the rate.</summary>
+    public double? Value { get; }
 
-    internal LearningRateSchedule? Schedule { get; }
+    /// <summary>The schedule; null where there is none.</summary>
+    public LearningRateSchedule? Schedule { get; }
 
-    internal Func<double>? Function { get; }
+    /// <summary>The function; null where there is none.</summary>
+    public Func<double>? Function { get; }
 
     /// <inheritdoc cref="LearningRate(double)"/>
     public static implicit operator LearningRate(double value) => new(value);
@@ -71,7 +74,7 @@ public sealed class LearningRate
             return Schedule.GetConfig();
         if (Function is not null)
             return KerasObject.Wrap("builtins", KerasObject.FunctionClass, NameOf(Function), KerasObject.FunctionClass);
-        return Number!.Value;
+        return Value!.Value;
     }
 
     /// <summary>Reads a number, a schedule or a function that is registered.</summary>

@@ -73,13 +73,6 @@ public abstract partial class Optimizer
         Checkpoint.Restore(this, file, options ?? new());
     }
 
-    /// <summary>All of <see cref="Variables"/> under names that do not depend on the optimizer's, which begin with the root.</summary>
-    internal virtual IEnumerable<StateTensor> State(string root) =>
-    [
-        .. CounterAndRate().Select(variable => new StateTensor($"{root}/{variable.Name}", null, variable)),
-        .. _slotOwners.Zip(_slotVariables, (owner, slot) => new StateTensor($"{root}/{owner.Slot}", owner.Of.Path, slot)),
-    ];
-
     void RequireBuilt(string purpose)
     {
         if (!IsBuilt)

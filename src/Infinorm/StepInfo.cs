@@ -16,12 +16,22 @@ public enum StepResult
 }
 
 /// <summary>What a call of Apply did and what it saw.</summary>
-/// <param name="Result">Whether the variables were updated.</param>
-/// <param name="MissingGradients">How many of the built variables had no gradient in this call.</param>
-/// <param name="GradientNorm">
-/// The norm of all gradients before clipping, if <see cref="Optimizer.GlobalClipNorm"/> is set and this call updated; else null.
-/// </param>
-/// <param name="ClipFactor">What the gradients were multiplied by, in the same case; else null.</param>
-/// <param name="LearningRate">The rate in force; where variables are in groups with rates of their own, that of the first group.</param>
-public readonly record struct StepInfo(
-    StepResult Result, int MissingGradients, double? GradientNorm, double? ClipFactor, double LearningRate);
+public readonly record struct StepInfo
+{
+    /// <summary>Whether the variables were updated.</summary>
+    public StepResult Result { get; internal init; }
+
+    /// <summary>How many of the built variables had no gradient in this call.</summary>
+    public int MissingGradients { get; internal init; }
+
+    /// <summary>
+    /// The norm of all gradients before clipping, if <see cref="RuleOptimizer.GlobalClipNorm"/> is set and this call updated; else null.
+    /// </summary>
+    public double? GradientNorm { get; internal init; }
+
+    /// <summary>What the gradients were multiplied by, in the same case; else null.</summary>
+    public double? ClipFactor { get; internal init; }
+
+    /// <summary>The rate in force; where variables are in groups with rates of their own, that of the first group.</summary>
+    public double LearningRate { get; internal init; }
+}

@@ -34,10 +34,11 @@ static class Checkpoint
         CheckpointInfo info = CheckpointInfo.Read(file);
         var renames = new Renames(options.Rename);
         Optimizer optimizer;
+        Grouping grouping;
         try
         {
             optimizer = Optimizer.FromConfig(info.Config, info.FloatX);
-            info.Groups.SetTo(optimizer, variables.Select(variable => renames.InFileOrHere(variable)));
+            grouping = info.Groups.Of(variables.Select(variable => renames.InFileOrHere(variable)));
         }
         catch (FormatException e)
         {
@@ -45,7 +46,7 @@ static class Checkpoint
         }
 
         optimizer.ExcludeFromWeightDecay(variables.Where(variable => IsExcluded(variable, info, renames)));
-        optimizer.Build(variables);
+        optimizer.BuildAt(variables, grouping, scope: "");
         List<Transfer> transfers = Plan(file, optimizer, options, renames, []);
         Carry(file, transfers, isKept: transfer => transfer.Tensor.Kind == VariablesKind); // what is new need not be put back
         return optimizer;

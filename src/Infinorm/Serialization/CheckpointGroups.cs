@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Infinorm.Pipeline;
 
 namespace Infinorm;
 
@@ -63,19 +62,18 @@ sealed class CheckpointGroups
         return new(settings, ParseMembers(CheckpointInfo.Text(file, MembersKey, CheckpointInfo.MaxPathsLength), settings.Length));
     }
 
-    /// <summary>Divides the variables that an optimizer will be built for as they were when it was saved.</summary>
-    /// <param name="optimizer">Not yet built.</param>
-    /// <param name="paths">The paths that its variables have in the file.</param>
+    /// <summary>How variables were divided when the optimizer was saved.</summary>
+    /// <param name="paths">The paths that the variables have in the file.</param>
     /// <exception cref="FormatException">A rate cannot be read.</exception>
-    public void SetTo(Optimizer optimizer, IEnumerable<string> paths) => optimizer.SetGroups(
-        [.. paths.Select(path => _groupOf.GetValueOrDefault(path))],
+    public Grouping Of(IEnumerable<string> paths) => new(
         [
             .. _settings.Select(group => new VariableGroup
             {
                 LearningRate = group[RateKey] is null ? null : Reader(group).LearningRate(0),
                 WeightDecay = Reader(group).OptionalNumber(DecayKey),
             }),
-        ]);
+        ],
+        [.. paths.Select(path => _groupOf.GetValueOrDefault(path))]);
 
     /// <summary>
     /// What is different from an optimizer's groups, but for rates that are numbers, which are state, as the optimizer's own is: a
@@ -99,7 +97,7 @@ sealed class CheckpointGroups
                 yield return new(SettingsKey, $"{variable.Path} is in group {inFile}", $"in {optimizer.GroupOf(i)}");
         }
 
-        bool isNumber = optimizer.LearningRate.Number is not null;
+        bool isNumber = optimizer.LearningRate.Value is not null;
         for (int i = 0; i < _settings.Count; i++)
         {
             foreach (SettingDifference setting in ConfigComparison.Compare(InForce(_settings[i]), InForce(here._settings[i])))
@@ -120,7 +118,7 @@ sealed class CheckpointGroups
     {
         for (int i = 0; i < optimizer.Groups.Count; i++)
         {
-            if (LoadOptions.Covers(keep, $"{SettingsKey}/{i}/{RateKey}") || optimizer.Groups[i].LearningRate is { Number: null })
+            if (LoadOptions.Covers(keep, $"{SettingsKey}/{i}/{RateKey}") || optimizer.Groups[i].LearningRate is { Value: null })
                 continue;
             optimizer.Groups[i].LearningRate = Reader(_settings[i]).OptionalNumber(RateKey) is { } rate ? new LearningRate(rate) : null;
         }

@@ -111,6 +111,9 @@ public sealed class ConfigReader
         return node as JsonObject ?? throw Unexpected(key, node, "an object");
     }
 
+    /// <summary>Whether the key is there; it counts as asked for.</summary>
+    internal bool Has(string key) => TryRead(key, out _);
+
     /// <summary>Accepts a setting of old files that has no meaning any more, as long as it is null.</summary>
     internal void MustBeNull(string key)
     {

@@ -1,0 +1,108 @@
+using Infinorm.Kernels;
+using Infinorm.Rules;
+
+namespace Infinorm.Execution.Memory;
+
+/// <summary>
+/// Carries plans out over plain memory: cuts every variable into blocks that stay in the L1 cache from the first stage to the last.
+/// </summary>
+/// <param name="maxDegreeOfParallelism">How many threads work on a step, the calling one included.</param>
+/// <param name="taskElements">How many elements make a task.</param>
+sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskElements = WorkList.DefaultTaskElements) : IExecutor
+{
+    VariableState[] _states = [];
+    MemorySpot[] _gradients = [];
+    RowOrder?[] _rows = [];
+    WorkList[] _work = [];
+    PreparedPass[] _passes = [];
+    int[] _constrained = [];
+    Arena? _arena;
+    GradientChecks? _checks;
+
+    public void Build(BuildRequest request)
+    {
+        VariableMemory.CheckDisjoint(request.Variables);
+        _states = MemoryLayout.Make(request, out _arena);
+        foreach (ref VariableState state in _states.AsSpan())
+        {
+            if (state.HasMasterWeights)
+                _arena.ViewAs(in state, state.FloatCopy, state.Variable.Path, null).CopyFrom(state.Variable);
+        }
+
+        _gradients = new MemorySpot[_states.Length];
+        _rows = new RowOrder?[_states.Length];
+        _constrained = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Variable.Constraint is not null)];
+        _work = WorkList.Cut(_states, taskElements);
+        _passes = [.. _work.Select(work => new PreparedPass(this, work, request.Slots))];
+        _checks = new GradientChecks(request.Variables, _arena);
+    }
+
+    public Variable? View(int variable, StateKind kind, int slot, string path)
+    {
+        ref VariableState state = ref _states[variable];
+        byte* address = kind switch
+        {
+            StateKind.Average => state.Average,
+            StateKind.Accumulator => state.Accumulator,
+            StateKind.MasterWeights => state.HasMasterWeights ? state.FloatCopy : null,
+            _ => state.OverwrittenByGradient ? null : state.Slots + (slot * state.Stride),
+        };
+        return address == null
+            ? null
+            : _arena!.ViewAs(in state, address, path, kind == StateKind.Accumulator ? () => ZeroIfSpent(variable) : null);
+    }
+
+    public void Accept(ReadOnlySpan<Gradient> gradients)
+    {
+        bool rows = false;
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            ref readonly Gradient gradient = ref gradients[i];
+            rows |= gradient.Spot.IsRows;
+            if (gradient.Spot.IsSameAs(in _gradients[i]))
+                continue; // checked in the last call
+            if (!gradient.IsNone)
+                _checks!.Check(gradient, _states[i].Variable);
+            _gradients[i] = gradient.Spot;
+        }
+
+        if (rows)
+            AcceptRows(gradients);
+    }
+
+    public bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
+    {
+        ref readonly StepPlan plan = ref plans[0];
+        norm = default;
+        foreach (PreparedPass pass in _passes)
+            pass.Prepare(source, in plans[pass.Work.Group]);
+        if (plan.AccumulationSteps > 0)
+            ZeroSpentAccumulators(in plan);
+        if (plan.Reduces && !Reduce(in plan, out norm))
+            return false;
+        foreach (PreparedPass pass in _passes)
+            pass.Run();
+        if (plan.AccumulationSteps > 0)
+            MarkAccumulators(in plan);
+        Constrain(in plan);
+        return true;
+    }
+
+    public IExecutor ForCopies() => new MemoryExecutor(maxDegreeOfParallelism, taskElements);
+
+    // The numbers of the rows may be others each time.
+    void AcceptRows(ReadOnlySpan<Gradient> gradients)
+    {
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            if (gradients[i].AsRows is { } rows)
+                RowOrder.Check(rows, _states[i].Variable);
+        }
+
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            if (gradients[i].AsRows is { } rows)
+                (_rows[i] ??= new RowOrder()).Sort(rows, _states[i].Variable);
+        }
+    }
+}

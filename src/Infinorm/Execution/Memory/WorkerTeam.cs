@@ -1,0 +1,76 @@
+using System.Diagnostics;
+
+namespace Infinorm.Execution.Memory;
+
+/// <summary>
+/// The helper threads of the process, one for each processor but the caller's, shared by all optimizers and started when first needed.
+/// A helper without work spins briefly, because handing work to a spinning thread takes a microsecond and waking one five to fifty, and
+/// then parks, using no processor time. Helpers are background threads: they keep no process alive.
+/// </summary>
+static class WorkerTeam
+{
+    static readonly Lazy<Helper[]> Helpers = new(
+        () => [.. Enumerable.Range(1, Math.Max(0, Environment.ProcessorCount - 1)).Select(number => new Helper(number))]);
+
+    /// <summary>Asks up to so many idle helpers to work on a job. Busy ones, helping another optimizer, are left alone.</summary>
+    public static void Help(Job job, int count)
+    {
+        foreach (Helper helper in Helpers.Value)
+        {
+            if (count == 0)
+                return;
+            if (helper.TryAssign(job))
+                count--;
+        }
+    }
+
+    sealed class Helper
+    {
+        static readonly long SpinTicks = Stopwatch.Frequency / 10_000; // 100 microseconds
+
+        readonly SemaphoreSlim _wake = new(0);
+        Job? _job;
+        int _parked;
+
+        public Helper(int number)
+        {
+            new Thread(Run) { IsBackground = true, Name = $"Infinorm helper {number}" }.UnsafeStart();
+        }
+
+        public bool TryAssign(Job job)
+        {
+            if (Volatile.Read(ref _job) is not null || Interlocked.CompareExchange(ref _job, job, null) is not null)
+                return false;
+            if (Interlocked.Exchange(ref _parked, 0) == 1)
+                _wake.Release();
+            return true;
+        }
+
+        void Run()
+        {
+            while (true)
+            {
+                Job job = Wait();
+                job.Work(fromFront: false);
+                Volatile.Write(ref _job, null);
+            }
+        }
+
+        Job Wait()
+        {
+            long spinUntil = Stopwatch.GetTimestamp() + SpinTicks;
+            while (Stopwatch.GetTimestamp() < spinUntil)
+            {
+                if (Volatile.Read(ref _job) is { } job)
+                    return job;
+                Thread.SpinWait(20);
+            }
+
+            // Parked is said before the last look: whoever assigns after that look sees it and wakes.
+            Interlocked.Exchange(ref _parked, 1);
+            if (Volatile.Read(ref _job) is null || Interlocked.Exchange(ref _parked, 0) == 0)
+                _wake.Wait();
+            return Volatile.Read(ref _job)!;
+        }
+    }
+}

@@ -1,0 +1,33 @@
+using System.Text.Json.Nodes;
+using Infinorm.Config;
+
+namespace Infinorm;
+
+public abstract partial class RuleOptimizer
+{
+    static readonly string[] Clips = ["clipnorm", "global_clipnorm", "clipvalue"];
+
+    /// <summary>Makes optimizers of one class from their configs.</summary>
+    /// <param name="create">Makes one with its defaults.</param>
+    internal static Func<ConfigReader, T> Reading<T>(Func<T> create)
+        where T : RuleOptimizer => config =>
+    {
+        T optimizer = create() ?? throw new InvalidOperationException($"{config.ClassName}: the function that makes it gave null.");
+        optimizer.Read(config);
+        return optimizer;
+    };
+
+    private protected override void WriteConfig(JsonObject config) =>
+        config["learning_rate"] = _learningRate.Value is null ? _learningRate.ToConfig() : HeldRate;
+
+    void Read(ConfigReader config)
+    {
+        ReadName(config);
+        _learningRate = config.LearningRate(_learningRate);
+        SetInitialRate(_learningRate.Value ?? 0);
+        if (Clips.Count(clip => config.OptionalNumber(clip) is not null) > 1) // Keras counts a zero, too
+            throw new ArgumentException($"Only one of {string.Join(", ", Clips)} can be set.");
+        Hyperparameters.Read(config);
+        config.MustBeNull("decay");
+    }
+}

@@ -1,0 +1,28 @@
+using System.Text.RegularExpressions;
+
+namespace Infinorm;
+
+public abstract partial class RuleOptimizer
+{
+    HashSet<Variable> _excludedVariables = [];
+    Regex? _excludedNames;
+    bool[] _decays = []; // of each built variable
+
+    internal override IEnumerable<Variable> WeightDecayExclusions => _trainable.Where((_, i) => !_decays[i]);
+
+    /// <inheritdoc/>
+    public override void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null)
+    {
+        if (IsBuilt)
+            throw new InvalidOperationException($"{Name} is built; exclude variables from weight decay before that.");
+        string[] patterns = [.. names ?? []];
+        foreach (string pattern in patterns) // as a part of the whole expression, null would match every name
+            ArgumentNullException.ThrowIfNull(pattern, nameof(names));
+        Regex? excludedNames = patterns.Length == 0 ? null : new Regex(string.Join('|', patterns), RegexOptions.CultureInvariant);
+        _excludedVariables = [.. variables ?? []];
+        _excludedNames = excludedNames;
+    }
+
+    bool IsExcludedFromWeightDecay(Variable variable) =>
+        _excludedVariables.Contains(variable) || (_excludedNames?.IsMatch(variable.Name) ?? false);
+}
