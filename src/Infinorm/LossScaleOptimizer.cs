@@ -46,9 +46,9 @@ public sealed class LossScaleOptimizer : Optimizer
 
         // Not Keras's, whose text must stay as it is, so only where there are bounds. The scale is a float, so that a bound that is no
         // positive float would be none.
-        var positiveFloat = new NumberRange("a float > 0", bound => (float)bound is > 0 and < float.PositiveInfinity);
-        _minimumScale = Hyperparameters.OptionalNumber("minimum_scale", minimumScale, positiveFloat).OnlyWrittenIfSet();
-        _maximumScale = Hyperparameters.OptionalNumber("maximum_scale", maximumScale, positiveFloat).OnlyWrittenIfSet();
+        var positiveFloat = new NumberRange("a finite number > 0", bound => (float)bound is > 0 and < float.PositiveInfinity);
+        _minimumScale = Hyperparameters.OptionalNumber("minimum_scale", minimumScale, positiveFloat).WrittenUnless(null);
+        _maximumScale = Hyperparameters.OptionalNumber("maximum_scale", maximumScale, positiveFloat).WrittenUnless(null);
         _dynamicScale = FirstScale();
         foreach (RuleOptimizer stepper in innerOptimizer.Steppers)
             stepper.ClearLossScaleFactor();
@@ -220,6 +220,7 @@ public sealed class LossScaleOptimizer : Optimizer
 
         var optimizer = new LossScaleOptimizer(FromConfig(inner));
         optimizer.ReadName(config);
+        RuleOptimizer.RefuseSettings(config);
         optimizer.Hyperparameters.Read(config);
         optimizer._dynamicScale = optimizer.FirstScale();
         return optimizer;

@@ -17,6 +17,21 @@ public abstract partial class RuleOptimizer
         return optimizer;
     };
 
+    /// <summary>Refuses settings that optimizers with a rule share, unless they are as nothing had been said, in a wrapper's config.</summary>
+    /// <exception cref="ArgumentException">There is one.</exception>
+    internal static void RefuseSettings(ConfigReader wrapper)
+    {
+        var usual = new Adamax();
+        foreach (Hyperparameter setting in usual.Hyperparameters.All.Take(usual._sharedSettings))
+        {
+            if (wrapper.HasOther(setting.Key, setting.ToConfig()))
+            {
+                throw new ArgumentException(
+                    $"{wrapper.ClassName} does not support {setting.Name}; set it on the inner optimizer.", setting.Name);
+            }
+        }
+    }
+
     private protected override void WriteConfig(JsonObject config) =>
         config["learning_rate"] = _learningRate.Value is null ? _learningRate.ToConfig() : HeldRate;
 

@@ -18,6 +18,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     readonly Hyperparameter<double> _emaMomentum;
     readonly Hyperparameter<int?> _emaOverwriteFrequency, _gradientAccumulationSteps;
     readonly Hyperparameter<int> _roundingSeed;
+    readonly int _sharedSettings;
     LearningRate _learningRate;
     int _maxDegreeOfParallelism = Environment.ProcessorCount;
 
@@ -40,9 +41,10 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
         _emaOverwriteFrequency = Hyperparameters.IntegerOrOff("ema_overwrite_frequency", 1, nameof(EmaOverwriteFrequency));
         _lossScaleFactor = Hyperparameters.OptionalNumber("loss_scale_factor", null, NumberRange.NotZero, nameof(LossScaleFactor));
         _gradientAccumulationSteps = Hyperparameters.IntegerOrOff("gradient_accumulation_steps", 2, nameof(GradientAccumulationSteps));
-        _useMasterWeights = Hyperparameters.Switch("use_master_weights", false, nameof(UseMasterWeights)).OnlyWrittenIfSet();
-        _useStochasticRounding = Hyperparameters.Switch("use_stochastic_rounding", false, nameof(UseStochasticRounding)).OnlyWrittenIfSet();
-        _roundingSeed = Hyperparameters.Integer("rounding_seed", 0, name: nameof(RoundingSeed)).OnlyWrittenIfSet();
+        _useMasterWeights = Hyperparameters.Switch("use_master_weights", false, nameof(UseMasterWeights)).WrittenUnless(false);
+        _useStochasticRounding = Hyperparameters.Switch("use_stochastic_rounding", false, nameof(UseStochasticRounding)).WrittenUnless(false);
+        _roundingSeed = Hyperparameters.Integer("rounding_seed", 0, name: nameof(RoundingSeed)).WrittenUnless(0);
+        _sharedSettings = Hyperparameters.All.Count;
     }
 
     /// <summary>

@@ -18,7 +18,7 @@ public class AdamaxTests
         adamax.Build(new Variable<float>("w", weights));
         StepInfo info = adamax.Apply([new float[] { 1, 6, 7, 2 }]);
         Assert.Equal([0.5, 1.5, 2.5, 3.5], weights.Select(weight => (double)weight), (x, y) => Math.Abs(x - y) < 1e-4);
-        Assert.Equal(new StepInfo(StepResult.Updated, 0, null, null, 0.5), info);
+        Assert.Equal(new StepInfo { Result = StepResult.Updated, LearningRate = 0.5 }, info);
     }
 
     [Fact]
@@ -52,7 +52,7 @@ public class AdamaxTests
     public void TakesAFunctionAsRate()
     {
         double rate = 0.25;
-        var adamax = new Adamax(() => rate, beta1: 0.5);
+        var adamax = new Adamax(new(() => rate), beta1: 0.5);
         Assert.Equal((0.25, 0.5), (adamax.CurrentLearningRate, adamax.Beta1));
         rate = 0.125;
         Assert.Equal(0.125, adamax.CurrentLearningRate);
@@ -65,7 +65,7 @@ public class AdamaxTests
         int calls = 0;
         float[] a = [0];
         double[] b = [0];
-        var adamax = new Adamax(() => ++calls / 4.0, epsilon: 0) { WeightDecay = 0 };
+        var adamax = new Adamax(new(() => ++calls / 4.0), epsilon: 0) { WeightDecay = 0 };
         adamax.Build(new Variable<float>("a", a), new Variable<double>("b", b));
         Assert.Equal(0.25, adamax.Apply(new[] { 1f }, new[] { 1.0 }).LearningRate);
         Assert.Equal(1, calls);

@@ -10,9 +10,9 @@ public class LearningRateTests
         LearningRate number = 0.25;
         LearningRate scheduled = schedule;
         LearningRate computed = function;
-        Assert.Equal((0.25, null, null), (number.Number, number.Schedule, number.Function));
-        Assert.Equal((null, schedule, null), (scheduled.Number, scheduled.Schedule, scheduled.Function));
-        Assert.Equal((null, null, function), (computed.Number, computed.Schedule, computed.Function));
+        Assert.Equal((0.25, null, null), (number.Value, number.Schedule, number.Function));
+        Assert.Equal((null, schedule, null), (scheduled.Value, scheduled.Schedule, scheduled.Function));
+        Assert.Equal((null, null, function), (computed.Value, computed.Schedule, computed.Function));
     }
 
     [Theory]

@@ -163,11 +163,11 @@ public class OptimizerApplyTests
     {
         Exception? refused = null;
         Adamax adamax = null!;
-        adamax = new Adamax(() =>
+        adamax = new Adamax(new(() =>
         {
             refused ??= Record.Exception(() => adamax.Apply([new float[3]]));
             return 0.1;
-        })
+        }))
         { Name = "b" };
         adamax.Build(_bias);
         adamax.Apply([new float[3]]);

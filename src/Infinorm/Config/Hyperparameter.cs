@@ -46,17 +46,14 @@ public abstract class Hyperparameter(string name, string key)
     /// <summary>Whether a config must have it.</summary>
     internal bool IsRequired { get; init; }
 
-    /// <summary>Whether a config has it only where it is not the default, as Keras does not know it.</summary>
-    internal bool IsOnlyWrittenIfSet { get; private protected set; }
-
     /// <summary>Its value in a config; null for Python's None.</summary>
     internal abstract JsonNode? ToConfig();
 
     /// <summary>Takes its value from a config that has the key.</summary>
     internal abstract void Read(ConfigReader config);
 
-    /// <summary>Whether it has the value that it was declared with.</summary>
-    internal abstract bool IsDefault { get; }
+    /// <summary>Whether a config has it.</summary>
+    internal abstract bool IsWritten { get; }
 }
 
 /// <summary>A setting of some type.</summary>
@@ -66,14 +63,13 @@ public sealed class Hyperparameter<T> : Hyperparameter
     readonly Func<T, T> _check;
     readonly Func<ConfigReader, string, T> _read;
     readonly Func<T, JsonNode?> _write;
-    readonly T _declared;
+    Func<T, bool> _isWritten = static _ => true;
 
     internal Hyperparameter(
         string name, string key, T value, Func<T, T> check, Func<ConfigReader, string, T> read, Func<T, JsonNode?> write)
         : base(name, key)
     {
         (_check, _read, _write) = (check, read, write);
-        _declared = value;
         Value = value;
     }
 
@@ -85,17 +81,17 @@ public sealed class Hyperparameter<T> : Hyperparameter
         set => field = _check(value);
     }
 
-    /// <summary>Says that Keras does not know it, so a config has it only where it is not the default.</summary>
-    internal Hyperparameter<T> OnlyWrittenIfSet()
+    /// <summary>Says that Keras does not know it, so that a config has it only where it is another value than this.</summary>
+    internal Hyperparameter<T> WrittenUnless(T usual)
     {
-        IsOnlyWrittenIfSet = true;
+        _isWritten = value => !EqualityComparer<T>.Default.Equals(value, usual);
         return this;
     }
 
     /// <summary>The value.</summary>
     public static implicit operator T(Hyperparameter<T> parameter) => parameter.Value;
 
-    internal override bool IsDefault => EqualityComparer<T>.Default.Equals(Value, _declared);
+    internal override bool IsWritten => _isWritten(Value);
 
     internal override JsonNode? ToConfig() => _write(Value);
 
@@ -179,7 +175,7 @@ public sealed class Hyperparameters
     {
         foreach (Hyperparameter parameter in _all)
         {
-            if (!parameter.IsOnlyWrittenIfSet || !parameter.IsDefault)
+            if (parameter.IsWritten)
                 config[parameter.Key] = parameter.ToConfig();
         }
     }

@@ -114,6 +114,9 @@ public sealed class ConfigReader
     /// <summary>Whether the key is there; it counts as asked for.</summary>
     internal bool Has(string key) => TryRead(key, out _);
 
+    /// <summary>Whether the key is there with another value.</summary>
+    internal bool HasOther(string key, JsonNode? usual) => TryRead(key, out JsonNode? node) && !JsonNode.DeepEquals(node, usual);
+
     /// <summary>Accepts a setting of old files that has no meaning any more, as long as it is null.</summary>
     internal void MustBeNull(string key)
     {

@@ -1,3 +1,4 @@
+using Infinorm.Tests.Pipeline;
 using System.Text.Json.Nodes;
 
 namespace Infinorm.Tests.Conformance;
@@ -96,7 +97,7 @@ sealed class Session
         }
     }
 
-    Optimizer Create(JsonObject config) => Optimizer.FromConfig(config, _floatX);
+    Optimizer Create(JsonObject config) => Optimizer.FromConfig(config, _floatX).WithSmallTasks();
 
     void Compare(string name, DType dtype, ReadOnlySpan<int> shape, byte[] expected, NdArray actual)
     {

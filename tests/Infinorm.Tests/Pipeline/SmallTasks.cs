@@ -1,5 +1,4 @@
-using System.Runtime.CompilerServices;
-using Infinorm.Pipeline;
+using Infinorm.Execution.Memory;
 
 namespace Infinorm.Tests.Pipeline;
 
@@ -9,10 +8,14 @@ namespace Infinorm.Tests.Pipeline;
 /// </summary>
 static class SmallTasks
 {
-    [ModuleInitializer]
-    public static void Initialize()
+    static readonly bool Wanted = Environment.GetEnvironmentVariable("INFINORM_SMALL_TASKS") is not null;
+
+    /// <summary>The optimizer, not yet built, with small tasks if they are wanted.</summary>
+    public static T WithSmallTasks<T>(this T optimizer)
+        where T : Optimizer
     {
-        if (Environment.GetEnvironmentVariable("INFINORM_SMALL_TASKS") is not null)
-            WorkList.TaskElements = 1;
+        foreach (RuleOptimizer stepper in Wanted ? optimizer.Steppers : [])
+            stepper.UseExecutor(() => new MemoryExecutor(stepper.MaxDegreeOfParallelism, taskElements: 1));
+        return optimizer;
     }
 }

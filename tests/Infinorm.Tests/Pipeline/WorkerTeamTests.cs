@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Infinorm.Pipeline;
+using Infinorm.Execution.Memory;
 
 namespace Infinorm.Tests.Pipeline;
 

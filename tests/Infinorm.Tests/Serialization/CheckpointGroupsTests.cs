@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Infinorm.Pipeline;
 
 namespace Infinorm.Tests.Serialization;
 
@@ -18,7 +17,7 @@ public class CheckpointGroupsTests
 
         Optimizer restored = Make(scaled, [0, 1, 1]);
         Restore(file, restored);
-        Assert.Equal([0.25, 0.1], restored.Groups.Select(group => group.LearningRate?.Number));
+        Assert.Equal([0.25, 0.1], restored.Groups.Select(group => group.LearningRate?.Value));
         Optimizer loaded = Checkpoint.Load(Open(file), [Variables[2](), Variables[0](), Variables[1]()], new());
         Step(saved);
         Step(restored);
@@ -44,15 +43,15 @@ public class CheckpointGroupsTests
         byte[] file = Save(Make(false, [0, 1, 1]));
         Expect(Make(false, [0, 0, 1]), "setting groups: b is in group 1 in the file, in 0 here");
         Expect(Make(false, [0, 1, 2], new VariableGroup()), "setting groups: 2 in the file, 3 here");
-        Optimizer other = Make(false, [0, 1, 1]);
-        other.SetGroups([0, 1, 1], [new() { LearningRate = new CosineDecay(1, 5) }, new() { LearningRate = 0.5, WeightDecay = 0.25 }]);
+        Optimizer other = Trained(new Adamax(0.5) { WeightDecay = 0.5 }, new Grouping(
+            [new() { LearningRate = new CosineDecay(1, 5) }, new() { LearningRate = 0.5, WeightDecay = 0.25 }], [0, 1, 1]));
         other.Groups[0].LearningRate = new CosineDecay(1, 5);
         var error = Expect(other, "setting groups/0/learning_rate: 0 in the file, {\"module\": \"keras.optimizers.schedules\"");
         Assert.Contains("setting groups/1/weight_decay: 0.0 in the file, 0.25 here", error.Message);
         Restore(file, other, new() { KeepSettings = ["groups"] });
-        Assert.Equal(0.5, other.Groups[1].LearningRate!.Number);
+        Assert.Equal(0.5, other.Groups[1].LearningRate!.Value);
         Restore(file, other, new() { KeepSettings = ["groups/0/learning_rate", "groups/1/weight_decay"] });
-        Assert.Equal(0.125, other.Groups[1].LearningRate!.Number);
+        Assert.Equal(0.125, other.Groups[1].LearningRate!.Value);
 
         var plain = new Adamax(0.5);
         plain.Build([.. Variables.Select(make => make())]);
@@ -77,26 +76,25 @@ public class CheckpointGroupsTests
     {
         byte[] file = Save(Make(false, [1, 0, 0]));
         var other = new Adamax(0.5) { WeightDecay = 0.5 };
-        other.SetGroups([1, 0, 0], [new(), new() { LearningRate = 1, WeightDecay = 0 }]);
-        other.Build(new Variable<float>("x", new float[1]), Variables[1](), Variables[2]());
+        other.BuildAt(
+            [new Variable<float>("x", new float[1]), Variables[1](), Variables[2]()],
+            new Grouping([new(), new() { LearningRate = 1, WeightDecay = 0 }], [1, 0, 0]), scope: "");
         Restore(file, other, new() { Rename = new Dictionary<string, string> { ["a"] = "x" } });
-        Assert.Equal(0.125, other.Groups[1].LearningRate!.Number);
+        Assert.Equal(0.125, other.Groups[1].LearningRate!.Value);
     }
 
     [Fact]
     public void SchedulesOfGroupsAreSettings()
     {
         var saved = new Adamax(0.5);
-        saved.SetGroups([0], [new() { LearningRate = new CosineDecay(1, 5) }]);
-        saved.Build(Variables[0]());
+        saved.BuildAt([Variables[0]()], new Grouping([new() { LearningRate = new CosineDecay(1, 5) }], [0]), scope: "");
         byte[] file = Save(saved);
         Optimizer loaded = Checkpoint.Load(Open(file), [Variables[0]()], new());
         Assert.Equal(saved.CurrentRateOf(saved.Groups[0]), loaded.CurrentRateOf(loaded.Groups[0]));
         Assert.IsType<CosineDecay>(loaded.Groups[0].LearningRate!.Schedule);
 
         var other = new Adamax(0.5);
-        other.SetGroups([0], [new() { LearningRate = new CosineDecay(1, 6) }]);
-        other.Build(Variables[0]());
+        other.BuildAt([Variables[0]()], new Grouping([new() { LearningRate = new CosineDecay(1, 6) }], [0]), scope: "");
         Assert.Contains("setting groups/0/learning_rate/decay_steps: 5 in the file, 6 here", Assert.Throws<CheckpointMismatchException>(
             () => Restore(file, other)).Message);
     }
@@ -128,8 +126,7 @@ public class CheckpointGroupsTests
     public void TooLongOnesAreNotWritten()
     {
         var optimizer = new Adamax();
-        optimizer.SetGroups([0], [new() { WeightDecay = 1 }]);
-        optimizer.Build(new Variable<float>(new string('a', 1 << 20), new float[1]));
+        optimizer.BuildAt([new Variable<float>(new string('a', 1 << 20), new float[1])], new Grouping([new() { WeightDecay = 1 }], [0]), scope: "");
         Assert.StartsWith("The settings of groups have 46 characters, the list of their variables 1048583; at most 131072 and",
             Assert.Throws<InvalidOperationException>(() => CheckpointGroups.Of(optimizer).ToMetadata()).Message);
     }
@@ -145,8 +142,12 @@ public class CheckpointGroupsTests
         Optimizer optimizer = new Adamax(0.5) { Name = "inner", WeightDecay = 0.5 };
         if (scaled)
             optimizer = new LossScaleOptimizer(optimizer) { Name = "scaled" };
-        optimizer.SetGroups(groupOf, [new(), new() { LearningRate = 0.125, WeightDecay = 0 }, .. more]);
-        optimizer.Build([.. Variables.Select(make => make())]);
+        return Trained(optimizer, new Grouping([new(), new() { LearningRate = 0.125, WeightDecay = 0 }, .. more], groupOf));
+    }
+
+    static Optimizer Trained(Optimizer optimizer, Grouping grouping)
+    {
+        optimizer.BuildAt([.. Variables.Select(make => make())], grouping, scope: "");
         Step(optimizer);
         return optimizer;
     }

@@ -203,12 +203,12 @@ public class CheckpointTests
     [Fact]
     public void AConfigThatCannotBeReadIsTheFilesFault()
     {
-        byte[] file = Save(Trained(new Adamax(() => 0.1), Bias()));
+        byte[] file = Save(Trained(new Adamax(new(() => 0.1)), Bias()));
         Refusal.Is<InvalidFileException>(
             "x: its config cannot be read: learning rate: the function '<lambda>' is not known; register it first with "
             + "LearningRate.RegisterFunction",
             () => Load(file, [Bias()]));
-        var other = new Adamax(() => 0.2); // a function is not in a file; whoever restores brings it
+        var other = new Adamax(new(() => 0.2)); // a function is not in a file; whoever restores brings it
         other.Build(Bias());
         Restore(file, other);
         Assert.Equal((2, 0.2), (other.Iterations, other.CurrentLearningRate));

@@ -19,7 +19,7 @@ public class ConfigReaderTests
         Assert.Equal("x", config.Text("text", "y"));
         Assert.Equal([1, 2.5], config.Numbers("list"));
         Assert.Equal(1, (int)config.Object("object")!["a"]!);
-        Assert.Equal(2, config.LearningRate(0.5).Number);
+        Assert.Equal(2, config.LearningRate(0.5).Value);
         config.RequireAllRead();
     }
 
