@@ -81,7 +81,7 @@ sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSte
     {
         if (rate.Schedule is { } schedule)
             return new(schedule.GetType().Name, schedule.At, Length(schedule));
-        double constant = rate.Number ?? throw new CommandException("the learning rate is a function, which only its program can ask");
+        double constant = rate.Value ?? throw new CommandException("the learning rate is a function, which only its program can ask");
         return new("constant", _ => constant, (long)(1000 * Margin));
     }
 

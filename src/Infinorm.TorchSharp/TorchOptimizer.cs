@@ -1,4 +1,4 @@
-using Infinorm.Pipeline;
+using Infinorm.Execution;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch.optim;
@@ -25,9 +25,6 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     {
         Check(optimizer, groups);
         Optimizer = optimizer;
-        VariableGroup[] variables = [.. groups.Select(group => group.ToVariables())];
-        Infinorm.Optimizer stepping = optimizer is LossScaleOptimizer scaling ? scaling.InnerOptimizer : optimizer;
-        _groups = [.. variables.Select(group => new GroupController(stepping, group, isOnly: groups.Count == 1))];
         (string Name, Parameter Parameter)[] parameters = [.. groups.SelectMany(group => group.Parameters)];
         if (onTensors || parameters.Any(named => !named.Parameter.IsInvalid && named.Parameter.device_type != DeviceType.CPU))
             _executor = new TensorExecutor();
@@ -41,10 +38,10 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
                     : new TensorParameter(name, parameter));
             }
 
-            stepping.SetGroups([.. groups.SelectMany((group, i) => group.Parameters.Select(_ => i))], variables);
-            if (_executor is not null)
-                stepping.SetExecutor(_executor);
-            optimizer.Build(made.Select(parameter => parameter.Variable));
+            foreach (RuleOptimizer stepper in _executor is null ? [] : optimizer.Steppers)
+                stepper.UseExecutor(() => _executor!);
+            int next = 0;
+            optimizer.Build([.. groups.Select(group => group.Of(group.Parameters.Select(_ => made[next++].Variable).ToArray()))]);
         }
         catch
         {
@@ -52,6 +49,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
             throw;
         }
 
+        _groups = [.. optimizer.Groups.Select(group => new GroupController(optimizer, group, isOnly: groups.Count == 1))];
         _parameters = [.. made];
         _gradients = new Gradient[_parameters.Length];
     }

@@ -127,6 +127,8 @@ public sealed class LossScaleOptimizer : Optimizer
 
     internal override IReadOnlyList<RuleOptimizer> Steppers => InnerOptimizer.Steppers;
 
+    internal override bool SkipsNonFinite => true;
+
     internal override bool HasAverages => InnerOptimizer.HasAverages;
 
     internal override int PendingCalls => InnerOptimizer.PendingCalls;

@@ -132,6 +132,9 @@ public abstract partial class Optimizer
     /// <summary>The optimizers whose rules step the variables: this one, or those that it wraps.</summary>
     internal abstract IReadOnlyList<RuleOptimizer> Steppers { get; }
 
+    /// <summary>Whether a call is skipped, not made, where a gradient is not finite.</summary>
+    internal virtual bool SkipsNonFinite => false;
+
     /// <summary>Whether there are moving averages that hold something.</summary>
     internal abstract bool HasAverages { get; }
 

@@ -84,7 +84,7 @@ static class ToSafetensors
         var notes = new List<string>();
         if (state.Optimizer is null)
             notes.Add("the file will not be a checkpoint of an optimizer, but can be converted back");
-        if (state.Optimizer is { WeightDecay: not null } or LossScaleOptimizer { InnerOptimizer.WeightDecay: not null })
+        if (state.Optimizer?.Steppers.Any(stepper => stepper.WeightDecay is not null) == true)
             notes.Add("which variables weight decay leaves out is not in Keras's files; the checkpoint says none");
         if (state.OptimizerProblem is { } problem)
             notes.Add(problem);

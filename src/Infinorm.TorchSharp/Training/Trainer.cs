@@ -215,12 +215,7 @@ public sealed partial class Trainer
     }
 
     /// <summary>Gradients that wait in the optimizer for an update.</summary>
-    internal int PendingBatches => (int)(Counter % (Stepping.GradientAccumulationSteps ?? 1));
+    internal int PendingBatches => Optimizer.Optimizer.PendingCalls;
 
-    bool HasAverages => Stepping.UseEma && Counter > 0;
-
-    // A LossScaleOptimizer has the settings and the counter of the one it wraps.
-    Optimizer Stepping => Optimizer.Optimizer is LossScaleOptimizer scaling ? scaling.InnerOptimizer : Optimizer.Optimizer;
-
-    long Counter => ((Variable<long>)Stepping.Variables[0]).Span[0];
+    bool HasAverages => Optimizer.Optimizer.HasAverages;
 }

@@ -42,7 +42,7 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         _weights = new ModelWeights();
         _weights.CopyFrom(run.Model);
         _state = [.. optimizer.Variables.Select(variable => variable.ToNdArray())];
-        _rate = optimizer.LearningRate.Number is null ? optimizer.LearningRate : null;
+        _rate = optimizer.LearningRate.Value is null ? optimizer.LearningRate : null;
         Set(optimizer, from);
     }
 

@@ -31,7 +31,7 @@ sealed class PreparedPass(MemoryExecutor executor, WorkList work, Slots slots) :
         var action = new Ask(this, source);
         LaneWidth.Run(work.Type == DType.Float64, ref action);
         if (_job is null)
-            throw new InvalidOperationException($"{slots.Optimizer}: its UpdateStep gave no rule; it must call one of the context's Run methods.");
+            throw RuleErrors.None(slots);
     }
 
     public void Run() => _job!.Run(_tasks, executor.Helpers);
@@ -58,7 +58,7 @@ sealed class PreparedPass(MemoryExecutor executor, WorkList work, Slots slots) :
     void RequireFirst()
     {
         if (_job is not null)
-            throw new InvalidOperationException($"{slots.Optimizer}: its UpdateStep gave a second rule; each call must call Run once.");
+            throw RuleErrors.Second(slots);
     }
 
     readonly struct Ask(PreparedPass pass, IRuleSource source) : ILaneAction
