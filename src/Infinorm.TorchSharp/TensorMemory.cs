@@ -69,7 +69,7 @@ abstract class TensorMemory
 
         public override Variable AsVariable(string path, ReadOnlySpan<long> shape) => new Variable<T>(path, _manager.Memory, shape);
 
-        sealed unsafe class Manager(string name, int length, torch.Tensor? owner) : MemoryManager<T>
+        sealed unsafe class Manager(string name, int length, torch.Tensor? owner) : MemoryManager<T>, IVouchedMemory
         {
             public nint Address { get; set; }
 

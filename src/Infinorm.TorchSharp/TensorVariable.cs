@@ -40,6 +40,8 @@ sealed class TensorVariable : Variable
         return new TensorVariable(Path, detached.clone().DetachFromDisposeScope());
     }
 
+    internal override void ReleaseCopy() => Tensor.Dispose();
+
     internal override MemorySpot Spot => throw NotMemory();
 
     internal override MemoryHandle Pin() => throw NotMemory();

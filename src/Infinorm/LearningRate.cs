@@ -77,18 +77,31 @@ public sealed class LearningRate
         return Value!.Value;
     }
 
-    /// <summary>Reads a number, a schedule or a function that is registered.</summary>
+    /// <summary>Reads a schedule or a function that is registered.</summary>
+    /// <exception cref="FormatException">It is neither, is not known, or has a setting that is not allowed.</exception>
     internal static LearningRate FromConfig(JsonObject config)
     {
         var read = KerasObject.Read("learning rate", config);
         if (read.ClassName != KerasObject.FunctionClass)
-            return LearningRateSchedule.FromConfig(config);
+            return ScheduleOf(config, read.ClassName);
 
         string name = read.Config.GetValue<string>();
         return Functions.TryGetValue(name, out var function)
             ? function
             : throw new FormatException($"learning rate: the function '{name}' is not known; "
                 + $"register it first with {nameof(LearningRate)}.{nameof(RegisterFunction)}");
+    }
+
+    static LearningRateSchedule ScheduleOf(JsonObject config, string className)
+    {
+        try
+        {
+            return LearningRateSchedule.FromConfig(config);
+        }
+        catch (ArgumentException e)
+        {
+            throw new FormatException($"{className}: {e.Message}", e);
+        }
     }
 
     static string NameOf(Func<double> function)

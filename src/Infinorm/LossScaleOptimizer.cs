@@ -50,6 +50,7 @@ public sealed class LossScaleOptimizer : Optimizer
         _minimumScale = Hyperparameters.OptionalNumber("minimum_scale", minimumScale, positiveFloat).WrittenUnless(null);
         _maximumScale = Hyperparameters.OptionalNumber("maximum_scale", maximumScale, positiveFloat).WrittenUnless(null);
         _dynamicScale = FirstScale();
+        base.SetFloatX(innerOptimizer.FloatX);
         foreach (RuleOptimizer stepper in innerOptimizer.Steppers)
             stepper.ClearLossScaleFactor();
     }
@@ -128,6 +129,8 @@ public sealed class LossScaleOptimizer : Optimizer
     internal override IReadOnlyList<RuleOptimizer> Steppers => InnerOptimizer.Steppers;
 
     internal override bool SkipsNonFinite => true;
+
+    internal override void MarkRestored() => InnerOptimizer.MarkRestored();
 
     internal override bool HasAverages => InnerOptimizer.HasAverages;
 

@@ -90,6 +90,9 @@ public abstract partial class Optimizer
     /// <summary>An optimizer with the same settings, built for copies of this one's variables.</summary>
     internal abstract Optimizer CloneFor(Variable[] copies);
 
+    /// <summary>Says that all of the state was set, so that a step that failed in the middle no longer matters.</summary>
+    internal abstract void MarkRestored();
+
     /// <summary>All of <see cref="Variables"/> under names that do not depend on the optimizer's, which begin with the root.</summary>
     internal abstract IEnumerable<StateTensor> State(string root);
 
@@ -102,6 +105,7 @@ public abstract partial class Optimizer
             variables[i].CheckFits(values[i]);
         for (int i = 0; i < values.Count; i++)
             variables[i].Assign(values[i]);
+        MarkRestored();
     }
 
     static string Key(int index) => index.ToString(CultureInfo.InvariantCulture);

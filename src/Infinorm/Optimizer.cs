@@ -89,7 +89,7 @@ public abstract partial class Optimizer
     /// <param name="variables">Variables to exclude.</param>
     /// <param name="names">
     /// Regular expressions, searched for anywhere in <see cref="Variable.Name"/> (never in the path): <c>bias</c> also excludes
-    /// <c>my_bias_2</c>, <c>^bias$</c> does not.
+    /// <c>my_bias_2</c>, <c>^bias$</c> does not. A pattern that matches no name excludes nothing, as in Keras.
     /// </param>
     /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
     /// <exception cref="ArgumentException">A name is null or not a valid regular expression.</exception>

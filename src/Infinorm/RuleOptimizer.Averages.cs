@@ -21,14 +21,21 @@ public abstract partial class RuleOptimizer
             throw new InvalidOperationException($"{Name} keeps no averages: UseEma is off.");
         RequireAverages();
         ExclusiveUse use = Enter();
-        var saved = new List<(Variable, NdArray)>();
-        foreach (var (variable, average) in Averages())
+        var averages = new AveragesInUse(use);
+        try
         {
-            saved.Add((variable, variable.ToNdArray()));
-            variable.CopyFrom(average);
+            (Variable Variable, Variable Average)[] pairs = [.. Averages()];
+            foreach (var (variable, _) in pairs)
+                averages.Keep(variable);
+            foreach (var (variable, average) in pairs)
+                variable.CopyFrom(average);
+            return averages;
         }
-
-        return new AveragesInUse(saved, use);
+        catch
+        {
+            averages.Dispose();
+            throw;
+        }
     }
 
     internal override bool HasAverages => UseEma && Counter > 0;
@@ -54,18 +61,28 @@ public abstract partial class RuleOptimizer
         }
     }
 
-    sealed class AveragesInUse(List<(Variable Variable, NdArray Value)> saved, ExclusiveUse use) : IDisposable
+    sealed class AveragesInUse(ExclusiveUse use) : IDisposable
     {
-        bool _disposed;
+        List<(Variable Variable, Variable Own)> _kept = [];
+
+        public void Keep(Variable variable) => _kept.Add((variable, variable.Copy()));
 
         public void Dispose()
         {
-            if (_disposed)
+            if (Interlocked.Exchange(ref _kept!, null) is not { } kept)
                 return;
-            _disposed = true;
-            foreach (var (variable, value) in saved)
-                variable.Assign(value);
-            use.Dispose();
+            try
+            {
+                foreach (var (variable, own) in kept)
+                {
+                    variable.CopyFrom(own);
+                    own.ReleaseCopy();
+                }
+            }
+            finally
+            {
+                use.Dispose();
+            }
         }
     }
 }

@@ -108,6 +108,7 @@ public abstract partial class RuleOptimizer
         if (variables.IsEmpty)
             throw new ArgumentException($"{Name}: there are no variables to train.");
         var seen = new HashSet<Variable>();
+        var paths = new HashSet<string>();
         foreach (Variable variable in variables)
         {
             ArgumentNullException.ThrowIfNull(variable);
@@ -115,6 +116,8 @@ public abstract partial class RuleOptimizer
                 throw new ArgumentException($"{variable.Path}: a variable of type {variable.DType.KerasName()} cannot be trained.");
             if (!seen.Add(variable))
                 throw new ArgumentException($"{variable.Path}: the variable is listed twice.");
+            if (!paths.Add(variable.Path))
+                throw new ArgumentException($"{variable.Path}: two variables have this path, by which the state is saved.");
             variable.Constraint?.Validate(variable.Path, variable.Shape);
         }
     }

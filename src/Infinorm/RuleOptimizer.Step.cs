@@ -10,12 +10,15 @@ public abstract partial class RuleOptimizer
     UseFlag _use = new();
     Gradient[] _ordered = [];
     bool[] _isListed = [];
+    HalfMadeStepException? _halfMade;
 
     internal override ExclusiveUse Enter() => _use.Enter(Name);
 
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         long start = StepMeter.Start();
+        if (_halfMade is not null)
+            throw new InvalidOperationException(_halfMade.Message, _halfMade.InnerException);
         int missing = CountMissing(gradients);
         _executor!.Accept(gradients);
         StepPlan plan = Decide(gradients, CurrentLearningRate, dynamicScale);
@@ -30,7 +33,7 @@ public abstract partial class RuleOptimizer
         double rate = plans[0].LearningRate;
         foreach (ScalarState scalar in _slots!.Scalars)
             scalar.Drop();
-        if (!_executor!.Run(this, plans, out GradientNorm norm))
+        if (!RunPlans(plans, out GradientNorm norm))
             return new StepInfo { Result = StepResult.Skipped, MissingGradients = missing, LearningRate = rate };
         foreach (ScalarState scalar in _slots.Scalars)
             scalar.Commit();
@@ -44,6 +47,21 @@ public abstract partial class RuleOptimizer
             LearningRate = rate,
         };
     }
+
+    bool RunPlans(ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
+    {
+        try
+        {
+            return _executor!.Run(this, plans, out norm);
+        }
+        catch (HalfMadeStepException e)
+        {
+            _halfMade = e;
+            throw;
+        }
+    }
+
+    internal override void MarkRestored() => _halfMade = null;
 
     StepPlan Decide(ReadOnlySpan<Gradient> gradients, double rate, double? dynamicScale)
     {

@@ -5,7 +5,7 @@ namespace Infinorm;
 public abstract partial class RuleOptimizer
 {
     HashSet<Variable> _excludedVariables = [];
-    Regex? _excludedNames;
+    Regex[] _excludedNames = [];
     bool[] _decays = []; // of each built variable
 
     internal override IEnumerable<Variable> WeightDecayExclusions => _trainable.Where((_, i) => !_decays[i]);
@@ -18,11 +18,12 @@ public abstract partial class RuleOptimizer
         string[] patterns = [.. names ?? []];
         foreach (string pattern in patterns) // as a part of the whole expression, null would match every name
             ArgumentNullException.ThrowIfNull(pattern, nameof(names));
-        Regex? excludedNames = patterns.Length == 0 ? null : new Regex(string.Join('|', patterns), RegexOptions.CultureInvariant);
+        Regex[] excludedNames = [.. patterns.Select(pattern => new Regex(pattern, RegexOptions.CultureInvariant))];
         _excludedVariables = [.. variables ?? []];
         _excludedNames = excludedNames;
     }
 
+    // As in Keras, a pattern that matches no name excludes nothing.
     bool IsExcludedFromWeightDecay(Variable variable) =>
-        _excludedVariables.Contains(variable) || (_excludedNames?.IsMatch(variable.Name) ?? false);
+        _excludedVariables.Contains(variable) || Array.Exists(_excludedNames, pattern => pattern.IsMatch(variable.Name));
 }

@@ -134,6 +134,51 @@ public sealed class Hyperparameters
             name, key, value, number => number is { } some ? (range ?? NumberRange.Finite).Check(some, name) : null,
             static (config, key) => config.OptionalNumber(key), static number => number));
 
+    /// <summary>Declares a number of steps that every config must have: written as an integer where it is whole, as Keras's users give it.</summary>
+    /// <inheritdoc cref="Number"/>
+    public Hyperparameter<double> RequiredSteps(
+        string key, double value, NumberRange? range = null, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        Add(Numeric(name, key, value, range, isRequired: true, AsSteps));
+
+    /// <summary>Declares a number of steps.</summary>
+    /// <inheritdoc cref="RequiredSteps"/>
+    public Hyperparameter<double> Steps(
+        string key, double value, NumberRange? range = null, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        Add(Numeric(name, key, value, range, isRequired: false, AsSteps));
+
+    /// <summary>Declares a list of numbers that every config must have.</summary>
+    /// <param name="key">Its key in configs, Keras's where Keras has it.</param>
+    /// <param name="values">The numbers, finite.</param>
+    /// <param name="areSteps">Whether they are numbers of steps: written as integers where all are whole.</param>
+    /// <param name="name">Its name in C#, for messages; by default the argument given for the values.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is not finite.</exception>
+    internal Hyperparameter<double[]> RequiredNumbers(
+        string key, double[] values, bool areSteps = false, [CallerArgumentExpression(nameof(values))] string name = "") =>
+        Add(new Hyperparameter<double[]>(
+            name, key, values, numbers => [.. numbers.Select(number => NumberRange.Finite.Check(number, name))],
+            static (config, key) => config.Numbers(key),
+            numbers =>
+            {
+                bool whole = areSteps && Array.TrueForAll(numbers, double.IsInteger);
+                return new JsonArray([.. numbers.Select(number => whole ? AsSteps(number) : number)]);
+            })
+        {
+            IsRequired = true,
+        });
+
+    /// <summary>Declares a text; in a config, null is what it was declared with.</summary>
+    internal Hyperparameter<string> Text(string key, string value, Action<string> changed) => Add(new Hyperparameter<string>(
+        key, key, value,
+        text =>
+        {
+            changed(text);
+            return text;
+        },
+        (config, key) => config.Text(key, null) ?? value, static text => text));
+
+    /// <summary>Whether a key is declared.</summary>
+    internal bool Declares(string key) => _all.Exists(parameter => parameter.Key == key);
+
     /// <summary>Declares a switch.</summary>
     /// <param name="key">Its key in configs, Keras's where Keras has it.</param>
     /// <param name="value">Its value; what a config without the key gives.</param>
@@ -192,10 +237,15 @@ public sealed class Hyperparameters
         }
     }
 
-    static Hyperparameter<double> Numeric(string name, string key, double value, NumberRange? range, bool isRequired) => new(
+    static Hyperparameter<double> Numeric(
+        string name, string key, double value, NumberRange? range, bool isRequired, Func<double, JsonNode?>? write = null) => new(
         name, key, value, number => (range ?? NumberRange.Finite).Check(number, name),
-        static (config, key) => config.Number(key), static number => number)
+        static (config, key) => config.Number(key), write ?? (static number => number))
     {
         IsRequired = isRequired,
     };
+
+    // Step counts are ints in Keras's practice and keep their kind in a config: 5 is written 5, 2.5 stays 2.5.
+    static JsonNode AsSteps(double steps) =>
+        double.IsInteger(steps) && Math.Abs(steps) < long.MaxValue ? JsonValue.Create((long)steps) : JsonValue.Create(steps);
 }

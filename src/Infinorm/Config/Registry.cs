@@ -5,7 +5,8 @@ namespace Infinorm.Config;
 /// <summary>What configs can name: the classes of one kind that are built in, and those that users register.</summary>
 /// <param name="kind">What they are, for messages: "optimizer".</param>
 /// <param name="ignoresCase">Whether names are compared without case.</param>
-sealed class Registry<T>(string kind, bool ignoresCase = false)
+/// <param name="requiresModule">Whether a built-in class is only found with its Python module.</param>
+sealed class Registry<T>(string kind, bool ignoresCase = false, bool requiresModule = false)
     where T : class
 {
     readonly Dictionary<string, Entry> _builtIn = new(Comparer(ignoresCase));
@@ -55,13 +56,13 @@ sealed class Registry<T>(string kind, bool ignoresCase = false)
     /// <exception cref="FormatException">No such class is known, or a setting is unknown or of the wrong kind.</exception>
     public T Create(KerasObject read)
     {
-        Func<ConfigReader, T>? create = _builtIn.TryGetValue(read.ClassName, out Entry entry)
-            ? entry.Create
-            : _registered.GetValueOrDefault(read.ClassName);
-        return create is not null
-            ? read.Create(create)
-            : throw new FormatException(
-                $"{kind}: no class '{read.ClassName}'; known are {string.Join(", ", Names)}. Others must be registered first.");
+        if (_registered.TryGetValue(read.ClassName, out Func<ConfigReader, T>? create))
+            return read.Create(create);
+        if (_builtIn.TryGetValue(read.ClassName, out Entry entry) && (!requiresModule || read.Module == entry.Module))
+            return read.Create(entry.Create);
+        string where = !requiresModule ? "" : read.Module is null ? " without a module" : $" in module '{read.Module}'";
+        throw new FormatException(
+            $"{kind}: no class '{read.ClassName}'{where}; known are {string.Join(", ", Names)}. Others must be registered first.");
     }
 
     static StringComparer Comparer(bool ignoresCase) => ignoresCase ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;

@@ -46,6 +46,11 @@ sealed record BuildRequest
     public required bool RoundsAtRandom { get; init; }
 }
 
+/// <summary>A step that failed in the middle: some variables are stepped, others are not.</summary>
+sealed class HalfMadeStepException(string optimizer, Exception inner) : InvalidOperationException(
+    $"{optimizer}: the step failed in the middle, so that some variables are stepped and others are not: {inner.Message} Load a checkpoint "
+    + "into the optimizer, or set its weights, before the next step.", inner);
+
 /// <summary>
 /// Carries plans out: over plain memory (<see cref="Memory.MemoryExecutor"/>), over tensors of a device. It owns the state of each variable,
 /// knows which gradients it can take, and knows no optimizer's name.
@@ -71,6 +76,7 @@ interface IExecutor
     /// <param name="source">The optimizer, whose rule is asked for before anything is changed.</param>
     /// <param name="plans">One for each group of variables; they differ in the rate and the decay only.</param>
     /// <param name="norm">The norm of all gradients, if they are clipped by it.</param>
+    /// <exception cref="HalfMadeStepException">Something of a user's threw in the middle, such as a rule or a constraint.</exception>
     /// <returns>False if the plan requires finite gradients and they are not: then nothing has changed.</returns>
     bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm);
 

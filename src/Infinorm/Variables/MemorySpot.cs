@@ -21,6 +21,9 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
     /// <summary>Whether the owner is the sparse gradient whose values these are.</summary>
     public bool IsRows { get; } = Owner is RowGradient;
 
+    /// <summary>Whether the owner is a memory manager of which nothing is known: its memory may move or go away.</summary>
+    public bool IsForeign { get; } = Owner is not (null or Array or RowGradient or IVouchedMemory);
+
     public static MemorySpot Of<T>(ReadOnlyMemory<T> memory)
         where T : unmanaged
     {
@@ -44,6 +47,27 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
     /// <summary>The element at <paramref name="index"/>, where its size is known.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ref byte At(int index, int elementSize) => ref Unsafe.AddByteOffset(ref First(), (nint)(Start + index) * elementSize);
+
+    /// <summary>The address of the first element now; the memory may move with its array.</summary>
+    /// <param name="path">Whose memory it is, for messages.</param>
+    /// <exception cref="ArgumentException">The memory manager has fewer elements than it had.</exception>
+    /// <exception cref="ObjectDisposedException">The memory manager is disposed, if it says so.</exception>
+    public unsafe nint AddressNow(string path)
+    {
+        int found = ManagedLength();
+        if (found < Start + Length)
+            throw new ArgumentException($"{path}: its memory manager has {found} elements now; {Start + Length} are needed.");
+        return (nint)Unsafe.AsPointer(ref At(0));
+    }
+
+    /// <summary>Keeps the elements where they are until the handle is disposed.</summary>
+    public MemoryHandle Pin() => DType switch
+    {
+        DType.Float32 => Pin<float>(),
+        DType.Float64 => Pin<double>(),
+        DType.Float16 => Pin<Half>(),
+        _ => Pin<BFloat16>(),
+    };
 
     /// <summary>Whether any element is also one of <paramref name="other"/>'s.</summary>
     public unsafe bool Overlaps(MemorySpot other)
@@ -81,7 +105,21 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
         }
     }
 
+    int ManagedLength() => DType switch
+    {
+        DType.Float32 => ((MemoryManager<float>)Owner!).GetSpan().Length,
+        DType.Float64 => ((MemoryManager<double>)Owner!).GetSpan().Length,
+        DType.Float16 => ((MemoryManager<Half>)Owner!).GetSpan().Length,
+        _ => ((MemoryManager<BFloat16>)Owner!).GetSpan().Length,
+    };
+
+    MemoryHandle Pin<T>()
+        where T : unmanaged => Owner is T[] array ? array.AsMemory(Start, Length).Pin() : ((MemoryManager<T>)Owner!).Pin(Start);
+
     static ref byte FirstOf<T>(object owner)
         where T : unmanaged =>
         ref Unsafe.As<T, byte>(ref MemoryMarshal.GetReference(Unsafe.As<MemoryManager<T>>(owner).GetSpan()));
 }
+
+/// <summary>A memory manager of ours, which sees to it that its memory is there in every step and overlaps nothing.</summary>
+interface IVouchedMemory;

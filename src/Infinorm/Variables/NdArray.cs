@@ -152,7 +152,14 @@ public sealed class NdArray
         where TTo : unmanaged
     {
         var from = AsSpan<TFrom>();
-        var bytes = new byte[from.Length * Unsafe.SizeOf<TTo>()];
+        long size = (long)from.Length * Unsafe.SizeOf<TTo>();
+        if (size > Array.MaxLength)
+        {
+            throw new NotSupportedException(
+                $"{from.Length} elements take {size} bytes as {DTypes.Of<TTo>().KerasName()}; an array holds at most {Array.MaxLength}.");
+        }
+
+        var bytes = new byte[size];
         var to = MemoryMarshal.Cast<byte, TTo>(bytes.AsSpan());
         for (int i = 0; i < to.Length; i++)
             to[i] = convert(from[i]);

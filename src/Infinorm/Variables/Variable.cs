@@ -119,8 +119,13 @@ public abstract class Variable
     /// <summary>A variable with the same name and flags over a copy of <paramref name="value"/>.</summary>
     internal abstract Variable With(NdArray value);
 
-    /// <summary>A variable with the same name and shape over a copy of the elements.</summary>
+    /// <summary>A variable with the same name and shape over a copy of the elements, to be released.</summary>
     internal abstract Variable Copy();
+
+    /// <summary>Frees what a copy holds outside the garbage collector's heap.</summary>
+    internal virtual void ReleaseCopy()
+    {
+    }
 
     /// <summary>Sets every element to that of a variable of the same length, rounded once to this variable's type.</summary>
     internal abstract void CopyFrom(Variable source);

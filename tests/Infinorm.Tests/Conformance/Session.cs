@@ -1,4 +1,4 @@
-using Infinorm.Tests.Pipeline;
+using Infinorm.Tests.Execution;
 using System.Text.Json.Nodes;
 
 namespace Infinorm.Tests.Conformance;

@@ -43,15 +43,6 @@ public class CheckpointTests
     }
 
     [Fact]
-    public void TwoVariablesOfOnePathCannotBeSaved()
-    {
-        Optimizer optimizer = Trained(new Adamax { Name = "a" }, Bias(), Bias());
-        Refusal.Is<InvalidOperationException>(
-            "a: two of its tensors are named \"optimizer/momentum/b\" in a checkpoint. Give each variable a path of its own.",
-            () => Save(optimizer));
-    }
-
-    [Fact]
     public void SlotsThatKerasWouldNameAlikeAreTwo()
     {
         Variable[] Make() => [new Variable<float>("a/b", new float[1]), new Variable<float>("a_b", new float[1])];

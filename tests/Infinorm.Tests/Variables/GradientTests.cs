@@ -7,8 +7,7 @@ public class GradientTests
     [Fact]
     public void IsNoneWithoutMemory()
     {
-        Gradient[] none = [default, (float[]?)null, (RowGradient?)null];
-        Assert.All(none, gradient => Assert.True(gradient.IsNone));
+        Assert.True(default(Gradient).IsNone);
         Assert.False(((Gradient)Array.Empty<float>()).IsNone);
     }
 

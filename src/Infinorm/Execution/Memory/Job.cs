@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Infinorm.Execution.Memory;
 
 /// <summary>
@@ -10,6 +12,7 @@ abstract class Job
     // The first unclaimed task in the lower half, the end of the unclaimed ones in the upper. What a claim means follows from this
     // value alone, so a helper that comes late may join the next run of the same job.
     long _unclaimed;
+    int _tasks;
     int _finished;
     Exception? _failure;
 
@@ -26,17 +29,20 @@ abstract class Job
             return;
         }
 
+        _tasks = tasks;
         _finished = 0;
         _failure = null;
         Volatile.Write(ref _unclaimed, (long)tasks << 32);
         WorkerTeam.Help(this, Math.Min(helpers, tasks - 1));
         Work(fromFront: true);
-
-        var wait = default(SpinWait);
-        while (Volatile.Read(ref _finished) < tasks)
-            wait.SpinOnce(sleep1Threshold: -1);
+        Interrupts.Postpone(this, static job =>
+        {
+            var wait = default(SpinWait);
+            while (Volatile.Read(ref job._finished) < job._tasks)
+                wait.SpinOnce(sleep1Threshold: -1);
+        });
         if (_failure is { } failure)
-            throw new InvalidOperationException("A task of a step failed on a helper thread.", failure);
+            ExceptionDispatchInfo.Throw(failure);
     }
 
     /// <summary>Claims and does tasks until none is left.</summary>

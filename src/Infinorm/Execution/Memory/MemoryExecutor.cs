@@ -16,12 +16,16 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     WorkList[] _work = [];
     PreparedPass[] _passes = [];
     int[] _constrained = [];
+    int[] _foreign = [];
+    nint[] _addresses = [];
+    string _optimizer = "";
     Arena? _arena;
     GradientChecks? _checks;
 
     public void Build(BuildRequest request)
     {
         VariableMemory.CheckDisjoint(request.Variables);
+        _optimizer = request.Slots.Optimizer;
         _states = MemoryLayout.Make(request, out _arena);
         foreach (ref VariableState state in _states.AsSpan())
         {
@@ -29,6 +33,8 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
                 _arena.ViewAs(in state, state.FloatCopy, state.Variable.Path, null).CopyFrom(state.Variable);
         }
 
+        _foreign = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Elements.IsForeign && _states[i].Elements.Length > 0)];
+        _addresses = new nint[_states.Length];
         _gradients = new MemorySpot[_states.Length];
         _rows = new RowOrder?[_states.Length];
         _constrained = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Variable.Constraint is not null)];
@@ -54,18 +60,25 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
 
     public void Accept(ReadOnlySpan<Gradient> gradients)
     {
-        bool rows = false;
+        foreach (int i in _foreign)
+            _states[i].Elements.AddressNow(_states[i].Variable.Path);
+        bool rows = false, changed = false;
+        _checks!.Begin();
         for (int i = 0; i < gradients.Length; i++)
         {
             ref readonly Gradient gradient = ref gradients[i];
             rows |= gradient.Spot.IsRows;
-            if (gradient.Spot.IsSameAs(in _gradients[i]))
-                continue; // checked in the last call
+            if (gradient.Spot.IsSameAs(in _gradients[i]) && !HasMoved(in gradient, i))
+                continue; // none again, or checked in the last call
+            changed = true;
+            _gradients[i] = default;
             if (!gradient.IsNone)
-                _checks!.Check(gradient, _states[i].Variable);
-            _gradients[i] = gradient.Spot;
+                _checks.Add(gradient, _states[i].Variable);
         }
 
+        _checks.End();
+        for (int i = 0; changed && i < gradients.Length; i++)
+            _gradients[i] = gradients[i].Spot;
         if (rows)
             AcceptRows(gradients);
     }
@@ -80,15 +93,33 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
             ZeroSpentAccumulators(in plan);
         if (plan.Reduces && !Reduce(in plan, out norm))
             return false;
-        foreach (PreparedPass pass in _passes)
-            pass.Run();
-        if (plan.AccumulationSteps > 0)
-            MarkAccumulators(in plan);
-        Constrain(in plan);
-        return true;
+        try
+        {
+            foreach (PreparedPass pass in _passes)
+                pass.Run();
+            if (plan.AccumulationSteps > 0)
+                MarkAccumulators(in plan);
+            Constrain(in plan);
+            return true;
+        }
+        catch (Exception e)
+        {
+            throw new HalfMadeStepException(_optimizer, e);
+        }
     }
 
     public IExecutor ForCopies() => new MemoryExecutor(maxDegreeOfParallelism, taskElements);
+
+    // Memory of a manager of which nothing is known is asked for in every call: it may be gone, or be another by now.
+    bool HasMoved(in Gradient gradient, int variable)
+    {
+        MemorySpot spot = gradient.AsRows?.Values ?? gradient.Spot;
+        if (!spot.IsForeign)
+            return false;
+        nint address = spot.AddressNow(_states[variable].Variable.Path), before = _addresses[variable];
+        _addresses[variable] = address;
+        return address != before;
+    }
 
     // The numbers of the rows may be others each time.
     void AcceptRows(ReadOnlySpan<Gradient> gradients)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace Infinorm.Execution.Memory;
 
@@ -9,19 +10,27 @@ namespace Infinorm.Execution.Memory;
 /// </summary>
 static class WorkerTeam
 {
-    static readonly Lazy<Helper[]> Helpers = new(
-        () => [.. Enumerable.Range(1, Math.Max(0, Environment.ProcessorCount - 1)).Select(number => new Helper(number))]);
+    // Where no thread is to be had, fewer help: the caller does what they leave.
+    static readonly Helper[] Helpers = MakeHelpers();
 
     /// <summary>Asks up to so many idle helpers to work on a job. Busy ones, helping another optimizer, are left alone.</summary>
     public static void Help(Job job, int count)
     {
-        foreach (Helper helper in Helpers.Value)
+        foreach (Helper helper in Helpers)
         {
             if (count == 0)
                 return;
             if (helper.TryAssign(job))
                 count--;
         }
+    }
+
+    static Helper[] MakeHelpers()
+    {
+        var helpers = new List<Helper>();
+        for (int number = 1; number < Environment.ProcessorCount && Helper.TryStart(number) is { } helper; number++)
+            helpers.Add(helper);
+        return [.. helpers];
     }
 
     sealed class Helper
@@ -32,9 +41,18 @@ static class WorkerTeam
         Job? _job;
         int _parked;
 
-        public Helper(int number)
+        public static Helper? TryStart(int number)
         {
-            new Thread(Run) { IsBackground = true, Name = $"Infinorm helper {number}" }.UnsafeStart();
+            var helper = new Helper();
+            try
+            {
+                new Thread(helper.Run) { IsBackground = true, Name = $"Infinorm helper {number}" }.UnsafeStart();
+                return helper;
+            }
+            catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+            {
+                return null;
+            }
         }
 
         public bool TryAssign(Job job)
@@ -42,18 +60,22 @@ static class WorkerTeam
             if (Volatile.Read(ref _job) is not null || Interlocked.CompareExchange(ref _job, job, null) is not null)
                 return false;
             if (Interlocked.Exchange(ref _parked, 0) == 1)
-                _wake.Release();
+                Interrupts.Postpone(_wake, static wake => wake.Release());
             return true;
         }
 
         void Run()
         {
             while (true)
-            {
-                Job job = Wait();
-                job.Work(fromFront: false);
-                Volatile.Write(ref _job, null);
-            }
+                WorkOnce();
+        }
+
+        // A method of its own, so that an idle helper's stack keeps no job, and with it an optimizer's memory, alive.
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        void WorkOnce()
+        {
+            Wait().Work(fromFront: false);
+            Volatile.Write(ref _job, null);
         }
 
         Job Wait()

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Infinorm.Execution.Memory;
 
-namespace Infinorm.Tests.Pipeline;
+namespace Infinorm.Tests.Execution;
 
 /// <summary>Runs alone: it measures the time and the memory of the process.</summary>
 [Collection(nameof(Properties.Alone))]

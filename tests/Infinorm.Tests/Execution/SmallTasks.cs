@@ -1,6 +1,6 @@
 using Infinorm.Execution.Memory;
 
-namespace Infinorm.Tests.Pipeline;
+namespace Infinorm.Tests.Execution;
 
 /// <summary>
 /// With INFINORM_SMALL_TASKS set, every chunk is a task of its own: the golden cases and the properties, whose variables are small, then
