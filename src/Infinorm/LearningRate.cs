@@ -53,6 +53,10 @@ public sealed class LearningRate
     /// <inheritdoc cref="LearningRate(Func{double})"/>
     public static implicit operator LearningRate(Func<double> function) => new(function);
 
+    /// <summary>The number, the schedule with its settings, or the function's name.</summary>
+    public override string ToString() => Value is { } number ? NumberText.Of(number)
+        : Schedule?.ToString() ?? $"function {NameOf(Function!)}";
+
     /// <summary>
     /// Gives a function the name under which configs hold it. A config that names a function can be read only after the function was
     /// registered (in Keras: passed as a custom object). A name registered again means the new function.

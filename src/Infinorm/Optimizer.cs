@@ -129,6 +129,10 @@ public abstract partial class Optimizer
     /// </exception>
     public abstract IDisposable UseAverages();
 
+    /// <summary>The class, name and rate, and how far the optimizer is.</summary>
+    public override string ToString() => $"{GetType().Name} \"{Name}\", learning rate {LearningRate}, "
+        + (IsBuilt ? $"{TrainableVariables.Count} variables, {Iterations} updates" : "not built");
+
     /// <summary>The optimizers whose rules step the variables: this one, or those that it wraps.</summary>
     internal abstract IReadOnlyList<RuleOptimizer> Steppers { get; }
 

@@ -34,4 +34,15 @@ public readonly record struct StepInfo
 
     /// <summary>The rate in force; where variables are in groups with rates of their own, that of the first group.</summary>
     public double LearningRate { get; internal init; }
+
+    /// <summary>What was done, in one line: <c>Updated at rate 0.002, norm 3.5, clipped by 0.2857</c>.</summary>
+    public override string ToString()
+    {
+        string text = $"{Result} at rate {NumberText.Of(LearningRate)}";
+        if (GradientNorm is { } norm)
+            text += $", norm {NumberText.Of(norm)}";
+        if (ClipFactor is { } factor)
+            text += $", clipped by {NumberText.Of(factor)}";
+        return MissingGradients > 0 ? $"{text}, {MissingGradients} variables without gradient" : text;
+    }
 }

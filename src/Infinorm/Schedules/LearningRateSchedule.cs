@@ -50,6 +50,10 @@ public abstract class LearningRateSchedule
         return Classes.Wrap(this, config);
     }
 
+    /// <summary>The class and its settings: <c>CosineDecay(initial_learning_rate: 0.001, decay_steps: 1000, …)</c>.</summary>
+    public override string ToString() =>
+        $"{GetType().Name}({string.Join(", ", Hyperparameters.All.Where(setting => setting.Key != "name").Select(Text))})";
+
     /// <summary>Makes a schedule from what <see cref="GetConfig()"/> or Keras wrote. The keys may stand in any order.</summary>
     /// <exception cref="FormatException">
     /// The class is unknown (one of Keras's needs its <c>module</c>), a key is unknown or missing, or a value is of the wrong kind.
@@ -86,6 +90,8 @@ public abstract class LearningRateSchedule
                 Hyperparameters.Text("name", Name, name => Name = name);
         }
     }
+
+    static string Text(Hyperparameter setting) => $"{setting.Key}: {PythonJson.Write(setting.ToConfig())}";
 
     static Func<ConfigReader, T> Reading<T>(Func<T> create)
         where T : LearningRateSchedule => config =>
