@@ -48,12 +48,9 @@ abstract class StateFile(string path, Session session) : IDisposable
     /// <param name="model">The model if it is a weights file, see <see cref="KerasArchive.Open(string, JsonObject?)"/>.</param>
     public static StateFile Open(string path, Session session, JsonObject? model = null)
     {
-        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
-        var stream = new WatchedStream(file, session);
+        var stream = new WatchedStream(RegularFile.OpenRead(path), session);
         try
         {
-            if (!stream.CanSeek)
-                throw new InvalidFileException(path, "it is not a file on a disk");
             session.Progress.Expect(stream.Length);
             FileStart start = StartOf(stream);
             if (start == FileStart.Other)

@@ -59,15 +59,13 @@ sealed class SafetensorsFile : IDisposable
 
     /// <inheritdoc cref="SafetensorsFile(Stream, string)"/>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be read, or is a folder.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public static SafetensorsFile Open(string path)
     {
-        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+        FileStream stream = RegularFile.OpenRead(path);
         try
         {
-            return stream.CanSeek
-                ? new SafetensorsFile(stream, path)
-                : throw new InvalidFileException(path, "it is not a file on a disk");
+            return new SafetensorsFile(stream, path);
         }
         catch
         {
