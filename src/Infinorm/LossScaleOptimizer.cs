@@ -38,6 +38,7 @@ public sealed class LossScaleOptimizer : Optimizer
         if (innerOptimizer.IsBuilt)
             throw new ArgumentException($"{innerOptimizer.Name} is built already; wrap it before.", nameof(innerOptimizer));
         InnerOptimizer = innerOptimizer;
+        base.SetFloatX(innerOptimizer.FloatX); // one for both, as a checkpoint holds one
         InitialScale = Check.Positive(initialScale, nameof(initialScale));
         DynamicGrowthSteps = Check.AtLeast(1, dynamicGrowthSteps, nameof(dynamicGrowthSteps));
         MinimumScale = Bound(minimumScale, nameof(minimumScale));

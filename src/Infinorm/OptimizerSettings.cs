@@ -130,6 +130,8 @@ sealed class OptimizerSettings(string? unsupportedBy = null)
         GradientAccumulationSteps = OffIfZero(config.OptionalInteger("gradient_accumulation_steps"));
         UseMasterWeights = config.Boolean("use_master_weights", false);
         UseStochasticRounding = config.Boolean("use_stochastic_rounding", false);
+        if (UseMasterWeights && UseStochasticRounding)
+            throw new ArgumentException("Only one of use_master_weights and use_stochastic_rounding can be set.");
         RoundingSeed = config.OptionalInteger("rounding_seed") ?? 0;
         config.MustBeNull("decay");
     }

@@ -67,15 +67,8 @@ sealed class CheckpointGroups
     /// <param name="optimizer">Not yet built.</param>
     /// <param name="paths">The paths that its variables have in the file.</param>
     /// <exception cref="FormatException">A rate cannot be read.</exception>
-    public void SetTo(Optimizer optimizer, IEnumerable<string> paths) => optimizer.SetGroups(
-        [.. paths.Select(path => _groupOf.GetValueOrDefault(path))],
-        [
-            .. _settings.Select(group => new VariableGroup
-            {
-                LearningRate = group[RateKey] is null ? null : Reader(group).LearningRate(0),
-                WeightDecay = Reader(group).OptionalNumber(DecayKey),
-            }),
-        ]);
+    public void SetTo(Optimizer optimizer, IEnumerable<string> paths) =>
+        optimizer.SetGroups([.. paths.Select(path => _groupOf.GetValueOrDefault(path))], [.. _settings.Select(ReadGroup)]);
 
     /// <summary>
     /// What is different from an optimizer's groups, but for rates that are numbers, which are state, as the optimizer's own is: a
@@ -123,6 +116,22 @@ sealed class CheckpointGroups
             if (LoadOptions.Covers(keep, $"{SettingsKey}/{i}/{RateKey}") || optimizer.Groups[i].LearningRate is { Number: null })
                 continue;
             optimizer.Groups[i].LearningRate = Reader(_settings[i]).OptionalNumber(RateKey) is { } rate ? new LearningRate(rate) : null;
+        }
+    }
+
+    static VariableGroup ReadGroup(JsonObject group)
+    {
+        try
+        {
+            return new()
+            {
+                LearningRate = group[RateKey] is null ? null : Reader(group).LearningRate(0),
+                WeightDecay = Reader(group).OptionalNumber(DecayKey),
+            };
+        }
+        catch (ArgumentException e)
+        {
+            throw new FormatException($"{SettingsKey}: {e.Message}", e); // a schedule's constructor refuses one of its settings
         }
     }
 

@@ -160,6 +160,19 @@ public class CheckpointGroupsTests
         return stream.ToArray();
     }
 
+    [Fact]
+    public void AScheduleThatItsConstructorRefusesIsTheFilesFault()
+    {
+        var saved = new Adamax(0.5);
+        saved.SetGroups([0], [new() { LearningRate = new ExponentialDecay(0.5, 7, 0.5) }]);
+        saved.Build(Variables[0]());
+        byte[] file = Save(saved);
+        int at = file.AsSpan().IndexOf("decay_steps\\u0022: 7"u8);
+        file[at + "decay_steps\\u0022: ".Length] = (byte)'0';
+        var invalid = Assert.Throws<InvalidFileException>(() => Checkpoint.Load(Open(file), [Variables[0]()], new()));
+        Assert.StartsWith("x: its config cannot be read: groups: ", invalid.Message);
+    }
+
     static SafetensorsFile Open(byte[] file) => new(new MemoryStream(file), "x");
 
     static void Restore(byte[] file, Optimizer optimizer, LoadOptions? options = null) =>

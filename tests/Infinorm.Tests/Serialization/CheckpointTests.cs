@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace Infinorm.Tests.Serialization;
 
 /// <summary>What is loaded where, what is refused, and what options allow.</summary>
@@ -187,7 +190,8 @@ public class CheckpointTests
         Optimizer other = Trained(new Adamax(0.25), variables);
         other.Apply([new float[6], new float[3]]);
         var before = Snapshot.Of(other, variables);
-        for (int bytes = 0; bytes < file.Length; bytes++)
+        int read = file.Length + 12; // counter and rate are read twice: they are checked first
+        for (int bytes = 0; bytes < read; bytes++)
         {
             Assert.Throws<IOException>(() => Restore(new FailingStream(new MemoryStream(file), bytes), other));
             before.AssertUnchanged(other, variables);
@@ -196,8 +200,57 @@ public class CheckpointTests
             before.AssertUnchanged(other, variables);
         }
 
-        Restore(new FailingStream(new MemoryStream(file), file.Length), other);
+        Restore(new FailingStream(new MemoryStream(file), read), other);
         Assert.Equal(2, other.Iterations);
+    }
+
+    [Theory]
+    [InlineData("optimizer/iteration", "-5; it must be at least 0")]
+    [InlineData("optimizer/inner_optimizer/iteration", "-1; it must be at least 0")]
+    [InlineData("optimizer/step_counter", "-9.223372036854776E+18; it must be at least 0")]
+    [InlineData("optimizer/learning_rate", "NaN; it must be finite")]
+    [InlineData("optimizer/inner_optimizer/learning_rate", "-Infinity; it must be finite")]
+    public void AValueThatNoOptimizerComesToIsNeitherLoadedNorSaved(string name, string problem)
+    {
+        Optimizer saved = Trained(new LossScaleOptimizer(new Adamax(0.5) { Name = "i" }) { Name = "o" }, Bias());
+        byte[] file = Save(saved);
+        string value = problem[..problem.IndexOf(';')];
+        NdArray wrong = NdArray.Create<double>([double.Parse(value, CultureInfo.InvariantCulture)], []).Cast(name.EndsWith("rate") ? DType.Float32 : DType.Int64);
+        var plain = new PlainSafetensors(file);
+        wrong.Bytes.CopyTo(file.AsSpan(plain.DataStart + plain.Offsets(name).Begin));
+        var before = Snapshot.Of(saved, [.. saved.TrainableVariables]);
+        Refusal.Is<InvalidFileException>($"x: {name} is {problem}", () => Restore(file, saved));
+        before.AssertUnchanged(saved, [.. saved.TrainableVariables]);
+        Refusal.Is<InvalidFileException>($"x: {name} is {problem}", () => Load(file, [Bias()]));
+
+        saved.State("optimizer").Single(tensor => tensor.Name == name).Variable.Assign(wrong);
+        Refusal.Is<InvalidOperationException>($"o: {name} is {problem}", () => Save(saved));
+    }
+
+    [Fact]
+    public void SettingsThatExcludeEachOtherAreTheFilesFault()
+    {
+        byte[] file = Encoding.Latin1.GetBytes(Encoding.Latin1.GetString(Save(Trained(new Adamax(0.5) { UseMasterWeights = true }, Bias())))
+            .Replace("\\u0022use_master_weights\\u0022: true", "\\u0022use_stochastic_rounding\\u0022: true, \\u0022use_master_weights\\u0022: true"));
+        BitConverter.TryWriteBytes(file, BitConverter.ToInt64(file) + ", \\u0022use_stochastic_rounding\\u0022: true".Length);
+        Refusal.Is<InvalidFileException>(
+            "x: its config cannot be read: Adamax: Only one of use_master_weights and use_stochastic_rounding can be set.",
+            () => Load(file, [Bias()]));
+    }
+
+    [Fact]
+    public void ALossScaleOptimizerHasTheFloatXOfTheOneInside()
+    {
+        Optimizer Make() => new LossScaleOptimizer(new Adamax(0.1) { FloatX = DType.Float64 });
+        Optimizer saved = Trained(Make(), Kernel(), Bias());
+        Assert.Equal(DType.Float64, saved.FloatX);
+        byte[] file = Save(saved);
+        Assert.Equal(StateOf.All(saved), StateOf.All(Load(file, [Kernel(), Bias()])));
+        Optimizer restored = Make();
+        restored.Build(Kernel(), Bias());
+        Restore(file, restored);
+        Assert.Equal(StateOf.All(saved), StateOf.All(restored));
+        Assert.Equal(0.1, restored.CurrentLearningRate);
     }
 
     [Fact]
