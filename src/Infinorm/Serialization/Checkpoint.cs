@@ -8,6 +8,8 @@ static class Checkpoint
     /// <summary>What the names of all tensors begin with: those of the variables, those of the optimizer.</summary>
     public const string VariablesKind = "variables", OptimizerRoot = "optimizer";
 
+    const int MaxDifferences = 10_000;
+
     /// <summary>Writes a checkpoint of a built optimizer.</summary>
     /// <param name="optimizer">The optimizer.</param>
     /// <param name="stream">Where to.</param>
@@ -150,11 +152,19 @@ static class Checkpoint
                 differences.Add($"type of {name}: {entry.DType.KerasName()} in the file, {variable.DType.KerasName()} here");
         }
 
-        foreach (SafetensorsEntry entry in file.Tensors.Values)
+        int unlisted = 0; // so that a file of a million tensors makes no message of a million lines
+        foreach (SafetensorsItem item in file.Tensors.Values.Concat<SafetensorsItem>(file.Others.Values))
         {
-            if (!expected.Contains(entry.Name) && !LoadOptions.Covers(options.IgnoreExtra, entry.Name))
-                differences.Add($"extra: {entry}");
+            if (expected.Contains(item.Name) || LoadOptions.Covers(options.IgnoreExtra, item.Name))
+                continue;
+            if (differences.Count < MaxDifferences)
+                differences.Add($"extra: {item}");
+            else
+                unlisted++;
         }
+
+        if (unlisted > 0)
+            differences.Add($"extra: {unlisted} more");
 
         differences.AddRange(renames.Unknown(optimizer.TrainableVariables).Select(path => $"rename: no variable here has the path {path}"));
         if (differences.Count > 0)

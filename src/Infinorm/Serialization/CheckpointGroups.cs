@@ -158,7 +158,7 @@ sealed class CheckpointGroups
     // Token by token, as it may be longer than what is parsed into nodes.
     static Dictionary<string, int> ParseMembers(string text, int groups)
     {
-        var groupOf = new Dictionary<string, int>();
+        var groupOf = new Dictionary<string, int>(Math.Min(text.AsSpan().Count(','), text.Length / 6) + 1); // as the exclusions
         try
         {
             var json = new Utf8JsonReader(Encoding.UTF8.GetBytes(text), new JsonReaderOptions { MaxDepth = 1 });

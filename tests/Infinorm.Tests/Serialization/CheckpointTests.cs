@@ -228,6 +228,59 @@ public class CheckpointTests
     }
 
     [Fact]
+    public void SixtyFourThousandVariablesInGroupsAreSavedAndLoaded()
+    {
+        Variable[] Make() => [.. Enumerable.Range(0, 1 << 16).Select(i => new Variable<float>($"layers/block_{i / 4}/dense/kernel_{i}", new float[] { i }))];
+        Optimizer NewOne()
+        {
+            var optimizer = new Adamax { WeightDecay = 0.5 };
+            optimizer.ExcludeFromWeightDecay(names: ["kernel"]);
+            return optimizer;
+        }
+
+        using var folder = new TemporaryFolder();
+        string path = folder / "many.safetensors";
+        Optimizer saved = NewOne();
+        Variable[] variables = Make();
+        saved.SetGroups([.. variables.Select((_, i) => i % 2)], [new() { LearningRate = 0.5 }, new() { LearningRate = 0.25 }]);
+        saved.Build(variables);
+        saved.Save(path);
+        Assert.InRange(BitConverter.ToInt64(File.ReadAllBytes(path)), 10 << 20, 100_000_000);
+        Variable[] others = [.. variables.Select(variable => new Variable<float>(variable.Path, new float[1]))];
+        Optimizer loaded = Optimizer.Load(path, others);
+        loaded.Restore(path);
+        Assert.Equal(variables.Select(variable => variable.ToNdArray().AsSpan<float>()[0]), others.Select(variable => variable.ToNdArray().AsSpan<float>()[0]));
+        Assert.Equal(1 << 16, loaded.WeightDecayExclusions.Count());
+        Assert.Equal(1, loaded.GroupOf(65_535));
+    }
+
+    [Fact]
+    public void OfVeryManyExtraTensorsOnlyTheFirstAreListed()
+    {
+        Optimizer optimizer = Trained(new Adamax(), Bias());
+        var stream = new MemoryStream();
+        Checkpoint.Write(optimizer, stream, includeVariables: true, Enumerable.Range(0, 10_005).Select(
+            i => SafetensorsTensor.Of($"more/{i}", NdArray.Create<float>([], 0))));
+        IReadOnlyList<string> differences = Assert.Throws<CheckpointMismatchException>(() => Restore(stream.ToArray(), optimizer)).Differences;
+        Assert.Equal(10_001, differences.Count);
+        Assert.Equal(["extra: more/9999 float32[0]", "extra: 5 more"], differences.TakeLast(2));
+        Restore(stream.ToArray(), optimizer, new() { IgnoreExtra = ["more"] });
+    }
+
+    [Fact]
+    public void ATensorOfATypeThatIsNotReadIsAnExtraOne()
+    {
+        Optimizer optimizer = Trained(new Adamax(), Bias());
+        byte[] plain = Save(optimizer);
+        const string more = ",\"q\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[";
+        int start = new PlainSafetensors(plain).DataStart, end = plain.AsSpan(0, start).LastIndexOf((byte)'}'), data = plain.Length - start;
+        byte[] header = [.. plain[8..end], .. Encoding.ASCII.GetBytes($"{more}{data},{data + 2}]}}}}")];
+        byte[] file = [.. BitConverter.GetBytes((long)header.Length), .. header, .. plain[start..], 1, 2];
+        Assert.Equal(["extra: q U8[2]"], Assert.Throws<CheckpointMismatchException>(() => Restore(file, optimizer)).Differences);
+        Restore(file, optimizer, new() { IgnoreExtra = ["q"] });
+    }
+
+    [Fact]
     public void SettingsThatExcludeEachOtherAreTheFilesFault()
     {
         byte[] file = Encoding.Latin1.GetBytes(Encoding.Latin1.GetString(Save(Trained(new Adamax(0.5) { UseMasterWeights = true }, Bias())))
