@@ -106,10 +106,17 @@ sealed record SafetensorsHeader(
             else if (ReadTensor(ref json, name) is var tensor && tensor is SafetensorsEntry entry)
                 tensors.Add(name, entry);
             else
-                others.Add(name, (SafetensorsOther)tensor);
+                AddOther((SafetensorsOther)tensor, others, length - (int)json.BytesConsumed);
         }
 
         return new(metadata ?? [], tensors, others);
+    }
+
+    static void AddOther(SafetensorsOther tensor, OrderedDictionary<string, SafetensorsOther> others, int lengthLeft)
+    {
+        if (others.Count == 0)
+            others.EnsureCapacity((lengthLeft / LeastTensorLength) + 1);
+        others.Add(tensor.Name, tensor);
     }
 
     static Dictionary<string, string> ReadMetadata(ref Utf8JsonReader json)
