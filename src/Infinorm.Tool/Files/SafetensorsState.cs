@@ -39,8 +39,10 @@ sealed class SafetensorsState : StateFile
     public override IReadOnlyList<string> Notes =>
     [
         .. File.Metadata.ContainsKey(KerasOrigin.Key) ? ["converted from a Keras archive; convert makes it one again"] : Array.Empty<string>(),
-        .. File.Others.Values.Select(other => $"not of a type that can be read here: {other}"),
+        .. Unread.Select(other => $"not of a type that can be read here: {other}"),
     ];
+
+    public override IReadOnlyList<string> Unread => [.. File.Others.Values.Select(other => $"{other}")];
 
     public override IReadOnlyList<TensorInfo> Tensors { get; }
 

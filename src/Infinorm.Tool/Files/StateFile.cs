@@ -39,6 +39,9 @@ abstract class StateFile(string path, Session session) : IDisposable
     /// <summary>What one should know to understand the rest.</summary>
     public abstract IReadOnlyList<string> Notes { get; }
 
+    /// <summary>Tensors of types that cannot be read here, described.</summary>
+    public abstract IReadOnlyList<string> Unread { get; }
+
     /// <summary>The tensors, in the file's order.</summary>
     public abstract IReadOnlyList<TensorInfo> Tensors { get; }
 
