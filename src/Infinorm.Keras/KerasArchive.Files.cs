@@ -23,7 +23,7 @@ public sealed partial class KerasArchive
     public static KerasArchive Open(string path, JsonObject? modelConfig = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        using FileStream stream = File.OpenRead(path);
+        using FileStream stream = RegularFile.OpenRead(path);
         return Open(path, stream, modelConfig);
     }
 

@@ -31,6 +31,12 @@ static class DiffCommand
                 table.Write(session);
             }
 
+            foreach (StateFile file in new[] { a, b })
+            {
+                foreach (string tensor in file.Unread)
+                    session.Say($"note: {file.Path}: not compared, as its type cannot be read here: {tensor}");
+            }
+
             return differences.Length == 0 ? ExitCode.Success : ExitCode.Different;
         });
         return command;

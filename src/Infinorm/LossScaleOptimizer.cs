@@ -50,7 +50,7 @@ public sealed class LossScaleOptimizer : Optimizer
         _minimumScale = Hyperparameters.OptionalNumber("minimum_scale", minimumScale, positiveFloat).WrittenUnless(null);
         _maximumScale = Hyperparameters.OptionalNumber("maximum_scale", maximumScale, positiveFloat).WrittenUnless(null);
         _dynamicScale = FirstScale();
-        base.SetFloatX(innerOptimizer.FloatX);
+        base.SetFloatX(innerOptimizer.FloatX); // one for both, as a checkpoint holds one
         foreach (RuleOptimizer stepper in innerOptimizer.Steppers)
             stepper.ClearLossScaleFactor();
     }

@@ -11,11 +11,13 @@ public abstract partial class Optimizer
     /// <param name="includeVariables">Whether the values of <see cref="TrainableVariables"/> are saved too.</param>
     /// <param name="keep">How many former files stay, as <c>path.1</c> (the youngest), <c>path.2</c> and so on; ≥ 0.</param>
     /// <exception cref="InvalidOperationException">
-    /// The optimizer is not built or in use, or two of its variables have the same path.
+    /// The optimizer is not built or in use, two of its variables have the same path, or its iteration or rate is none that can be loaded.
     /// </exception>
     /// <exception cref="ArgumentException">A variable's path is not Unicode, or there are too many variables for one file.</exception>
-    /// <exception cref="IOException">The disk is full, the folder is missing, …; a former file is as it was.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
+    /// <exception cref="IOException">
+    /// The disk is full, the folder is missing, the path is a device or a named pipe, …; a former file is as it was.
+    /// </exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written, or is a folder.</exception>
     public void Save(string path, bool includeVariables = true, int keep = 0)
     {
         RequireBuilt("to save");
@@ -48,8 +50,9 @@ public abstract partial class Optimizer
         Variable[] list = [.. variables];
         foreach (Variable variable in list)
             ArgumentNullException.ThrowIfNull(variable, nameof(variables));
-        using SafetensorsFile file = SafetensorsFile.Open(path);
-        return Checkpoint.Load(file, list, options ?? new());
+        options ??= new();
+        using SafetensorsFile file = SafetensorsFile.Open(path, options.MaxHeaderLength);
+        return Checkpoint.Load(file, list, options);
     }
 
     /// <summary>
@@ -69,8 +72,9 @@ public abstract partial class Optimizer
     {
         RequireBuilt("to load into");
         using var _ = Enter();
-        using SafetensorsFile file = SafetensorsFile.Open(path);
-        Checkpoint.Restore(this, file, options ?? new());
+        options ??= new();
+        using SafetensorsFile file = SafetensorsFile.Open(path, options.MaxHeaderLength);
+        Checkpoint.Restore(this, file, options);
     }
 
     void RequireBuilt(string purpose)

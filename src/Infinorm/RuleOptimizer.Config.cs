@@ -43,6 +43,8 @@ public abstract partial class RuleOptimizer
         if (Clips.Count(clip => config.OptionalNumber(clip) is not null) > 1) // Keras counts a zero, too
             throw new ArgumentException($"Only one of {string.Join(", ", Clips)} can be set.");
         Hyperparameters.Read(config);
+        if (UseMasterWeights && UseStochasticRounding)
+            throw new ArgumentException("Only one of use_master_weights and use_stochastic_rounding can be set.");
         config.MustBeNull("decay");
     }
 }

@@ -12,7 +12,7 @@ sealed class SafetensorsTarget : FuzzTarget
 
     public override string Name => "safetensors";
 
-    public override IReadOnlyList<byte[]> Seeds => field ??= [.. _optimizers.Select(pair => pair.Checkpoint), AllTypes()];
+    public override IReadOnlyList<byte[]> Seeds => field ??= [.. _optimizers.Select(pair => pair.Checkpoint), AllTypes(), OtherTypes()];
 
     // Damage to the header as a whole seldom gets beyond its length or its JSON, so most inputs keep the length true.
     public override byte[] MakeInput(Mutator mutator)
@@ -90,6 +90,17 @@ sealed class SafetensorsTarget : FuzzTarget
             optimizer.Apply([new float[] { 1, 2, 3, 4, 5, 6 }, new float[] { 1, 2, 3 }]);
             yield return optimizer;
         }
+
+        var grouped = new Adamax { Name = "grouped", UseMasterWeights = true };
+        grouped.SetGroups([0, 1], [new() { LearningRate = new ExponentialDecay(0.5, 7, 0.5) }, new() { LearningRate = 0.25, WeightDecay = 0 }]);
+        grouped.Build(new Variable<float>("dense/kernel", new float[6], [2, 3]), new Variable<Half>("dense/bias", new Half[3]));
+        yield return grouped;
+    }
+
+    static byte[] OtherTypes()
+    {
+        byte[] header = [.. """{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"F4","shape":[3],"data_offsets":[3,5]}}"""u8];
+        return [.. BitConverter.GetBytes((long)header.Length), .. header, 1, 2, 3, 4, 5];
     }
 
     static byte[] AllTypes()

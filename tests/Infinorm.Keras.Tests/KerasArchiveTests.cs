@@ -149,6 +149,20 @@ public class KerasArchiveTests
             () => KerasArchive.Create([KeyValuePair.Create(location, NdArray.Create([1f]))]));
 
     [Fact]
+    public void GroupsAreNestedNoDeeperThanTheyAreRead()
+    {
+        static string Deep(int groups) => string.Join('/', Enumerable.Repeat("a", groups));
+        KeyValuePair<string, NdArray>[] arrays = [KeyValuePair.Create(Deep(64) + "/b", NdArray.Create([1f]))];
+        var written = new MemoryStream();
+        KerasArchive.Create(arrays, new Dictionary<string, string> { [Deep(64)] = "n" }).Write(written, isArchive: false);
+        Assert.Equal([1f], KerasArchive.Open("x", written).Read(arrays[0].Key).AsSpan<float>());
+
+        const string start = "'a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/…' is nested deeper than 64 groups.";
+        Refusal.Is<ArgumentException>(start, () => KerasArchive.Create([KeyValuePair.Create(Deep(65) + "/b", NdArray.Create([1f]))]));
+        Refusal.Is<ArgumentException>(start, () => KerasArchive.Create(arrays, new Dictionary<string, string> { [Deep(20_000)] = "n" }));
+    }
+
+    [Fact]
     public void AnArrayIsNoGroup()
     {
         NdArray value = NdArray.Create([1f]);

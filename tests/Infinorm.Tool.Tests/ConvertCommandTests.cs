@@ -36,6 +36,19 @@ public sealed class ConvertCommandTests : IDisposable
         Assert.Equal("", Command.Succeed("diff", Command.Golden(name), back).Output);
     }
 
+    [Theory]
+    [InlineData(65)]
+    [InlineData(20_000)]
+    public void GroupsThatAreNestedTooDeepAreRefusedAndNothingIsWritten(int depth)
+    {
+        string from = _folder / "deep.safetensors", group = string.Join('/', Enumerable.Repeat("a", depth));
+        string origin = "{\"groups\":{\"" + group + "\":\"x\"},\"arrays\":{\"layers/dense/vars/0\":{\"tensor\":\"t\",\"dtype\":\"float32\"}}}";
+        Command.WriteSafetensors(from, [("t", NdArray.Create([1f]))], KeyValuePair.Create("keras_archive", origin));
+        Command.Fail($"{from}: 'a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/…' is nested deeper than 64 groups. (Parameter 'path')",
+            "convert", from, _folder / "out.weights.h5");
+        Assert.Equal(["deep.safetensors"], _folder.Files);
+    }
+
     [Fact]
     public void AnOptimizerThatKerasWrappedByItselfGoesThereAndBack()
     {

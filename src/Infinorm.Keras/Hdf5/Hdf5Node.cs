@@ -25,8 +25,15 @@ sealed class Hdf5Group
     }
 
     /// <summary>As <see cref="Find"/>, but makes what is missing.</summary>
+    /// <exception cref="ArgumentException">It is nested deeper than a reader accepts.</exception>
     public Hdf5Group Make(string path)
     {
+        if (path.AsSpan().Trim('/').Count('/') >= Hdf5Reader.MaxDepth)
+        {
+            throw new ArgumentException(
+                $"'{path.AsSpan(0, Math.Min(path.Length, 60))}…' is nested deeper than {Hdf5Reader.MaxDepth} groups.", nameof(path));
+        }
+
         Hdf5Group group = this;
         foreach (string name in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {

@@ -13,7 +13,10 @@ namespace Infinorm.Keras.Hdf5;
 /// </remarks>
 sealed partial class Hdf5Reader
 {
-    const int MaxDepth = 64, MaxRank = 32, BudgetFactor = 16;
+    /// <summary>How deep groups are nested at most, the root not counted.</summary>
+    public const int MaxDepth = 64;
+
+    const int MaxRank = 32, BudgetFactor = 16;
     const ulong Undefined = ulong.MaxValue;
 
     static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);

@@ -82,6 +82,8 @@ static class ToKeras
             yield return $"which variables weight decay leaves out ({string.Join(", ", excluded)}): Keras's files do not say it";
         if (state.Groups is { Count: > 0 })
             yield return "learning rates and weight decays of groups of variables: Keras has no groups";
+        foreach (string tensor in state.Unread)
+            yield return tensor;
         foreach (string key in state.About.Keys)
             yield return $"\"{key}\" of the metadata";
     }

@@ -43,10 +43,12 @@ sealed class KerasState : StateFile
     public override IReadOnlyDictionary<string, string> About =>
         (Archive.Metadata ?? []).ToDictionary(pair => pair.Key, pair => JsonText.Text(pair.Value) ?? PythonJson.Write(pair.Value));
 
+    public override IReadOnlyList<string> Unread => Archive.Others;
+
     public override IReadOnlyList<string> Notes =>
     [
         .. OptimizerProblem is null ? Array.Empty<string>() : [OptimizerProblem],
-        .. Archive.Others.Select(other => $"not of a type that can be read here: {other}"),
+        .. Unread.Select(other => $"not of a type that can be read here: {other}"),
     ];
 
     public override IReadOnlyList<TensorInfo> Tensors { get; }

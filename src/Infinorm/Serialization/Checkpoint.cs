@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Infinorm;
 
 /// <summary>An optimizer's state, and if wanted its variables, as a safetensors file. See docs/formats.md.</summary>
@@ -6,20 +8,30 @@ static class Checkpoint
     /// <summary>What the names of all tensors begin with: those of the variables, those of the optimizer.</summary>
     public const string VariablesKind = "variables", OptimizerRoot = "optimizer";
 
+    const int MaxDifferences = 10_000;
+
     /// <summary>Writes a checkpoint of a built optimizer.</summary>
     /// <param name="optimizer">The optimizer.</param>
     /// <param name="stream">Where to.</param>
     /// <param name="includeVariables">Whether the trained variables are written, too.</param>
     /// <param name="more">What else the file is to hold; who restores it names these tensors in <see cref="LoadOptions.IgnoreExtra"/>.</param>
     /// <param name="moreMetadata">Metadata for that.</param>
-    /// <exception cref="InvalidOperationException">Two variables have the same path, or the config is too long.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// Two variables have the same path, the config is too long, or a counter or the rate has a value that is not loaded again.
+    /// </exception>
     /// <exception cref="ArgumentException">A path is not Unicode, or there are too many variables.</exception>
     public static void Write(
         Optimizer optimizer, Stream stream, bool includeVariables, IEnumerable<SafetensorsTensor>? more = null,
         IEnumerable<KeyValuePair<string, string>>? moreMetadata = null)
     {
-        IEnumerable<SafetensorsTensor> state =
-            State(optimizer, includeVariables).Select(tensor => SafetensorsTensor.Of(tensor.Name, tensor.Variable));
+        List<StateTensor> tensors = State(optimizer, includeVariables);
+        foreach (StateTensor tensor in tensors)
+        {
+            if (Problem(tensor, tensor.Variable.ToNdArray) is { } problem)
+                throw new InvalidOperationException($"{optimizer.Name}: {problem}");
+        }
+
+        IEnumerable<SafetensorsTensor> state = tensors.Select(tensor => SafetensorsTensor.Of(tensor.Name, tensor.Variable));
         var info = new CheckpointInfo(
             optimizer.GetConfig(), optimizer.FloatX, [.. optimizer.WeightDecayExclusions.Select(variable => variable.Path)],
             CheckpointGroups.Of(optimizer));
@@ -141,14 +153,44 @@ static class Checkpoint
                 differences.Add($"type of {name}: {entry.DType.KerasName()} in the file, {variable.DType.KerasName()} here");
         }
 
-        foreach (SafetensorsEntry entry in file.Tensors.Values)
+        int unlisted = 0; // so that a file of a million tensors makes no message of a million lines
+        foreach (SafetensorsItem item in file.Tensors.Values.Concat<SafetensorsItem>(file.Others.Values))
         {
-            if (!expected.Contains(entry.Name) && !LoadOptions.Covers(options.IgnoreExtra, entry.Name))
-                differences.Add($"extra: {entry}");
+            if (expected.Contains(item.Name) || LoadOptions.Covers(options.IgnoreExtra, item.Name))
+                continue;
+            if (differences.Count < MaxDifferences)
+                differences.Add($"extra: {item}");
+            else
+                unlisted++;
         }
 
+        if (unlisted > 0)
+            differences.Add($"extra: {unlisted} more");
+
         differences.AddRange(renames.Unknown(optimizer.TrainableVariables).Select(path => $"rename: no variable here has the path {path}"));
-        return differences.Count == 0 ? transfers : throw new CheckpointMismatchException(file.Name, differences);
+        if (differences.Count > 0)
+            throw new CheckpointMismatchException(file.Name, differences);
+        foreach (Transfer transfer in transfers)
+        {
+            if (Problem(transfer.Tensor, () => file.Read(transfer.Entry)) is { } problem)
+                throw file.Invalid(problem);
+        }
+
+        return transfers;
+    }
+
+    /// <summary>What is wrong with a value that no optimizer comes to: counters count up from 0, rates are finite.</summary>
+    static string? Problem(StateTensor tensor, Func<NdArray> read)
+    {
+        if (tensor.Path is not null)
+            return null;
+        bool isCounter = tensor.Variable.DType == DType.Int64;
+        if (!isCounter && !tensor.Kind.EndsWith("/learning_rate", StringComparison.Ordinal))
+            return null;
+        double value = read().Cast(DType.Float64).AsSpan<double>()[0];
+        return isCounter && value < 0 || !double.IsFinite(value)
+            ? string.Create(CultureInfo.InvariantCulture, $"{tensor.Name} is {value}; it must be {(isCounter ? "at least 0" : "finite")}")
+            : null;
     }
 
     /// <summary>Reads straight to where the values live. If the disk fails meanwhile, what they were is put back.</summary>

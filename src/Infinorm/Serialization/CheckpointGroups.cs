@@ -67,11 +67,7 @@ sealed class CheckpointGroups
     /// <exception cref="FormatException">A rate cannot be read.</exception>
     public Grouping Of(IEnumerable<string> paths) => new(
         [
-            .. _settings.Select(group => new VariableGroup
-            {
-                LearningRate = group[RateKey] is null ? null : Reader(group).LearningRate(0),
-                WeightDecay = Reader(group).OptionalNumber(DecayKey),
-            }),
+            .. _settings.Select(ReadGroup),
         ],
         [.. paths.Select(path => _groupOf.GetValueOrDefault(path))]);
 
@@ -124,6 +120,22 @@ sealed class CheckpointGroups
         }
     }
 
+    static VariableGroup ReadGroup(JsonObject group)
+    {
+        try
+        {
+            return new()
+            {
+                LearningRate = group[RateKey] is null ? null : Reader(group).LearningRate(0),
+                WeightDecay = Reader(group).OptionalNumber(DecayKey),
+            };
+        }
+        catch (ArgumentException e)
+        {
+            throw new FormatException($"{SettingsKey}: {e.Message}", e); // a schedule's constructor refuses one of its settings
+        }
+    }
+
     static ConfigReader Reader(JsonObject group) => new("group", group);
 
     static IEnumerable<JsonObject> ParseSettings(string text)
@@ -147,7 +159,7 @@ sealed class CheckpointGroups
     // Token by token, as it may be longer than what is parsed into nodes.
     static Dictionary<string, int> ParseMembers(string text, int groups)
     {
-        var groupOf = new Dictionary<string, int>();
+        var groupOf = new Dictionary<string, int>(Math.Min(text.AsSpan().Count(','), text.Length / 6) + 1); // as the exclusions
         try
         {
             var json = new Utf8JsonReader(Encoding.UTF8.GetBytes(text), new JsonReaderOptions { MaxDepth = 1 });

@@ -17,10 +17,10 @@ sealed record CheckpointInfo(
     const string Version = "1";
 
     /// <summary>
-    /// How many characters of settings and of lists of paths are read. A node of JSON takes some fifty times the room of its text, a string
-    /// in a set ten times: this bounds what a hostile file can make us allocate.
+    /// How many characters of settings and of lists of paths are read. A node of JSON takes some fifty times the room of its text, a path
+    /// ten times: this bounds what a hostile file can make us allocate.
     /// </summary>
-    public const int MaxConfigLength = 1 << 17, MaxPathsLength = 1 << 20;
+    public const int MaxConfigLength = 1 << 17, MaxPathsLength = 3 << 20;
 
     /// <summary>The keys of the metadata that are a checkpoint's.</summary>
     public static IReadOnlyCollection<string> Keys { get; } =
@@ -53,11 +53,11 @@ sealed record CheckpointInfo(
         if (!file.Metadata.TryGetValue(VersionKey, out string? version))
             throw file.Invalid($"it is no checkpoint of an optimizer: its metadata have no \"{VersionKey}\"");
         if (version != Version)
-            throw file.Invalid($"it is a checkpoint of version \"{version}\"; this release reads version \"{Version}\"");
+            throw file.Invalid($"it is a checkpoint of version \"{version[..Math.Min(version.Length, 20)]}\"; this release reads version \"{Version}\"");
         try
         {
             return new(
-                ParseConfig(Text(file, ConfigKey, MaxConfigLength)), ParseFloatX(Text(file, FloatXKey, int.MaxValue)),
+                ParseConfig(Text(file, ConfigKey, MaxConfigLength)), ParseFloatX(Text(file, FloatXKey, MaxConfigLength)),
                 ParseExclusions(Text(file, ExclusionsKey, MaxPathsLength)), CheckpointGroups.Read(file));
         }
         catch (FormatException e)
@@ -90,7 +90,7 @@ sealed record CheckpointInfo(
     // Token by token, as it may be longer than what is parsed into nodes.
     static HashSet<string> ParseExclusions(string text)
     {
-        var paths = new HashSet<string>();
+        var paths = new HashSet<string>(Math.Min(text.AsSpan().Count(','), text.Length / 5) + 1); // growing would take three times as much
         try
         {
             var json = new Utf8JsonReader(Encoding.UTF8.GetBytes(text), new JsonReaderOptions { MaxDepth = 1 });

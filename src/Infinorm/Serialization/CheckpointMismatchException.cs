@@ -16,6 +16,6 @@ public sealed class CheckpointMismatchException : ArgumentException
     /// <summary>The file, as the caller named it.</summary>
     public string File { get; }
 
-    /// <summary>All differences, one line each.</summary>
+    /// <summary>All differences, one line each; of more than 10,000 extra tensors the last line gives the number of those not listed.</summary>
     public IReadOnlyList<string> Differences { get; }
 }

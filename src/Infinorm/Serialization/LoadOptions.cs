@@ -25,6 +25,16 @@ public sealed class LoadOptions
     /// </summary>
     public IReadOnlyCollection<string> KeepSettings { get; init; } = [];
 
+    /// <summary>
+    /// The longest header of a file that is read, in bytes, ≥ 0; by default 100,000,000, some million tensors. A header takes up to four
+    /// times its length of memory: a smaller number bounds what the file of a stranger may take.
+    /// </summary>
+    public int MaxHeaderLength
+    {
+        get;
+        init => field = Check.AtLeast(0, value, nameof(MaxHeaderLength));
+    } = SafetensorsHeader.MaxLength;
+
     /// <summary>Whether a list has the name or one that it lies below.</summary>
     internal static bool Covers(IReadOnlyCollection<string> names, string name) => names.Any(above =>
         name.StartsWith(above, StringComparison.Ordinal) && (name.Length == above.Length || name[above.Length] == '/'));

@@ -18,25 +18,28 @@ sealed class SafetensorsFile : IDisposable
     /// <summary>Reads the header of a stream, which is the file's from now on.</summary>
     /// <param name="stream">It can seek, and its length is the file's.</param>
     /// <param name="name">The file's name, for messages.</param>
+    /// <param name="maxHeaderLength">See <see cref="LoadOptions.MaxHeaderLength"/>.</param>
     /// <exception cref="InvalidFileException">It is not a safetensors file, or one of more than is supported.</exception>
-    public SafetensorsFile(Stream stream, string name)
+    public SafetensorsFile(Stream stream, string name, int maxHeaderLength = SafetensorsHeader.MaxLength)
     {
         _stream = stream;
         Name = name;
         long rest = stream.Length - PrefixLength;
         if (rest < 0)
-            throw Invalid($"it has {stream.Length} bytes; a safetensors file begins with the {PrefixLength} bytes of its header's length");
+            throw NotOne($"it has {stream.Length} bytes; a safetensors file begins with the {PrefixLength} bytes of its header's length");
 
         var prefix = new byte[PrefixLength];
         Fill(prefix);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        if (length > SafetensorsHeader.MaxLength)
-            throw Invalid($"its header is said to have {length} bytes; at most {SafetensorsHeader.MaxLength} are supported");
+        if (length > (ulong)maxHeaderLength)
+            throw NotOne($"its header is said to have {length} bytes; at most {maxHeaderLength} are supported");
         if ((long)length > rest)
-            throw Invalid($"its header is said to have {length} bytes; after its length the file has {rest}");
+            throw NotOne($"its header is said to have {length} bytes; after its length the file has {rest}");
 
         var header = new byte[length];
         Fill(header);
+        if (header is not [(byte)'{', ..])
+            throw NotOne("the header does not begin with '{'");
         _dataStart = PrefixLength + header.Length;
         try
         {
@@ -57,17 +60,18 @@ sealed class SafetensorsFile : IDisposable
     /// <summary>The tensors by name, in the order of the header.</summary>
     public IReadOnlyDictionary<string, SafetensorsEntry> Tensors => _header.Tensors;
 
-    /// <inheritdoc cref="SafetensorsFile(Stream, string)"/>
+    /// <summary>Tensors of other types, which are listed and not read.</summary>
+    public IReadOnlyDictionary<string, SafetensorsOther> Others => _header.Others;
+
+    /// <inheritdoc cref="SafetensorsFile(Stream, string, int)"/>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be read, or is a folder.</exception>
-    public static SafetensorsFile Open(string path)
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    public static SafetensorsFile Open(string path, int maxHeaderLength = SafetensorsHeader.MaxLength)
     {
-        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+        FileStream stream = RegularFile.OpenRead(path);
         try
         {
-            return stream.CanSeek
-                ? new SafetensorsFile(stream, path)
-                : throw new InvalidFileException(path, "it is not a file on a disk");
+            return new SafetensorsFile(stream, path, maxHeaderLength);
         }
         catch
         {
@@ -112,6 +116,10 @@ sealed class SafetensorsFile : IDisposable
 
     /// <summary>An error of this file.</summary>
     public InvalidFileException Invalid(string problem, Exception? inner = null) => new(Name, problem, inner);
+
+    // Of another kind, it is better called by that.
+    InvalidFileException NotOne(string problem) =>
+        Invalid(FileSignature.Of(_stream) is { } kind && !kind.StartsWith("a safetensors", StringComparison.Ordinal) ? $"it is {kind}" : problem);
 
     void Fill(Span<byte> bytes)
     {

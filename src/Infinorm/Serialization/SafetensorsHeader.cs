@@ -4,16 +4,41 @@ namespace Infinorm;
 
 /// <summary>One tensor as the header of a safetensors file lists it.</summary>
 /// <param name="Name">Its key.</param>
+/// <param name="Shape">The sizes of its axes, outermost first.</param>
+/// <param name="Offset">Where its bytes begin, counted from the end of the header.</param>
+abstract record SafetensorsItem(string Name, nint[] Shape, long Offset)
+{
+    /// <summary>The number of bytes.</summary>
+    public abstract long ByteLength { get; }
+}
+
+/// <summary>A tensor that is listed and not read, as its type is none of Infinorm's.</summary>
+/// <param name="Name">Its key.</param>
+/// <param name="Type">The type's name in the file, "U8" for instance.</param>
+/// <param name="Shape">The sizes of its axes, outermost first.</param>
+/// <param name="Offset">Where its bytes begin, counted from the end of the header.</param>
+/// <param name="ByteLength">The number of bytes.</param>
+sealed record SafetensorsOther(string Name, string Type, nint[] Shape, long Offset, long ByteLength) : SafetensorsItem(Name, Shape, Offset)
+{
+    /// <inheritdoc/>
+    public override long ByteLength { get; } = ByteLength;
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Name} {Type}{Shapes.Format(Shape)}";
+}
+
+/// <summary>A tensor of a type that is read.</summary>
+/// <param name="Name">Its key.</param>
 /// <param name="DType">The type of its elements.</param>
 /// <param name="Shape">The sizes of its axes, outermost first.</param>
 /// <param name="Offset">Where its bytes begin, counted from the end of the header.</param>
-sealed record SafetensorsEntry(string Name, DType DType, nint[] Shape, long Offset)
+sealed record SafetensorsEntry(string Name, DType DType, nint[] Shape, long Offset) : SafetensorsItem(Name, Shape, Offset)
 {
     /// <summary>The number of elements.</summary>
     public int Length { get; } = Shapes.Length(Shape);
 
-    /// <summary>The number of bytes.</summary>
-    public long ByteLength => (long)Length * DType.Size();
+    /// <inheritdoc/>
+    public override long ByteLength => (long)Length * DType.Size();
 
     /// <inheritdoc/>
     public override string ToString() => $"{Name} {DType.KerasName()}{Shapes.Format(Shape)}";
@@ -21,19 +46,27 @@ sealed record SafetensorsEntry(string Name, DType DType, nint[] Shape, long Offs
 
 /// <summary>
 /// The JSON at the beginning of a safetensors file, read token by token: a header made to do harm costs no more than its own length
-/// many times over, and every number in it is checked before it is used.
+/// a few times over, and every number in it is checked before it is used.
 /// </summary>
 /// <param name="Metadata">Strings by key; empty if there is none.</param>
 /// <param name="Tensors">By name, in the order of the header.</param>
-sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDictionary<string, SafetensorsEntry> Tensors)
+/// <param name="Others">Those of other types, likewise.</param>
+sealed record SafetensorsHeader(
+    Dictionary<string, string> Metadata, OrderedDictionary<string, SafetensorsEntry> Tensors, OrderedDictionary<string, SafetensorsOther> Others)
 {
     /// <summary>The key of the metadata among the names of the tensors.</summary>
     public const string MetadataKey = "__metadata__";
 
-    /// <summary>The longest header, 3 MiB: some 20,000 tensors. It bounds what a hostile header can make us allocate.</summary>
-    public const int MaxLength = 3 << 20;
+    /// <summary>The longest header that is written, and read unless another limit is asked for; that of the format's own library.</summary>
+    public const int MaxLength = 100_000_000;
 
-    const int MaxRank = 32, MaxMetadata = 1000;
+    /// <summary>The longest name that is written, in characters; read it may have more, as each may be an escape.</summary>
+    public const int MaxNameLength = 1 << 15;
+
+    const int MaxRank = 32, MaxMetadata = 1000, EscapeLength = 6;
+
+    // No tensor takes less of the header, so that this is how many there are at most.
+    const int LeastTensorLength = 50;
 
     /// <summary>Reads a header and makes sure that the tensors fill the data without overlap and without holes.</summary>
     /// <param name="utf8">The header.</param>
@@ -47,9 +80,9 @@ sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDict
         {
             var json = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = 3 });
             json.Read();
-            SafetensorsHeader header = ReadEntries(ref json);
+            SafetensorsHeader header = ReadEntries(ref json, utf8.Length);
             json.Read(); // there must be nothing more
-            CheckOffsets(header.Tensors, dataLength);
+            CheckOffsets([.. header.Tensors.Values, .. header.Others.Values], dataLength);
             return header;
         }
         catch (JsonException e)
@@ -58,22 +91,32 @@ sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDict
         }
     }
 
-    static SafetensorsHeader ReadEntries(ref Utf8JsonReader json)
+    static SafetensorsHeader ReadEntries(ref Utf8JsonReader json, int length)
     {
         Dictionary<string, string>? metadata = null;
-        var tensors = new OrderedDictionary<string, SafetensorsEntry>();
+        var tensors = new OrderedDictionary<string, SafetensorsEntry>(length / LeastTensorLength); // growing would take three times as much
+        var others = new OrderedDictionary<string, SafetensorsOther>();
         while (ReadName(ref json) is { } name)
         {
-            bool isNew = name == MetadataKey ? metadata is null : !tensors.ContainsKey(name);
+            bool isNew = name == MetadataKey ? metadata is null : !tensors.ContainsKey(name) && !others.ContainsKey(name);
             if (!isNew)
                 throw new FormatException($"the name \"{name}\" occurs twice");
             if (name == MetadataKey)
                 metadata = ReadMetadata(ref json);
+            else if (ReadTensor(ref json, name) is var tensor && tensor is SafetensorsEntry entry)
+                tensors.Add(name, entry);
             else
-                tensors.Add(name, ReadTensor(ref json, name));
+                AddOther((SafetensorsOther)tensor, others, length - (int)json.BytesConsumed);
         }
 
-        return new(metadata ?? [], tensors);
+        return new(metadata ?? [], tensors, others);
+    }
+
+    static void AddOther(SafetensorsOther tensor, OrderedDictionary<string, SafetensorsOther> others, int lengthLeft)
+    {
+        if (others.Count == 0)
+            others.EnsureCapacity((lengthLeft / LeastTensorLength) + 1);
+        others.Add(tensor.Name, tensor);
     }
 
     static Dictionary<string, string> ReadMetadata(ref Utf8JsonReader json)
@@ -92,7 +135,7 @@ sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDict
         return metadata;
     }
 
-    static SafetensorsEntry ReadTensor(ref Utf8JsonReader json, string name)
+    static SafetensorsItem ReadTensor(ref Utf8JsonReader json, string name)
     {
         Expect(ref json, JsonTokenType.StartObject, name, "an object");
         string? dtype = null;
@@ -103,7 +146,7 @@ sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDict
             {
                 case "dtype" when dtype is null:
                     Expect(ref json, JsonTokenType.String, name, "a string as dtype");
-                    dtype = Text(ref json);
+                    dtype = TypeName(Text(ref json), name);
                     break;
                 case "shape" when shape is null:
                     shape = ReadNumbers(ref json, name, MaxRank);
@@ -121,13 +164,18 @@ sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDict
         return MakeEntry(name, dtype, shape, begin, end);
     }
 
-    static SafetensorsEntry MakeEntry(string name, string dtypeName, long[] shape, long begin, long end)
+    // One text for each type, however many tensors have it.
+    static string TypeName(string text, string name) => SafetensorsTypes.Known(text)
+        ?? throw new FormatException($"{name}: the dtype \"{text}\" is not supported; {SafetensorsTypes.Supported} are");
+
+    static SafetensorsItem MakeEntry(string name, string type, long[] shape, long begin, long end)
     {
-        DType dtype = SafetensorsTypes.Parse(dtypeName)
-            ?? throw new FormatException($"{name}: the dtype \"{dtypeName}\" is not supported; {SafetensorsTypes.Supported} are");
         try
         {
-            var entry = new SafetensorsEntry(name, dtype, Array.ConvertAll(shape, size => checked((nint)size)), begin);
+            nint[] sizes = shape.Length == 0 ? [] : Array.ConvertAll(shape, size => checked((nint)size));
+            SafetensorsItem entry = SafetensorsTypes.Parse(type) is { } dtype
+                ? new SafetensorsEntry(name, dtype, sizes, begin)
+                : new SafetensorsOther(name, type, sizes, begin, SafetensorsTypes.OtherByteLength(type, Shapes.Length(sizes)));
             return entry.ByteLength == end - begin
                 ? entry
                 : throw new FormatException($"{entry} has {entry.ByteLength} bytes, its data_offsets [{begin}, {end}] say {end - begin}");
@@ -138,12 +186,11 @@ sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDict
         }
     }
 
-    static void CheckOffsets(OrderedDictionary<string, SafetensorsEntry> tensors, long dataLength)
+    static void CheckOffsets(SafetensorsItem[] byOffset, long dataLength)
     {
-        SafetensorsEntry[] byOffset = [.. tensors.Values];
         Array.Sort(byOffset, (a, b) => (a.Offset, a.ByteLength).CompareTo((b.Offset, b.ByteLength)));
         long end = 0;
-        foreach (SafetensorsEntry entry in byOffset)
+        foreach (SafetensorsItem entry in byOffset)
         {
             if (entry.Offset != end)
             {
@@ -168,7 +215,11 @@ sealed record SafetensorsHeader(Dictionary<string, string> Metadata, OrderedDict
     static string? ReadName(ref Utf8JsonReader json)
     {
         json.Read();
-        return json.TokenType == JsonTokenType.EndObject ? null : Text(ref json);
+        if (json.TokenType == JsonTokenType.EndObject)
+            return null;
+        return json.ValueSpan.Length <= EscapeLength * MaxNameLength
+            ? Text(ref json)
+            : throw new FormatException($"a name has {json.ValueSpan.Length} bytes; at most {EscapeLength * MaxNameLength} are supported");
     }
 
     static long[] ReadNumbers(ref Utf8JsonReader json, string name, int most)

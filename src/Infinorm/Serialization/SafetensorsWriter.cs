@@ -61,6 +61,12 @@ static class SafetensorsWriter
             long offset = 0;
             foreach (SafetensorsTensor tensor in tensors)
             {
+                if (tensor.Name.Length > SafetensorsHeader.MaxNameLength)
+                {
+                    throw new ArgumentException($"The name of a tensor has {tensor.Name.Length} characters; "
+                        + $"at most {SafetensorsHeader.MaxNameLength} are supported.");
+                }
+
                 if (!names.Add(RequireUnicode(tensor.Name)))
                     throw new ArgumentException($"Two tensors are named \"{tensor.Name}\", or it is the name of the metadata.");
                 long end = offset + ((long)Shapes.Length(tensor.Shape) * tensor.DType.Size());

@@ -80,6 +80,51 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
+    public void What_was_left_of_a_hidden_file_is_removed_too()
+    {
+        File.WriteAllText(_folder / ".state.0123abcd.tmp", "left");
+        AtomicFile.Write(_folder / ".state", stream => stream.Write("one"u8));
+        Assert.Equal([".state"], _folder.Files);
+    }
+
+    [Fact]
+    public void A_file_of_the_longest_name_is_saved_and_what_was_left_of_it_removed()
+    {
+        foreach (string name in new[] { new string('n', 255), new string('\u00e4', 120) + "xyz" }) // 255 and 243 bytes
+        {
+            string? left = null;
+            AtomicFile.Write(_folder / name, _ => left = _folder.Files.Single());
+            File.Move(_folder / name, _folder / left!);
+            AtomicFile.Write(_folder / name, stream => stream.Write("one"u8));
+            Assert.Equal([name], _folder.Files);
+            File.Delete(_folder / name);
+        }
+    }
+
+    [Fact]
+    public void Files_with_long_names_that_begin_alike_do_not_take_each_others_for_leftovers()
+    {
+        string one = new string('n', 250) + "1", two = new string('n', 250) + "2";
+        AtomicFile.Write(_folder / one, _ => { });
+        string? left = null;
+        AtomicFile.Write(_folder / one, _ => left = _folder.Files.Single(name => name != one));
+        File.WriteAllText(_folder / left!, "left");
+        AtomicFile.Write(_folder / two, _ => { });
+        Assert.Contains(left, _folder.Files);
+    }
+
+    [Fact]
+    public void Keep_may_be_any_number_and_a_gap_closes()
+    {
+        File.WriteAllText(_folder / "state.1", "four");
+        File.WriteAllText(_folder / "state.3", "two"); // state.2 is not there: killed between two renames
+        Write("five");
+        Write("six", keep: int.MaxValue);
+        Assert.Equal(["state", "state.1", "state.2", "state.3"], _folder.Files);
+        Assert.Equal(["six", "five", "four", "two"], _folder.Files.Select(name => File.ReadAllText(_folder / name)));
+    }
+
+    [Fact]
     public void A_save_that_is_under_way_is_not_disturbed_by_another_one()
     {
         AtomicFile.Write(_path, stream =>
@@ -97,8 +142,35 @@ public sealed class AtomicFileTests : IDisposable
     {
         Assert.Throws<DirectoryNotFoundException>(() => AtomicFile.Write(_folder / "missing/state", _ => { }));
         Directory.CreateDirectory(_path);
-        Assert.Throws<UnauthorizedAccessException>(() => Write("one"));
+        var folder = Assert.Throws<UnauthorizedAccessException>(() => Write("one"));
+        Assert.Equal($"{_path}: it is a folder; give the path of a file in it", folder.Message);
         Assert.Empty(_folder.Files);
+    }
+
+    [Fact]
+    public void What_is_no_file_is_neither_replaced_nor_waited_for()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such files.");
+        Assert.Equal(0, MakePipe(_path, 0x1FF));
+        File.CreateSymbolicLink(_folder / "link", _path);
+        foreach (var (path, kind) in new[] { (_path, "named pipe"), (_folder / "link", "named pipe"), ("/dev/null", "character device") })
+        {
+            var failure = Assert.Throws<IOException>(() => AtomicFile.Write(path, _ => Assert.Fail("It began to write.")));
+            Assert.Equal($"{path}: it is a {kind}; only files are saved to", failure.Message);
+            var invalid = Assert.Throws<InvalidFileException>(() => Optimizer.Load(path, []));
+            Assert.Equal($"{path}: it is a {kind}, not a file", invalid.Message);
+        }
+
+        Assert.Equal(["link", "state"], _folder.Files);
+    }
+
+    [Fact]
+    public void A_pipe_that_has_a_leftovers_name_is_left_alone()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such files.");
+        Assert.Equal(0, MakePipe(_folder / "state.0123abcd.tmp", 0x1FF));
+        Write("one");
+        Assert.Equal(["state", "state.0123abcd.tmp"], _folder.Files);
     }
 
     [Fact]
@@ -110,6 +182,32 @@ public sealed class AtomicFileTests : IDisposable
         Write("new");
         Assert.NotNull(new FileInfo(_path).LinkTarget);
         Assert.Equal("new", File.ReadAllText(_folder / "disk/real"));
+    }
+
+    [Fact]
+    public void A_relative_link_leads_from_the_folder_that_it_lies_in()
+    {
+        Directory.CreateDirectory(_folder / "far/away");
+        Directory.CreateDirectory(_folder / "far/linked");
+        Directory.CreateSymbolicLink(_folder / "near", _folder / "far/away");
+        Directory.CreateSymbolicLink(_folder / "far/to", "linked");
+        File.CreateSymbolicLink(_folder / "far/away/state", "../to/../state");
+        File.WriteAllText(_folder / "far/state", "old");
+        AtomicFile.Write(_folder / "near/state", stream => stream.Write("new"u8));
+        Assert.Equal("new", File.ReadAllText(_folder / "far/state"));
+        Assert.Equal("new", File.ReadAllText(_folder / "near/state"));
+        Assert.Empty(_folder.Files);
+    }
+
+    [Fact]
+    public void A_link_to_nothing_gets_what_it_points_to_and_a_circle_is_an_error()
+    {
+        File.CreateSymbolicLink(_path, "real");
+        Write("new");
+        Assert.Equal("new", File.ReadAllText(_folder / "real"));
+        File.CreateSymbolicLink(_folder / "one", "two");
+        File.CreateSymbolicLink(_folder / "two", "one");
+        Assert.Throws<IOException>(() => AtomicFile.Write(_folder / "one", _ => { }));
     }
 
     [Theory]
@@ -163,6 +261,9 @@ public sealed class AtomicFileTests : IDisposable
         Assert.Equal(OperatingSystem.IsLinux() || OperatingSystem.IsMacOS(), AtomicFile.FlushFolder(_folder / ""));
         Assert.False(AtomicFile.FlushFolder(_folder / "missing"));
     }
+
+    [DllImport("libc", EntryPoint = "mkfifo")]
+    static extern int MakePipe([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int mode);
 
     void Write(string text, int keep = 0) => AtomicFile.Write(_path, stream => stream.Write(Encoding.UTF8.GetBytes(text)), keep);
 

@@ -126,8 +126,8 @@ public class CheckpointGroupsTests
     public void TooLongOnesAreNotWritten()
     {
         var optimizer = new Adamax();
-        optimizer.BuildAt([new Variable<float>(new string('a', 1 << 20), new float[1])], new Grouping([new() { WeightDecay = 1 }], [0]), scope: "");
-        Assert.StartsWith("The settings of groups have 46 characters, the list of their variables 1048583; at most 131072 and",
+        optimizer.BuildAt([new Variable<float>(new string('a', 3 << 20), new float[1])], new Grouping([new() { WeightDecay = 1 }], [0]), scope: "");
+        Assert.StartsWith("The settings of groups have 46 characters, the list of their variables 3145735; at most 131072 and",
             Assert.Throws<InvalidOperationException>(() => CheckpointGroups.Of(optimizer).ToMetadata()).Message);
     }
 
@@ -159,6 +159,19 @@ public class CheckpointGroupsTests
         var stream = new MemoryStream();
         Checkpoint.Write(optimizer, stream, includeVariables: true);
         return stream.ToArray();
+    }
+
+    [Fact]
+    public void AScheduleThatItsConstructorRefusesIsTheFilesFault()
+    {
+        var saved = new Adamax(0.5);
+        saved.SetGroups([0], [new() { LearningRate = new ExponentialDecay(0.5, 7, 0.5) }]);
+        saved.Build(Variables[0]());
+        byte[] file = Save(saved);
+        int at = file.AsSpan().IndexOf("decay_steps\\u0022: 7"u8);
+        file[at + "decay_steps\\u0022: ".Length] = (byte)'0';
+        var invalid = Assert.Throws<InvalidFileException>(() => Checkpoint.Load(Open(file), [Variables[0]()], new()));
+        Assert.StartsWith("x: its config cannot be read: groups: ", invalid.Message);
     }
 
     static SafetensorsFile Open(byte[] file) => new(new MemoryStream(file), "x");

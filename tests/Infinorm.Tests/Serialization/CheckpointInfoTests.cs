@@ -51,10 +51,10 @@ public class CheckpointInfoTests
     {
         var config = new JsonObject { ["a"] = new string('a', 1 << 17) };
         Refusal.Is<InvalidOperationException>(
-            "The config has 131081 characters, the list of exclusions from weight decay 2; at most 131072 and 1048576 can be saved.",
+            "The config has 131081 characters, the list of exclusions from weight decay 2; at most 131072 and 3145728 can be saved.",
             () => new CheckpointInfo(config, DType.Float32, [], CheckpointGroups.None).ToMetadata());
         Assert.Throws<InvalidOperationException>(
-            () => new CheckpointInfo([], DType.Float32, [new string('a', 1 << 20)], CheckpointGroups.None).ToMetadata());
+            () => new CheckpointInfo([], DType.Float32, [new string('a', 3 << 20)], CheckpointGroups.None).ToMetadata());
         var empty = new CheckpointInfo([], DType.Float32, [], CheckpointGroups.None);
         var metadata = new Dictionary<string, string>(empty.ToMetadata()) { ["config"] = PythonJson.Write(config) };
         using SafetensorsFile file = MakeFile(metadata);

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace Infinorm.Tests.Serialization;
 
 /// <summary>What is loaded where, what is refused, and what options allow.</summary>
@@ -178,7 +181,8 @@ public class CheckpointTests
         Optimizer other = Trained(new Adamax(0.25), variables);
         other.Apply([new float[6], new float[3]]);
         var before = Snapshot.Of(other, variables);
-        for (int bytes = 0; bytes < file.Length; bytes++)
+        int read = file.Length + 12; // counter and rate are read twice: they are checked first
+        for (int bytes = 0; bytes < read; bytes++)
         {
             Assert.Throws<IOException>(() => Restore(new FailingStream(new MemoryStream(file), bytes), other));
             before.AssertUnchanged(other, variables);
@@ -187,8 +191,110 @@ public class CheckpointTests
             before.AssertUnchanged(other, variables);
         }
 
-        Restore(new FailingStream(new MemoryStream(file), file.Length), other);
+        Restore(new FailingStream(new MemoryStream(file), read), other);
         Assert.Equal(2, other.Iterations);
+    }
+
+    [Theory]
+    [InlineData("optimizer/iteration", "-5; it must be at least 0")]
+    [InlineData("optimizer/inner_optimizer/iteration", "-1; it must be at least 0")]
+    [InlineData("optimizer/step_counter", "-9.223372036854776E+18; it must be at least 0")]
+    [InlineData("optimizer/learning_rate", "NaN; it must be finite")]
+    [InlineData("optimizer/inner_optimizer/learning_rate", "-Infinity; it must be finite")]
+    public void AValueThatNoOptimizerComesToIsNeitherLoadedNorSaved(string name, string problem)
+    {
+        Optimizer saved = Trained(new LossScaleOptimizer(new Adamax(0.5) { Name = "i" }) { Name = "o" }, Bias());
+        byte[] file = Save(saved);
+        string value = problem[..problem.IndexOf(';')];
+        NdArray wrong = NdArray.Create<double>([double.Parse(value, CultureInfo.InvariantCulture)], []).Cast(name.EndsWith("rate") ? DType.Float32 : DType.Int64);
+        var plain = new PlainSafetensors(file);
+        wrong.Bytes.CopyTo(file.AsSpan(plain.DataStart + plain.Offsets(name).Begin));
+        var before = Snapshot.Of(saved, [.. saved.TrainableVariables]);
+        Refusal.Is<InvalidFileException>($"x: {name} is {problem}", () => Restore(file, saved));
+        before.AssertUnchanged(saved, [.. saved.TrainableVariables]);
+        Refusal.Is<InvalidFileException>($"x: {name} is {problem}", () => Load(file, [Bias()]));
+
+        saved.State("optimizer").Single(tensor => tensor.Name == name).Variable.Assign(wrong);
+        Refusal.Is<InvalidOperationException>($"o: {name} is {problem}", () => Save(saved));
+    }
+
+    [Fact]
+    public void SixtyFourThousandVariablesInGroupsAreSavedAndLoaded()
+    {
+        Variable[] Make() => [.. Enumerable.Range(0, 1 << 16).Select(i => new Variable<float>($"layers/block_{i / 4}/dense/kernel_{i}", new float[] { i }))];
+        Optimizer NewOne()
+        {
+            var optimizer = new Adamax { WeightDecay = 0.5 };
+            optimizer.ExcludeFromWeightDecay(names: ["kernel"]);
+            return optimizer;
+        }
+
+        using var folder = new TemporaryFolder();
+        string path = folder / "many.safetensors";
+        Optimizer saved = NewOne();
+        Variable[] variables = Make();
+        saved.SetGroups([.. variables.Select((_, i) => i % 2)], [new() { LearningRate = 0.5 }, new() { LearningRate = 0.25 }]);
+        saved.Build(variables);
+        saved.Save(path);
+        Assert.InRange(BitConverter.ToInt64(File.ReadAllBytes(path)), 10 << 20, 100_000_000);
+        Variable[] others = [.. variables.Select(variable => new Variable<float>(variable.Path, new float[1]))];
+        Optimizer loaded = Optimizer.Load(path, others);
+        loaded.Restore(path);
+        Assert.Equal(variables.Select(variable => variable.ToNdArray().AsSpan<float>()[0]), others.Select(variable => variable.ToNdArray().AsSpan<float>()[0]));
+        Assert.Equal(1 << 16, loaded.WeightDecayExclusions.Count());
+        Assert.Equal(1, loaded.GroupOf(65_535));
+    }
+
+    [Fact]
+    public void OfVeryManyExtraTensorsOnlyTheFirstAreListed()
+    {
+        Optimizer optimizer = Trained(new Adamax(), Bias());
+        var stream = new MemoryStream();
+        Checkpoint.Write(optimizer, stream, includeVariables: true, Enumerable.Range(0, 10_005).Select(
+            i => SafetensorsTensor.Of($"more/{i}", NdArray.Create<float>([], 0))));
+        IReadOnlyList<string> differences = Assert.Throws<CheckpointMismatchException>(() => Restore(stream.ToArray(), optimizer)).Differences;
+        Assert.Equal(10_001, differences.Count);
+        Assert.Equal(["extra: more/9999 float32[0]", "extra: 5 more"], differences.TakeLast(2));
+        Restore(stream.ToArray(), optimizer, new() { IgnoreExtra = ["more"] });
+    }
+
+    [Fact]
+    public void ATensorOfATypeThatIsNotReadIsAnExtraOne()
+    {
+        Optimizer optimizer = Trained(new Adamax(), Bias());
+        byte[] plain = Save(optimizer);
+        const string more = ",\"q\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[";
+        int start = new PlainSafetensors(plain).DataStart, end = plain.AsSpan(0, start).LastIndexOf((byte)'}'), data = plain.Length - start;
+        byte[] header = [.. plain[8..end], .. Encoding.ASCII.GetBytes($"{more}{data},{data + 2}]}}}}")];
+        byte[] file = [.. BitConverter.GetBytes((long)header.Length), .. header, .. plain[start..], 1, 2];
+        Assert.Equal(["extra: q U8[2]"], Assert.Throws<CheckpointMismatchException>(() => Restore(file, optimizer)).Differences);
+        Restore(file, optimizer, new() { IgnoreExtra = ["q"] });
+    }
+
+    [Fact]
+    public void SettingsThatExcludeEachOtherAreTheFilesFault()
+    {
+        byte[] file = Encoding.Latin1.GetBytes(Encoding.Latin1.GetString(Save(Trained(new Adamax(0.5) { UseMasterWeights = true }, Bias())))
+            .Replace("\\u0022use_master_weights\\u0022: true", "\\u0022use_stochastic_rounding\\u0022: true, \\u0022use_master_weights\\u0022: true"));
+        BitConverter.TryWriteBytes(file, BitConverter.ToInt64(file) + ", \\u0022use_stochastic_rounding\\u0022: true".Length);
+        Refusal.Is<InvalidFileException>(
+            "x: its config cannot be read: Adamax: Only one of use_master_weights and use_stochastic_rounding can be set.",
+            () => Load(file, [Bias()]));
+    }
+
+    [Fact]
+    public void ALossScaleOptimizerHasTheFloatXOfTheOneInside()
+    {
+        Optimizer Make() => new LossScaleOptimizer(new Adamax(0.1) { FloatX = DType.Float64 });
+        Optimizer saved = Trained(Make(), Kernel(), Bias());
+        Assert.Equal(DType.Float64, saved.FloatX);
+        byte[] file = Save(saved);
+        Assert.Equal(StateOf.All(saved), StateOf.All(Load(file, [Kernel(), Bias()])));
+        Optimizer restored = Make();
+        restored.Build(Kernel(), Bias());
+        Restore(file, restored);
+        Assert.Equal(StateOf.All(saved), StateOf.All(restored));
+        Assert.Equal(0.1, restored.CurrentLearningRate);
     }
 
     [Fact]

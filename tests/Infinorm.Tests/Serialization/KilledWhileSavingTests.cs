@@ -50,7 +50,7 @@ public sealed class KilledWhileSavingTests(ITestOutputHelper output)
     }
 
     /// <summary>The number of the state in a file, all of whose elements must be it.</summary>
-    static long Number(string path)
+    internal static long Number(string path)
     {
         var weights = new Variable<float>("weights", new float[100_000]);
         var bias = new Variable<double>("bias", new double[100]);

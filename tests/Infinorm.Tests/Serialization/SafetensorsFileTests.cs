@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Infinorm.Tests.Serialization;
 
 public class SafetensorsFileTests
@@ -51,8 +53,8 @@ public class SafetensorsFileTests
     [Theory]
     [InlineData(3, "x: it has 3 bytes; a safetensors file begins with the 8 bytes of its header's length", 1, 2, 3)]
     [InlineData(9, "x: its header is said to have 2 bytes; after its length the file has 1", 2, 0, 0, 0, 0, 0, 0, 0, 0x7B)]
-    [InlineData(10, "x: its header is said to have 144115188075855872 bytes; at most 3145728 are supported", 0, 0, 0, 0, 0, 0, 0, 2, 0x7B, 0x7D)]
-    [InlineData(8, "x: its header is said to have 18446744073709551615 bytes; at most 3145728 are supported",
+    [InlineData(10, "x: its header is said to have 144115188075855872 bytes; at most 100000000 are supported", 0, 0, 0, 0, 0, 0, 0, 2, 0x7B, 0x7D)]
+    [InlineData(8, "x: its header is said to have 18446744073709551615 bytes; at most 100000000 are supported",
         255, 255, 255, 255, 255, 255, 255, 255)]
     [InlineData(8, "x: the header does not begin with '{'", 0, 0, 0, 0, 0, 0, 0, 0)]
     public void RefusesALengthThatCannotBe(int length, string message, params int[] bytes) =>
@@ -86,6 +88,51 @@ public class SafetensorsFileTests
         Assert.Throws<FileNotFoundException>(() => SafetensorsFile.Open(folder / "missing"));
         if (OperatingSystem.IsLinux())
             Assert.Throws<InvalidFileException>(() => SafetensorsFile.Open("/dev/zero"));
+    }
+
+    [Fact]
+    public void AHeaderMayBeAsLongAsTheOptionsSay()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder / "x.safetensors";
+        var optimizer = new Adamax();
+        optimizer.Build(new Variable<float>("w", new float[1]));
+        optimizer.Save(path);
+        int length = (int)BitConverter.ToInt64(File.ReadAllBytes(path));
+        optimizer.Restore(path, new LoadOptions { MaxHeaderLength = length });
+        foreach (Action load in new Action[]
+        {
+            () => optimizer.Restore(path, new LoadOptions { MaxHeaderLength = length - 1 }),
+            () => Optimizer.Load(path, optimizer.TrainableVariables, new LoadOptions { MaxHeaderLength = length - 1 }),
+        })
+        {
+            Refusal.Is<InvalidFileException>($"{path}: its header is said to have {length} bytes; at most {length - 1} are supported", load);
+        }
+
+        Assert.Throws<ArgumentOutOfRangeException>("MaxHeaderLength", () => new LoadOptions { MaxHeaderLength = -1 });
+    }
+
+    [Theory]
+    [InlineData("\u0089PNG\r\n\u001a\n\0\0\0\rIHDR", "a PNG picture")]
+    [InlineData("\u0089HDF\r\n\u001a\n\0\0\0\0\0\b\b\0", "an HDF5 file; KerasArchive.Open reads Keras's .weights.h5 files")]
+    [InlineData("PK\u0003\u0004\u0014\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\u000d\0\0\0metadata.json{", "a zip file; KerasArchive.Open reads Keras's .keras archives")]
+    [InlineData("PK\u0003\u0004\u0014\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\u0005\0\0\0a.npyx", "a NumPy archive (.npz)")]
+    [InlineData("PK\u0003\u0004\0\0\u0008\u0008\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\u0010\0\0\0archive/data.pkl", "a PyTorch file (.pt, .pth)")]
+    [InlineData("PK\u0003\u0004", "a zip file; KerasArchive.Open reads Keras's .keras archives")]
+    [InlineData("version https://git-lfs.github.com/spec/v1\noid sha256:", "a Git LFS pointer, not the file it stands for; git lfs pull fetches that")]
+    [InlineData("{\"class_name\": \"Adamax\"}", "JSON text; Optimizer.Get reads an optimizer's config")]
+    [InlineData(" \n[1]", "JSON text; Optimizer.Get reads an optimizer's config")]
+    [InlineData("\u0093NUMPY\u0001\0v\0{", "a NumPy array (.npy)")]
+    [InlineData("\u001f\u008b\u0008\0\0\0\0\0\0", "a gzip file; unpack it first")]
+    [InlineData("", "empty")]
+    public void AFileOfAnotherKindIsCalledByIt(string bytes, string kind) =>
+        Refusal.Is<InvalidFileException>($"x: it is {kind}", () => Open(Encoding.Latin1.GetBytes(bytes)));
+
+    [Fact]
+    public void AFolderIsCalledByThat()
+    {
+        using var folder = new TemporaryFolder();
+        Refusal.Is<InvalidFileException>($"{folder / ""}: it is a folder, not a file", () => SafetensorsFile.Open(folder / ""));
     }
 
     static SafetensorsFile Open(byte[] bytes) => new(new MemoryStream(bytes), "x");

@@ -57,8 +57,13 @@ public class SafetensorsHeaderTests
     [InlineData("""{"a":{"shape":["1"]}}""", "a: sizes and offsets are whole numbers from 0 to 9223372036854775807")]
     [InlineData("""{"a":{"data_offsets":[0,1,2]}}""", "a: a list has more than 2 numbers")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}}""", "a: a tensor has a dtype, a shape and two data_offsets")]
-    [InlineData("""{"a":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}}""",
-        "a: the dtype \"BOOL\" is not supported; F16, BF16, F32, F64, I32, I64 are")]
+    [InlineData("""{"a":{"dtype":"F128","shape":[1],"data_offsets":[0,16]}}""",
+        "a: the dtype \"F128\" is not supported; F16, BF16, F32, F64, I32, I64, BOOL, I8, U8, I16, U16, U32, U64, C64, F4,")]
+    [InlineData("""{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,4]}}""", "a U8[3] has 3 bytes, its data_offsets [0, 4] say 4")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}""",
+        "the name \"a\" occurs twice")]
+    [InlineData("""{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}""",
+        "the name \"a\" occurs twice")]
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}""", "a float32[2] has 8 bytes, its data_offsets [0, 4] say 4")]
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}""", "a float32[2] has 8 bytes, its data_offsets [8, 0] say -8")]
     [InlineData("""{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}""",
@@ -115,6 +120,32 @@ public class SafetensorsHeaderTests
         byte[] header = Encoding.UTF8.GetBytes(Pair);
         header[2] = 0xFF;
         Assert.Equal("a string is not Unicode", Assert.Throws<FormatException>(() => SafetensorsHeader.Parse(header, 16)).Message);
+    }
+
+    [Theory]
+    [InlineData("BOOL", 5)]
+    [InlineData("U8", 5)]
+    [InlineData("I16", 10)]
+    [InlineData("U64", 40)]
+    [InlineData("C64", 40)]
+    [InlineData("F8_E4M3", 5)]
+    [InlineData("F4", 3)]
+    public void ATensorOfAnotherTypeIsListed(string type, int length)
+    {
+        SafetensorsHeader header = Parse(
+            $$$"""{"b":{"dtype":"F32","shape":[2],"data_offsets":[{{{length}}},{{{length + 8}}}]},"a":{"dtype":"{{{type}}}","shape":[5],"data_offsets":[0,{{{length}}}]}}""",
+            length + 8);
+        Assert.Equal(["b"], header.Tensors.Keys);
+        Assert.Equal($"a {type}[5]", Assert.Single(header.Others).Value.ToString());
+    }
+
+    [Fact]
+    public void RefusesANameThatIsTooLong()
+    {
+        string tensor = ":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", longest = new('a', 6 << 15);
+        Assert.Equal(longest, Assert.Single(Parse($"{{\"{longest}\"{tensor}", 0).Tensors).Key);
+        Assert.Equal("a name has 196609 bytes; at most 196608 are supported",
+            Assert.Throws<FormatException>(() => Parse($"{{\"{longest}a\"{tensor}", 0)).Message);
     }
 
     static SafetensorsHeader Parse(string header, long dataLength) => SafetensorsHeader.Parse(Encoding.UTF8.GetBytes(header), dataLength);

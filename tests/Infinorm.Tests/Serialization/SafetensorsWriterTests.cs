@@ -53,7 +53,10 @@ public class SafetensorsWriterTests
         Refuses("Two tensors are named \"a\", or it is the name of the metadata.", Tensor("a", one), Tensor("a", one));
         Refuses("Two tensors are named \"__metadata__\", or it is the name of the metadata.", Tensor("__metadata__", one));
         Refuses("\"\uD800\" is not Unicode: it has a lone surrogate.", Tensor("\uD800", one));
-        Refuses("The header would have 3145800 bytes; at most 3145728 are supported.", Tensor(new string('a', 3 << 20), one));
+        Refuses("The name of a tensor has 32769 characters; at most 32768 are supported.", Tensor(new string('a', 32_769), one));
+        string name = new('a', 32_000);
+        Refuses("The header would have 105805672 bytes; at most 100000000 are supported.",
+            [.. Enumerable.Range(0, 3300).Select(i => Tensor(name + i.ToString("D4"), one))]);
     }
 
     [Fact]
