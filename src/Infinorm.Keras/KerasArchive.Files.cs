@@ -144,8 +144,8 @@ public sealed partial class KerasArchive
     {
         List<ZipEntry> entries = ZipEntry.ReadAll(file, stream);
         byte[] image = Content(WeightsEntry);
-        JsonObject config = JsonText.Parse(file, ConfigEntry, Content(ConfigEntry));
-        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Content(MetadataEntry));
+        JsonObject config = JsonText.Parse(file, ConfigEntry, Content(ConfigEntry), stream.Length);
+        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Content(MetadataEntry), stream.Length);
         return new KerasArchive(file, image, Hdf5Reader.Read(file, image), entries, config, metadata);
 
         byte[] Content(string name) => entries.Find(entry => entry.Name == name)?.Content

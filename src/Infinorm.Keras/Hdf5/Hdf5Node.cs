@@ -3,14 +3,16 @@ namespace Infinorm.Keras.Hdf5;
 /// <summary>A group of an HDF5 file: named groups, named datasets and attributes.</summary>
 sealed class Hdf5Group
 {
+    // The dictionaries are made when they are asked for: a file may be made of empty groups.
+
     /// <summary>The groups in it, by name.</summary>
-    public Dictionary<string, Hdf5Group> Groups { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, Hdf5Group> Groups => field ??= new(StringComparer.Ordinal);
 
     /// <summary>The datasets in it, by name.</summary>
-    public Dictionary<string, Hdf5Dataset> Datasets { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, Hdf5Dataset> Datasets => field ??= new(StringComparer.Ordinal);
 
     /// <summary>Its attributes; null for the value of one that is no text.</summary>
-    public Dictionary<string, string?> Attributes { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, string?> Attributes => field ??= new(StringComparer.Ordinal);
 
     /// <summary>Whether there is a dataset in it, or in a group in it.</summary>
     public bool HasData => Datasets.Count > 0 || Groups.Values.Any(group => group.HasData);
