@@ -20,6 +20,7 @@ sealed record ZipEntry(string Name, byte[] Content, DateTimeOffset Written, bool
     {
         try
         {
+            ZipDirectory.Check(file, stream);
             using var zip = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
             long limit = (MaxRatio * stream.Length) + MaxExtra, total = 0;
             var names = new HashSet<string>();
