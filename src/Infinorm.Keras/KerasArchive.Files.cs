@@ -23,6 +23,7 @@ public sealed partial class KerasArchive
     public static KerasArchive Open(string path, JsonObject? modelConfig = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        OtherFiles.RefuseByPath(path);
         using FileStream stream = File.OpenRead(path);
         return Open(path, stream, modelConfig);
     }
@@ -30,21 +31,23 @@ public sealed partial class KerasArchive
     /// <summary>As <see cref="Open(string, JsonObject?)"/>, of a stream that can seek.</summary>
     internal static KerasArchive Open(string file, Stream stream, JsonObject? modelConfig = null)
     {
-        Span<byte> start = stackalloc byte[Hdf5Reader.Signature.Length];
+        Span<byte> start = stackalloc byte[256];
         stream.Position = 0;
         start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         stream.Position = 0;
-        if (start.SequenceEqual(Hdf5Reader.Signature))
+        if (start.StartsWith(Hdf5Reader.Signature))
         {
             if (stream.Length > Array.MaxLength)
                 throw new InvalidFileException(file, $"{stream.Length} bytes; more than {Array.MaxLength} are not supported");
             var image = new byte[stream.Length];
             stream.ReadExactly(image);
-            return new KerasArchive(file, image, Hdf5Reader.Read(file, image), [], Copy(modelConfig), metadata: null);
+            Hdf5Group root = Hdf5Reader.Read(file, image);
+            OtherFiles.RefuseLegacy(file, root);
+            return new KerasArchive(file, image, root, [], Copy(modelConfig), metadata: null);
         }
 
         if (!start.StartsWith(ZipSignature))
-            throw new InvalidFileException(file, "neither a .keras archive (a zip file) nor a .weights.h5 file (HDF5)");
+            throw new InvalidFileException(file, OtherFiles.Describe(start));
         if (modelConfig is not null)
             throw new ArgumentException($"{file} has a config of its own.", nameof(modelConfig));
         return OpenArchive(file, stream);
@@ -149,9 +152,7 @@ public sealed partial class KerasArchive
         return new KerasArchive(file, image, Hdf5Reader.Read(file, image), entries, config, metadata);
 
         byte[] Content(string name) => entries.Find(entry => entry.Name == name)?.Content
-            ?? throw new InvalidFileException(file, name == WeightsEntry && entries.Exists(entry => entry.Name == "model.weights.json")
-                ? "weights in several files (shards) are not supported"
-                : $"not a .keras archive: it has no {name}");
+            ?? throw new InvalidFileException(file, OtherFiles.Describe(entries, name));
     }
 
     // The entries as they are to be written, in their former order.

@@ -48,7 +48,7 @@ public class KerasArchiveTests
         if (missing != "model.weights.h5")
             return;
         entries.Add(new ZipEntry("model.weights.json", [], DateTimeOffset.Now));
-        Assert.Equal("x: weights in several files (shards) are not supported",
+        Assert.Equal("x: its weights lie in several files (shards), which is not supported. In Python, load the model and save it without max_shard_size: model.save('model.keras')",
             Assert.Throws<InvalidFileException>(() => OpenZip(entries)).Message);
     }
 
