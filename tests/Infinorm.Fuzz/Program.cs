@@ -5,8 +5,10 @@ using Infinorm.Fuzz;
 //   --count N     inputs, shared among the targets (100,000)
 //   --minutes M   as many inputs as fit into so many minutes instead
 //   --seed S      other inputs (1)
-//   --target T    one target only; "large" are large files, which take more memory and are read only if asked for
+//   --target T    one target only; "large", "structures" and "huge" are large files, which take more memory and are read only if asked for
 //   --input I     one input only, the I-th
+//   --save F      inputs are written to the folder F and not read: making a large one takes more memory than reading it may
+//   --saved F     and read from there
 FuzzTarget[] targets =
 [
     new SafetensorsTarget(),
@@ -20,13 +22,21 @@ long count = Number("--count") ?? 100_000;
 int seed = (int)(Number("--seed") ?? 1);
 TimeSpan? time = Number("--minutes") is { } minutes ? TimeSpan.FromMinutes(minutes) : null;
 if (Option("--target") is { } name)
-    targets = [.. targets.Append(new LargeTarget()).Where(target => target.Name == name)];
+    targets = [.. targets.Append(new LargeTarget()).Append(new StructureTarget("structures", 3)).Append(new StructureTarget("huge", 40)).Where(target => target.Name == name)];
 if (targets.Length == 0)
     throw new ArgumentException("There is no such target.");
 if (Number("--input") is { } only)
 {
     foreach (FuzzTarget target in targets)
         Console.WriteLine($"target {target.Name}: input {only} was {(target.Read(MakeInput(target, only)) ? "accepted" : "refused")}");
+    return 0;
+}
+
+if (Option("--save") is { } folder)
+{
+    Directory.CreateDirectory(folder);
+    for (int i = 0; i < count; i++)
+        File.WriteAllBytes(Path.Combine(folder, $"{i}"), targets.Single().MakeInput(Mutator(i)));
     return 0;
 }
 
@@ -62,7 +72,10 @@ foreach (FuzzTarget target in targets)
 
 return failures == 0 ? 0 : 1;
 
-byte[] MakeInput(FuzzTarget target, long number) => target.MakeInput(new Mutator(unchecked((seed * 1_000_003) + (int)number)));
+byte[] MakeInput(FuzzTarget target, long number) =>
+    Option("--saved") is { } saved ? File.ReadAllBytes(Path.Combine(saved, $"{number}")) : target.MakeInput(Mutator(number));
+
+Mutator Mutator(long number) => new(unchecked((seed * 1_000_003) + (int)number));
 
 void Fail(FuzzTarget target, long number, byte[] input, string what)
 {

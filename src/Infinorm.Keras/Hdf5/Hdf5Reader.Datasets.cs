@@ -14,6 +14,7 @@ sealed partial class Hdf5Reader
             throw Invalid($"{place} has no dataspace or no datatype");
 
         var attributes = new Dictionary<string, string?>();
+        RefuseDense(header, MessageType.AttributeInfo, place, "attribute", largestIndexSize: 2);
         ReadAttributes(header, place, attributes);
         nint[] shape = ReadShape(Open(space, "dataspace message"), place) ?? throw Unsupported(place, "is empty (a null dataspace)");
         Hdf5Type type = ReadType(Open(datatype, "datatype message"), attributes.GetValueOrDefault("dtype"), place);

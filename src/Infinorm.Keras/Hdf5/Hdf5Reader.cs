@@ -27,6 +27,7 @@ sealed partial class Hdf5Reader
     readonly byte[] _image;
     readonly ByteMarks _structures, _visited;
     readonly List<(int Start, int End, Place Place)> _data = [];
+    readonly Queue<(ulong Address, ulong Length)> _blocks = []; // of the object header that is being read
     long _budget, _textBudget, _itemBudget, _pathBudget;
 
     Hdf5Reader(string file, byte[] image)
@@ -90,7 +91,7 @@ sealed partial class Hdf5Reader
     void CountItem()
     {
         if (--_itemBudget < 0)
-            throw Invalid($"{_image.Length} bytes hold more groups, datasets and attributes than fit into them");
+            throw Invalid($"{_image.Length} bytes hold more links and attributes than fit into them");
     }
 
     void RequireDisjointData()
@@ -112,9 +113,11 @@ sealed partial class Hdf5Reader
     // Nested in one another, names make paths that are much longer than the file: counted before anybody makes one.
     void RequireShortPaths(Hdf5Group group, int location, int path)
     {
+        if (group.IsEmpty)
+            return;
         foreach (var (key, child) in group.Groups)
         {
-            int name = child.Groups.GetValueOrDefault("vars")?.Attributes.GetValueOrDefault("name")?.Length ?? key.Length;
+            int name = child.IsEmpty ? key.Length : child.Groups.GetValueOrDefault("vars")?.Attributes.GetValueOrDefault("name")?.Length ?? key.Length;
             CountPath(location + key.Length + 1, path + name + 1);
             RequireShortPaths(child, location + key.Length + 1, path + name + 1);
         }
@@ -180,7 +183,9 @@ sealed partial class Hdf5Reader
         if (depth > MaxDepth)
             throw Invalid($"groups are nested deeper than {MaxDepth}");
         var group = new Hdf5Group();
-        ReadAttributes(header, place, group.Attributes);
+        if (header.Find(MessageType.Attribute) is not null)
+            ReadAttributes(header, place, group.Attributes);
+        RefuseDense(header, MessageType.AttributeInfo, place, "attribute", largestIndexSize: 2);
         ReadLinks(header, place, (name, address) =>
         {
             var at = new Place(place, name);
@@ -189,7 +194,6 @@ sealed partial class Hdf5Reader
             if (group.Groups.ContainsKey(name) || group.Datasets.ContainsKey(name))
                 throw Invalid($"{at} is there twice");
 
-            CountItem();
             ObjectHeader child = ReadObject(address);
             if (child.Find(MessageType.Layout) is not null)
                 group.Datasets.Add(name, ReadDataset(child, at));
@@ -278,6 +282,7 @@ sealed partial class Hdf5Reader
         Hdf5Cursor symbols = At(address + 8, (ulong)count * 40, "symbol table node");
         for (int i = 0; i < count; i++)
         {
+            CountItem();
             ulong name = symbols.UInt64(), target = symbols.UInt64();
             if (symbols.UInt32() == 2)
                 throw Unsupported(place, "has a soft link");
