@@ -26,7 +26,8 @@ static class JsonText
         }
         catch (FormatException e) when (e is not InvalidFileException)
         {
-            throw new InvalidFileException(file, $"{entry}: {e.Message}", e);
+            throw new InvalidFileException(
+                file, e.InnerException is JsonException json ? $"{entry} is not valid JSON: {json.Message}" : $"{entry}: {e.Message}", e);
         }
     }
 

@@ -12,10 +12,10 @@ public class JsonTextTests
     [Theory]
     [InlineData("[]", "config.json is not an object")]
     [InlineData("null", "config.json: The JSON text is null.")]
-    [InlineData("{\"a\": 1, \"a\": 2}", "config.json: Not valid JSON: *")]
-    [InlineData("{\"a\": nan}", "config.json: Not valid JSON: *")]
-    [InlineData("", "config.json: Not valid JSON: *")]
-    [InlineData("{} {}", "config.json: Not valid JSON: *")]
+    [InlineData("{\"a\": 1, \"a\": 2}", "config.json is not valid JSON: *")]
+    [InlineData("{\"a\": nan}", "config.json is not valid JSON: *")]
+    [InlineData("", "config.json is not valid JSON: *")]
+    [InlineData("{} {}", "config.json is not valid JSON: *")]
     public void AnythingElseIsRefused(string text, string problem)
     {
         string message = Assert.Throws<InvalidFileException>(() => JsonText.Parse("x.keras", "config.json", Encoding.UTF8.GetBytes(text))).Message;

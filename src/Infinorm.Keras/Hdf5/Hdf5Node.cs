@@ -83,5 +83,8 @@ sealed record Hdf5Dataset(Hdf5Type Type, nint[] Shape, Memory<byte> Data)
 /// <param name="DType">The type as ours, or null if we have none: such data are kept as they are.</param>
 readonly record struct Hdf5Type(string Name, int Size, DType? DType = null)
 {
+    /// <summary>The name of h5py's bool: one byte, 0 or 1.</summary>
+    public const string Bool = "bool";
+
     public static Hdf5Type Of(DType type) => new(type.KerasName(), type.Size(), type);
 }

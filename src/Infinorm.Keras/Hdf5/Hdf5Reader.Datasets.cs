@@ -4,6 +4,11 @@ sealed partial class Hdf5Reader
 {
     const string BFloat16Name = "bfloat16";
 
+    // How h5py keeps what NumPy calls bool: an enumeration of two.
+    static ReadOnlySpan<byte> False => "FALSE\0"u8;
+
+    static ReadOnlySpan<byte> True => "TRUE\0"u8;
+
     Hdf5Dataset ReadDataset(ObjectHeader header, Place place)
     {
         if (header.Find(MessageType.Filters) is not null)
@@ -88,7 +93,7 @@ sealed partial class Hdf5Reader
 
     Hdf5Type ReadType(Hdf5Cursor cursor, string? dtypeAttribute, Place place)
     {
-        int kind = cursor.Byte() & 15;
+        int versionAndKind = cursor.Byte(), kind = versionAndKind & 15;
         uint bits = cursor.Byte();
         cursor.Skip(2);
         uint size = cursor.UInt32();
@@ -102,6 +107,8 @@ sealed partial class Hdf5Reader
                 return ReadFloat(cursor, (int)size, bits);
             case 5 when size == 2 && dtypeAttribute == BFloat16Name:
                 return Hdf5Type.Of(DType.BFloat16);
+            case 8 when size == 1 && bits == 2 && IsBool(cursor, isPadded: versionAndKind >> 4 < 3):
+                return new Hdf5Type(Hdf5Type.Bool, 1);
             default:
                 string name = kind switch
                 {
@@ -118,6 +125,19 @@ sealed partial class Hdf5Reader
                 };
                 return new Hdf5Type(name, (int)size);
         }
+    }
+
+    // The type of the values, an int8; then the names, in older versions padded to a multiple of eight bytes; then the values.
+    static bool IsBool(Hdf5Cursor cursor, bool isPadded)
+    {
+        const int int8Length = 12;
+        int falseLength = isPadded ? 8 : False.Length, trueLength = isPadded ? 8 : True.Length;
+        if (cursor.Remaining < int8Length + falseLength + trueLength + 2)
+            return false;
+        ReadOnlySpan<byte> type = cursor.Take(int8Length);
+        bool isInt8 = (type[0] & 15) == 0 && type[4] == 1;
+        return isInt8 && cursor.Take(falseLength).StartsWith(False) && cursor.Take(trueLength).StartsWith(True)
+            && cursor.Byte() == 0 && cursor.Byte() == 1;
     }
 
     static Hdf5Type ReadInteger(Hdf5Cursor cursor, int size, uint bits)
