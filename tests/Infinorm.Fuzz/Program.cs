@@ -5,7 +5,7 @@ using Infinorm.Fuzz;
 //   --count N     inputs, shared among the targets (100,000)
 //   --minutes M   as many inputs as fit into so many minutes instead
 //   --seed S      other inputs (1)
-//   --target T    one target only; "large", "structures" and "huge" are large files, which take more memory and are read only if asked for
+//   --target T    one target only; "large", "structures" and "structures40" are large files, which take more memory and are read only if asked for
 //   --input I     one input only, the I-th
 //   --save F      inputs are written to the folder F and not read: making a large one takes more memory than reading it may
 //   --saved F     and read from there
@@ -22,7 +22,7 @@ long count = Number("--count") ?? 100_000;
 int seed = (int)(Number("--seed") ?? 1);
 TimeSpan? time = Number("--minutes") is { } minutes ? TimeSpan.FromMinutes(minutes) : null;
 if (Option("--target") is { } name)
-    targets = [.. targets.Append(new LargeTarget()).Append(new StructureTarget("structures", 3)).Append(new StructureTarget("huge", 40)).Where(target => target.Name == name)];
+    targets = [.. targets.Append(new LargeTarget()).Append(new StructureTarget("structures", 3)).Append(new StructureTarget("structures40", 40)).Where(target => target.Name == name)];
 if (targets.Length == 0)
     throw new ArgumentException("There is no such target.");
 if (Number("--input") is { } only)
