@@ -8,6 +8,7 @@ public sealed partial class KerasArchive
 {
     internal const string ArchiveExtension = ".keras", WeightsExtension = ".weights.h5";
     const string NameAttribute = "name";
+    const int MaxMemoryStream = 1 << 30; // what is longer goes by way of a temporary file
 
     static ReadOnlySpan<byte> ZipSignature => "PK"u8;
 
@@ -37,10 +38,7 @@ public sealed partial class KerasArchive
         stream.Position = 0;
         if (start.StartsWith(Hdf5Reader.Signature))
         {
-            if (stream.Length > Array.MaxLength)
-                throw new InvalidFileException(file, $"{stream.Length} bytes; more than {Array.MaxLength} are not supported");
-            var image = new byte[stream.Length];
-            stream.ReadExactly(image);
+            FileImage image = FileImage.Read(stream, stream.Length);
             Hdf5Group root = Hdf5Reader.Read(file, image);
             OtherFiles.RefuseLegacy(file, root);
             return new KerasArchive(file, image, root, [], Copy(modelConfig), metadata: null);
@@ -136,7 +134,7 @@ public sealed partial class KerasArchive
         if (isArchive)
             ZipEntry.WriteAll(stream, Entries());
         else if (_image is not null)
-            stream.Write(_image);
+            _image.WriteTo(stream);
         else
             Hdf5Writer.Write(stream, _root);
     }
@@ -146,12 +144,12 @@ public sealed partial class KerasArchive
     static KerasArchive OpenArchive(string file, Stream stream)
     {
         List<ZipEntry> entries = ZipEntry.ReadAll(file, stream);
-        byte[] image = Content(WeightsEntry);
-        JsonObject config = JsonText.Parse(file, ConfigEntry, Content(ConfigEntry), stream.Length);
-        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Content(MetadataEntry), stream.Length);
+        FileImage image = Entry(WeightsEntry).Image;
+        JsonObject config = JsonText.Parse(file, ConfigEntry, Entry(ConfigEntry).Content, stream.Length);
+        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Entry(MetadataEntry).Content, stream.Length);
         return new KerasArchive(file, image, Hdf5Reader.Read(file, image), entries, config, metadata);
 
-        byte[] Content(string name) => entries.Find(entry => entry.Name == name)?.Content
+        ZipEntry Entry(string name) => entries.Find(entry => entry.Name == name)
             ?? throw new InvalidFileException(file, OtherFiles.Describe(entries, name));
     }
 
@@ -159,11 +157,11 @@ public sealed partial class KerasArchive
     IEnumerable<ZipEntry> Entries()
     {
         if (_entries.Count == 0)
-            return [Entry(MetadataEntry, JsonText.Write(Metadata ?? NewMetadata())), Entry(ConfigEntry, Config()), Entry(WeightsEntry, Hdf5())];
+            return [Entry(MetadataEntry, JsonText.Write(Metadata ?? NewMetadata())), Entry(ConfigEntry, Config()), new(WeightsEntry, Hdf5(), DateTimeOffset.Now)];
         return _entries.Select(entry => entry.Name switch
         {
-            ConfigEntry when _configChanged => entry with { Content = Config() },
-            WeightsEntry => entry with { Content = Hdf5() },
+            ConfigEntry when _configChanged => entry with { Image = Config() },
+            WeightsEntry => entry with { Image = Hdf5() },
             _ => entry,
         });
 
@@ -172,14 +170,17 @@ public sealed partial class KerasArchive
         byte[] Config() => JsonText.Write(ModelConfig!);
     }
 
-    byte[] Hdf5()
+    FileImage Hdf5()
     {
         if (_image is not null)
             return _image;
-        long numbers = _root.AllDatasets().Sum(d => (long)d.Dataset.Data.Length);
-        using var stream = new MemoryStream((int)Math.Min(numbers + (numbers / 16), Array.MaxLength)); // it need not grow to twice that
+        long numbers = _root.AllDatasets().Sum(d => (long)d.Dataset.Data.Length), capacity = numbers + (numbers / 16); // it need not grow to twice that
+        using Stream stream = capacity <= MaxMemoryStream
+            ? new MemoryStream((int)capacity)
+            : new FileStream(Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
         Hdf5Writer.Write(stream, _root);
-        return stream.ToArray();
+        stream.Position = 0;
+        return FileImage.Read(stream, stream.Length);
     }
 
     static JsonObject NewMetadata() => new()

@@ -87,8 +87,10 @@ sealed partial class Hdf5Reader
             throw Unsupported(place, "has no data (they were never written)");
         if (address > (ulong)_image.Length || length > (ulong)_image.Length - address)
             throw Invalid($"{place}: {length} bytes at {address} reach beyond the file's end at {_image.Length}");
-        _data.Add(((int)address, (int)(address + length), place));
-        return _image.AsMemory((int)address, (int)length);
+        if (length > int.MaxValue)
+            throw Unsupported(place, $"has {length} bytes, more than {int.MaxValue}");
+        _data.Add(((long)address, (long)(address + length), place));
+        return _image.Memory((long)address, (long)length);
     }
 
     Hdf5Type ReadType(Hdf5Cursor cursor, string? dtypeAttribute, Place place)

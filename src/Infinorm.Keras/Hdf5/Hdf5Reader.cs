@@ -24,19 +24,19 @@ sealed partial class Hdf5Reader
     static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     readonly string _file;
-    readonly byte[] _image;
+    readonly FileImage _image;
     readonly ByteMarks _structures, _visited;
-    readonly List<(int Start, int End, Place Place)> _data = [];
+    readonly List<(long Start, long End, Place Place)> _data = [];
     readonly Queue<(ulong Address, ulong Length)> _blocks = []; // of the object header that is being read
     long _budget, _textBudget, _itemBudget, _pathBudget;
 
-    Hdf5Reader(string file, byte[] image)
+    Hdf5Reader(string file, FileImage image)
     {
         _file = file;
         _image = image;
         _structures = new ByteMarks(image.Length);
         _visited = new ByteMarks(image.Length);
-        _budget = ((long)image.Length * BudgetFactor) + 4096;
+        _budget = (image.Length * BudgetFactor) + 4096;
         _textBudget = image.Length;
         _itemBudget = FreeItems + (image.Length / BytesPerItem);
         _pathBudget = FreePathLength + (image.Length / BytesPerPathLength);
@@ -49,7 +49,7 @@ sealed partial class Hdf5Reader
     /// <param name="file">Its name, for messages.</param>
     /// <param name="image">All of its bytes; the datasets view them.</param>
     /// <exception cref="InvalidFileException">It is malformed, cut off, or uses something that is not supported.</exception>
-    public static Hdf5Group Read(string file, byte[] image)
+    public static Hdf5Group Read(string file, FileImage image)
     {
         var reader = new Hdf5Reader(file, image);
         var place = new Place(null, "");
@@ -71,8 +71,10 @@ sealed partial class Hdf5Reader
         _budget -= (long)length;
         if (_budget < 0)
             throw Invalid("its structures overlap");
-        _structures.Set((int)address, (int)(address + length));
-        return _image.AsSpan((int)address, (int)length);
+        if (length > int.MaxValue)
+            throw Invalid($"a {what} of {length} bytes is not supported");
+        _structures.Set((long)address, (long)(address + length));
+        return _image.Span((long)address, (long)length);
     }
 
     Hdf5Cursor At(ulong address, ulong length, string what) => new(Slice(address, length, what), _file, what);
@@ -82,7 +84,7 @@ sealed partial class Hdf5Reader
     void Visit(ulong address, ulong length, string what)
     {
         Slice(address, length, what);
-        int start = (int)address, end = (int)(address + length);
+        long start = (long)address, end = (long)(address + length);
         if (_visited.AnyIn(start, end))
             throw Invalid($"the {what} at {address} {(_visited.AnyIn(start, start + 1) ? "is reached twice" : "overlaps another structure")}");
         _visited.Set(start, end);
@@ -218,7 +220,7 @@ sealed partial class Hdf5Reader
             heapHeader.Skip(8); // where its free space begins
             ulong start = heapHeader.UInt64();
             Slice(start, size, "local heap");
-            ReadTree(tree, (int)start..(int)(start + size), add, place, level: null);
+            ReadTree(tree, ((long)start, (long)size), add, place, level: null);
         }
         else if (header.Find(MessageType.LinkInfo) is null && header.Find(MessageType.Link) is null)
         {
@@ -246,7 +248,7 @@ sealed partial class Hdf5Reader
     }
 
     // A B-tree of version 1 over the nodes that hold a group's symbols.
-    void ReadTree(ulong address, Range names, Action<string, ulong> add, Place place, int? level)
+    void ReadTree(ulong address, (long Start, long Length) names, Action<string, ulong> add, Place place, int? level)
     {
         Visit(address, 24, "B-tree node");
         Hdf5Cursor cursor = At(address, 24, "B-tree node");
@@ -270,7 +272,7 @@ sealed partial class Hdf5Reader
         }
     }
 
-    void ReadSymbols(ulong address, Range names, Action<string, ulong> add, Place place)
+    void ReadSymbols(ulong address, (long Start, long Length) names, Action<string, ulong> add, Place place)
     {
         Visit(address, 8, "symbol table node");
         Hdf5Cursor cursor = At(address, 8, "symbol table node");
@@ -291,13 +293,13 @@ sealed partial class Hdf5Reader
         }
     }
 
-    string NameAt(Range names, ulong offset)
+    string NameAt((long Start, long Length) names, ulong offset)
     {
-        ReadOnlySpan<byte> heap = _image.AsSpan(names);
+        ReadOnlySpan<byte> heap = _image.Span(names.Start, names.Length);
         int length = offset < (ulong)heap.Length ? heap[(int)offset..].IndexOf((byte)0) : -1;
         if (length < 0)
             throw Invalid($"the name at {offset} of a local heap of {heap.Length} bytes has no end in it");
-        return Text(Slice((ulong)names.Start.Value + offset, (ulong)length, "name"));
+        return Text(Slice((ulong)names.Start + offset, (ulong)length, "name"));
     }
 
     string Text(ReadOnlySpan<byte> bytes)
