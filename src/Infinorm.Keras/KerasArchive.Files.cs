@@ -8,7 +8,7 @@ public sealed partial class KerasArchive
 {
     internal const string ArchiveExtension = ".keras", WeightsExtension = ".weights.h5";
     const string NameAttribute = "name";
-    const int MaxMemoryStream = 1 << 30; // what is longer goes by way of a temporary file
+    const int MaxMemoryStream = 1 << 30; // an HDF5 file that is longer is written by way of a temporary file
 
     static ReadOnlySpan<byte> ZipSignature => "PK"u8;
 
@@ -145,9 +145,13 @@ public sealed partial class KerasArchive
     {
         List<ZipEntry> entries = ZipEntry.ReadAll(file, stream);
         FileImage image = Entry(WeightsEntry).Image;
-        JsonObject config = JsonText.Parse(file, ConfigEntry, Entry(ConfigEntry).Content, stream.Length);
-        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Entry(MetadataEntry).Content, stream.Length);
+        JsonObject config = JsonText.Parse(file, ConfigEntry, Json(ConfigEntry), stream.Length);
+        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Json(MetadataEntry), stream.Length);
         return new KerasArchive(file, image, Hdf5Reader.Read(file, image), entries, config, metadata);
+
+        byte[] Json(string name) => Entry(name) is { Image.Length: <= MaxMemoryStream } entry
+            ? entry.Content
+            : throw new InvalidFileException(file, $"{name} has more than {MaxMemoryStream} bytes");
 
         ZipEntry Entry(string name) => entries.Find(entry => entry.Name == name)
             ?? throw new InvalidFileException(file, OtherFiles.Describe(entries, name));

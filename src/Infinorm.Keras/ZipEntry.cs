@@ -17,7 +17,7 @@ sealed record ZipEntry(string Name, FileImage Image, DateTimeOffset Written, boo
     /// <summary>What it holds, of an entry that is not large, as an array.</summary>
     public byte[] Content
     {
-        get => Image.Length <= int.MaxValue ? Image.ToArray() : throw new NotSupportedException($"{Name} has {Image.Length} bytes.");
+        get => Image.ToArray();
         init => Image = value;
     }
 
