@@ -8,6 +8,7 @@ public sealed partial class KerasArchive
 {
     internal const string ArchiveExtension = ".keras", WeightsExtension = ".weights.h5";
     const string NameAttribute = "name";
+    const int MaxMemoryStream = 1 << 30; // an HDF5 file that is longer is written by way of a temporary file
 
     static ReadOnlySpan<byte> ZipSignature => "PK"u8;
 
@@ -23,6 +24,7 @@ public sealed partial class KerasArchive
     public static KerasArchive Open(string path, JsonObject? modelConfig = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        OtherFiles.RefuseByPath(path);
         using FileStream stream = RegularFile.OpenRead(path);
         return Open(path, stream, modelConfig);
     }
@@ -30,21 +32,20 @@ public sealed partial class KerasArchive
     /// <summary>As <see cref="Open(string, JsonObject?)"/>, of a stream that can seek.</summary>
     internal static KerasArchive Open(string file, Stream stream, JsonObject? modelConfig = null)
     {
-        Span<byte> start = stackalloc byte[Hdf5Reader.Signature.Length];
+        Span<byte> start = stackalloc byte[256];
         stream.Position = 0;
         start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         stream.Position = 0;
-        if (start.SequenceEqual(Hdf5Reader.Signature))
+        if (start.StartsWith(Hdf5Reader.Signature))
         {
-            if (stream.Length > Array.MaxLength)
-                throw new InvalidFileException(file, $"{stream.Length} bytes; more than {Array.MaxLength} are not supported");
-            var image = new byte[stream.Length];
-            stream.ReadExactly(image);
-            return new KerasArchive(file, image, Hdf5Reader.Read(file, image), [], Copy(modelConfig), metadata: null);
+            FileImage image = FileImage.Read(stream, stream.Length);
+            Hdf5Group root = Hdf5Reader.Read(file, image);
+            OtherFiles.RefuseLegacy(file, root);
+            return new KerasArchive(file, image, root, [], Copy(modelConfig), metadata: null);
         }
 
         if (!start.StartsWith(ZipSignature))
-            throw new InvalidFileException(file, "neither a .keras archive (a zip file) nor a .weights.h5 file (HDF5)");
+            throw new InvalidFileException(file, OtherFiles.Describe(start));
         if (modelConfig is not null)
             throw new ArgumentException($"{file} has a config of its own.", nameof(modelConfig));
         return OpenArchive(file, stream);
@@ -133,7 +134,7 @@ public sealed partial class KerasArchive
         if (isArchive)
             ZipEntry.WriteAll(stream, Entries());
         else if (_image is not null)
-            stream.Write(_image);
+            _image.WriteTo(stream);
         else
             Hdf5Writer.Write(stream, _root);
     }
@@ -143,26 +144,28 @@ public sealed partial class KerasArchive
     static KerasArchive OpenArchive(string file, Stream stream)
     {
         List<ZipEntry> entries = ZipEntry.ReadAll(file, stream);
-        byte[] image = Content(WeightsEntry);
-        JsonObject config = JsonText.Parse(file, ConfigEntry, Content(ConfigEntry));
-        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Content(MetadataEntry));
+        FileImage image = Entry(WeightsEntry).Image;
+        JsonObject config = JsonText.Parse(file, ConfigEntry, Json(ConfigEntry), stream.Length);
+        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Json(MetadataEntry), stream.Length);
         return new KerasArchive(file, image, Hdf5Reader.Read(file, image), entries, config, metadata);
 
-        byte[] Content(string name) => entries.Find(entry => entry.Name == name)?.Content
-            ?? throw new InvalidFileException(file, name == WeightsEntry && entries.Exists(entry => entry.Name == "model.weights.json")
-                ? "weights in several files (shards) are not supported"
-                : $"not a .keras archive: it has no {name}");
+        byte[] Json(string name) => Entry(name) is { Image.Length: <= MaxMemoryStream } entry
+            ? entry.Content
+            : throw new InvalidFileException(file, $"{name} has more than {MaxMemoryStream} bytes");
+
+        ZipEntry Entry(string name) => entries.Find(entry => entry.Name == name)
+            ?? throw new InvalidFileException(file, OtherFiles.Describe(entries, name));
     }
 
     // The entries as they are to be written, in their former order.
     IEnumerable<ZipEntry> Entries()
     {
         if (_entries.Count == 0)
-            return [Entry(MetadataEntry, JsonText.Write(Metadata ?? NewMetadata())), Entry(ConfigEntry, Config()), Entry(WeightsEntry, Hdf5())];
+            return [Entry(MetadataEntry, JsonText.Write(Metadata ?? NewMetadata())), Entry(ConfigEntry, Config()), new(WeightsEntry, Hdf5(), DateTimeOffset.Now)];
         return _entries.Select(entry => entry.Name switch
         {
-            ConfigEntry when _configChanged => entry with { Content = Config() },
-            WeightsEntry => entry with { Content = Hdf5() },
+            ConfigEntry when _configChanged => entry with { Image = Config() },
+            WeightsEntry => entry with { Image = Hdf5() },
             _ => entry,
         });
 
@@ -171,14 +174,17 @@ public sealed partial class KerasArchive
         byte[] Config() => JsonText.Write(ModelConfig!);
     }
 
-    byte[] Hdf5()
+    FileImage Hdf5()
     {
         if (_image is not null)
             return _image;
-        long numbers = _root.AllDatasets().Sum(d => (long)d.Dataset.Data.Length);
-        using var stream = new MemoryStream((int)Math.Min(numbers + (numbers / 16), Array.MaxLength)); // it need not grow to twice that
+        long numbers = _root.AllDatasets().Sum(d => (long)d.Dataset.Data.Length), capacity = numbers + (numbers / 16); // it need not grow to twice that
+        using Stream stream = capacity <= MaxMemoryStream
+            ? new MemoryStream((int)capacity)
+            : new FileStream(Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
         Hdf5Writer.Write(stream, _root);
-        return stream.ToArray();
+        stream.Position = 0;
+        return FileImage.Read(stream, stream.Length);
     }
 
     static JsonObject NewMetadata() => new()

@@ -65,7 +65,9 @@ public sealed partial class KerasArchive
     /// The archive has no state or no settings of an optimizer, the order of its variables is not known and must be given, or the
     /// optimizer is built for other variables.
     /// </exception>
-    /// <exception cref="ArgumentException">The state stored does not fit the optimizer or the variables given; nothing was changed.</exception>
+    /// <exception cref="ArgumentException">
+    /// The state stored is another optimizer's, or does not fit the optimizer or the variables given; nothing was changed.
+    /// </exception>
     /// <exception cref="InvalidFileException">The archive's own settings, weights and state do not fit together.</exception>
     public Optimizer LoadOptimizer(Optimizer? optimizer = null, IEnumerable<Variable>? variables = null)
     {
@@ -79,10 +81,12 @@ public sealed partial class KerasArchive
 
         Variable[] trained = [.. variables ?? TrainableVariables];
         optimizer ??= CreateOptimizer();
+        RefuseAnotherState(optimizer);
         bool wasBuilt = optimizer.IsBuilt;
         try
         {
             optimizer.Build(trained);
+            RefuseOtherCount(optimizer, trained.Length);
             optimizer.LoadOwnVariables(StoredState(optimizer));
         }
         catch (Exception e)
@@ -127,8 +131,6 @@ public sealed partial class KerasArchive
     // A LossScaleOptimizer is stored twice: all of it, and the inner optimizer by itself, which Keras reads last.
     VariableStore StoredState(Optimizer optimizer)
     {
-        if (!HasOptimizerState)
-            throw new InvalidOperationException($"{_file} has no optimizer state.");
         var store = new VariableStore();
         CopyTo(store, VarsGroup, first: 0);
         if (optimizer is LossScaleOptimizer { InnerOptimizer: { } inner } && _root.Find(InnerVarsGroup) is { } stored)

@@ -27,10 +27,10 @@ public sealed partial class KerasArchive
     readonly Hdf5Group _root;
     readonly ModelWeights _model;
     readonly List<ZipEntry> _entries; // of the .keras archive that was opened; else none
-    byte[]? _image; // the HDF5 file that the datasets view; null where it must be written anew
+    FileImage? _image; // the HDF5 file that the datasets view; null where it must be written anew
     bool _configChanged;
 
-    KerasArchive(string file, byte[]? image, Hdf5Group root, List<ZipEntry> entries, JsonObject? config, JsonObject? metadata)
+    KerasArchive(string file, FileImage? image, Hdf5Group root, List<ZipEntry> entries, JsonObject? config, JsonObject? metadata)
     {
         _file = file;
         _image = image;

@@ -92,8 +92,9 @@ sealed class SafetensorsTarget : FuzzTarget
         }
 
         var grouped = new Adamax { Name = "grouped", UseMasterWeights = true };
-        grouped.SetGroups([0, 1], [new() { LearningRate = new ExponentialDecay(0.5, 7, 0.5) }, new() { LearningRate = 0.25, WeightDecay = 0 }]);
-        grouped.Build(new Variable<float>("dense/kernel", new float[6], [2, 3]), new Variable<Half>("dense/bias", new Half[3]));
+        grouped.Build(
+            new VariableGroup(new Variable<float>("dense/kernel", new float[6], [2, 3])) { LearningRate = new ExponentialDecay(0.5, 7, 0.5) },
+            new VariableGroup(new Variable<Half>("dense/bias", new Half[3])) { LearningRate = 0.25, WeightDecay = 0 });
         yield return grouped;
     }
 

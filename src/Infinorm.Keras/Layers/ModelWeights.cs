@@ -86,7 +86,7 @@ sealed partial class ModelWeights
         var rest = new SortedDictionary<string, Hdf5Group>(StringComparer.Ordinal);
         foreach (var (name, group) in whole.Group.Groups)
         {
-            if (name != "vars" && !(whole.Location.Length == 0 && name == KerasArchive.OptimizerGroup) && group.HasData)
+            if (name != "vars" && !(whole.Location.Length == 0 && name == KerasArchive.OptimizerGroup) && group.HasData && !KerasArchive.IsOptimizer(group))
                 rest.Add(name, group);
         }
 

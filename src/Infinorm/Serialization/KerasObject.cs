@@ -44,9 +44,11 @@ readonly record struct KerasObject(string? Module, string ClassName, JsonNode Co
     }
 
     /// <summary>Reads the settings with a function for this class, and makes sure that it has read all of them.</summary>
+    /// <exception cref="FormatException">It is a function, or a setting is not known or of the wrong kind.</exception>
     public T Create<T>(Func<ConfigReader, T> read)
     {
-        var reader = new ConfigReader(ClassName, Config.AsObject());
+        var reader = new ConfigReader(
+            ClassName, Config as JsonObject ?? throw new FormatException($"the function {PythonJson.Write(Config)} is not known"));
         var result = read(reader);
         reader.RequireAllRead();
         return result;

@@ -10,6 +10,7 @@ public class Hdf5WriterTests
     [InlineData("bfloat16", 2)]
     [InlineData("float32", 4)]
     [InlineData("float64", 8)]
+    [InlineData("bool", 1)]
     [InlineData("int8", 1)]
     [InlineData("uint8", 1)]
     [InlineData("int16", 2)]

@@ -126,7 +126,16 @@ public class PythonJsonTests
     [InlineData("[1] x")]
     [InlineData("[1,]")]
     [InlineData("// no\n1")]
-    [InlineData("NaN")]
+    [InlineData("nan")]
+    [InlineData("-NaN")]
+    [InlineData("1NaN")]
+    [InlineData("NaN5")]
+    [InlineData("[NaN NaN]")]
+    [InlineData("{NaN: 1}")]
+    [InlineData("+Infinity")]
+    [InlineData("--Infinity")]
+    [InlineData("1Infinity")]
+    [InlineData("Infinity5")]
     [InlineData("01")]
     [InlineData("{'a': 1}")]
     [InlineData("""{"a": "\ud800"}""")]
@@ -135,6 +144,22 @@ public class PythonJsonTests
 
     [Fact]
     public void RefusesATextThatIsNotUnicode() => Assert.Throws<FormatException>(() => PythonJson.Parse("\"\ud800\""));
+
+    [Theory]
+    [InlineData("NaN")]
+    [InlineData("-Infinity")]
+    [InlineData("""{"a": [NaN, 0e0, {"NaN": "NaN, -Infinity \" NaN"}, [Infinity, -Infinity, [NaN]]], "b": NaN, "c": 1}""")]
+    public void ReadsTheNumbersThatOnlyPythonHas(string text)
+    {
+        string expected = text.Replace("0e0", "0.0");
+        JsonNode node = PythonJson.Parse(text);
+        Assert.Equal(expected, PythonJson.Write(node));
+        Assert.Equal(expected, PythonJson.Write(node.DeepClone()));
+    }
+
+    [Fact]
+    public void RefusesBytesThatAreNotUtf8() =>
+        Assert.Throws<FormatException>(() => PythonJson.Parse([(byte)'"', 0xFF, (byte)'"'], new PythonJson.Limits(10, 10)));
 
     [Fact]
     public void ReadsADepthOf64AndNoMore()
