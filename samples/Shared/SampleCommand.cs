@@ -22,8 +22,12 @@ static class SampleCommand
             }
         });
         ParseResult result = command.Parse(arguments);
-        return result.Errors.Count > 0 ? Refuse(result.Errors[0].Message.Split('\n')[0].Trim()) : result.Invoke();
+        return result.Errors.Count > 0 ? Refuse(OneLine(result.Errors[0].Message)) : result.Invoke();
     }
+
+    // The library lists the values that an option may have on lines of their own.
+    static string OneLine(string message) =>
+        string.Join(' ', message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 
     static int Refuse(string problem)
     {

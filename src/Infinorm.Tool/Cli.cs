@@ -23,7 +23,7 @@ static class Cli
     /// <returns>The <see cref="ExitCode"/>.</returns>
     public static int Run(string[] arguments, Session session)
     {
-        ParseResult parsed = Root(session).Parse(arguments);
+        ParseResult parsed = Root(session).Parse(arguments is [] ? ["--help"] : arguments);
         if (Problem(parsed) is { } problem)
         {
             session.Say($"{problem} (see: {Path(parsed.CommandResult.Command)} --help)");

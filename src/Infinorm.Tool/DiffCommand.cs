@@ -90,7 +90,8 @@ static class DiffCommand
 
     static void AddValues(Table table, TensorInfo one, TensorInfo two, TensorDifference difference)
     {
-        if (one.DType == two.DType && difference.Count == 0)
+        bool isSameKind = one.DType == two.DType || (TensorDifference.IsInteger(one.DType) && TensorDifference.IsInteger(two.DType));
+        if (isSameKind && difference.Count == 0)
             return;
         table.Add(
             one.Name, one.DType == two.DType ? "values" : $"type: {one.DType.KerasName()}, {two.DType.KerasName()}",

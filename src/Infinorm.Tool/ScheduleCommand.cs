@@ -32,6 +32,8 @@ static class ScheduleCommand
         };
         command.SetAction(parsed =>
         {
+            if (parsed.GetValue(svg) is { } file && !file.EndsWith(".svg", StringComparison.OrdinalIgnoreCase))
+                throw new CommandException($"--svg: the picture is an SVG, so the file's name must end in .svg; found {file}");
             ScheduleSource source = ScheduleSource.Read(parsed.GetRequiredValue(config), session);
             long count = parsed.GetValue(steps) ?? source.DefaultSteps;
             if (parsed.GetValue(svg) is { } picture)

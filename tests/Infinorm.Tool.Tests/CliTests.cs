@@ -22,8 +22,10 @@ public sealed class CliTests : IDisposable
         Assert.EndsWith("  2    an error, which one line on stderr names\n  130  stopped by Ctrl-C; no file is half written\n", help);
     }
 
+    [Fact]
+    public void TheCommandAloneShowsItsHelp() => Assert.Equal(Command.Succeed("--help").Output, Command.Succeed().Output);
+
     [Theory]
-    [InlineData("Required command was not provided. (see: infinorm --help)")]
     [InlineData("Unrecognized command or argument 'inspekt'. (see: infinorm --help)", "inspekt")]
     [InlineData("Unrecognized command or argument 'inspekt'. (see: infinorm --help)", "inspekt", "model.keras")]
     [InlineData("An argument is empty. (see: infinorm inspect --help)", "inspect", "")]
@@ -48,6 +50,16 @@ public sealed class CliTests : IDisposable
     {
         File.WriteAllText(_folder / "notes.txt", "Some text, longer than a header's length.");
         Command.Fail($"{_folder / "notes.txt"}: it is neither a safetensors file nor one of Keras (.keras, .weights.h5)", "inspect", _folder / "notes.txt");
+    }
+
+    [Fact]
+    public void APictureOfAnotherKindIsRefusedBeforeAnythingIsWritten()
+    {
+        string path = _folder / "rate.png";
+        Command.Fail(
+            $"--svg: the picture is an SVG, so the file's name must end in .svg; found {path}",
+            "schedule", Command.Golden("dense_float_lr.keras"), "--svg", path);
+        Assert.Empty(_folder.Files);
     }
 
     [Fact]

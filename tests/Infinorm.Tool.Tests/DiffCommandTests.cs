@@ -90,6 +90,16 @@ public sealed class DiffCommandTests : IDisposable
     }
 
     [Fact]
+    public void TheWidthOfIntegersIsNoDifferenceButTheirValueIs()
+    {
+        Write("a", ("iterations", NdArray.Create([4])));
+        Write("b", ("iterations", NdArray.Create([4L])));
+        Assert.Equal("", Command.Succeed("diff", _folder / "a.safetensors", _folder / "b.safetensors").Output);
+        Write("b", ("iterations", NdArray.Create([5L])));
+        Differ("iterations\ttype: int32, int64\t1/1\t1\t-\t[0]\n");
+    }
+
+    [Fact]
     public void SettingsDiffer()
     {
         Save("a", new Adamax(0.1, beta1: 0.8) { ClipValue = 1 }, exclude: true);
