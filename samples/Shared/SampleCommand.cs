@@ -16,7 +16,7 @@ static class SampleCommand
             }
             catch (Exception e) when (
                 e is InvalidDataException or IOException or UnauthorizedAccessException
-                or InvalidFileException or CheckpointMismatchException)
+                or InfinormException)
             {
                 return Refuse(e.Message);
             }

@@ -24,7 +24,7 @@ static class JsonText
             var limits = new PythonJson.Limits((int)(FreeValues + (length / BytesPerValue)), (int)(FreeParts + (length / BytesPerPart)));
             return PythonJson.Parse(text, limits) as JsonObject ?? throw new InvalidFileException(file, $"{entry} is not an object");
         }
-        catch (FormatException e) when (e is not InvalidFileException)
+        catch (FormatException e)
         {
             throw new InvalidFileException(
                 file, e.InnerException is JsonException json ? $"{entry} is not valid JSON: {json.Message}" : $"{entry}: {e.Message}", e);

@@ -47,7 +47,7 @@ static class Cli
         }
         catch (Exception e)
         {
-            bool isExpected = e is CommandException or FormatException or CheckpointMismatchException or IOException
+            bool isExpected = e is CommandException or FormatException or InfinormException or IOException
                 or UnauthorizedAccessException or NotSupportedException;
             session.Say(isExpected ? e.Message : $"this should not have happened, please report it: {e.GetType().Name}: {e.Message}");
             return ExitCode.Error;

@@ -25,6 +25,22 @@ public abstract partial class Optimizer
         AtomicFile.Write(path, stream => Checkpoint.Write(this, stream, includeVariables), keep);
     }
 
+    /// <summary>As <see cref="Save(string, bool, int)"/>, into a stream.</summary>
+    /// <param name="stream">What is written to; it stays open.</param>
+    /// <param name="includeVariables">Whether the values of <see cref="TrainableVariables"/> are saved too.</param>
+    /// <exception cref="InvalidOperationException">
+    /// The optimizer is not built or in use, two of its variables have the same path, or its iteration or rate is none that can be loaded.
+    /// </exception>
+    /// <exception cref="ArgumentException">A variable's path is not Unicode, or there are too many variables for one file.</exception>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    public void Save(Stream stream, bool includeVariables = true)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        RequireBuilt("to save");
+        using var _ = Enter();
+        Checkpoint.Write(this, stream, includeVariables);
+    }
+
     /// <summary>
     /// Makes the optimizer that was saved: its settings are the file's, it is built for these variables, and its state and, if the file
     /// has them, the variables' values are loaded. Everything is checked before anything is changed, and if the disk fails while it
@@ -46,12 +62,27 @@ public abstract partial class Optimizer
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static Optimizer Load(string path, IEnumerable<Variable> variables, LoadOptions? options = null)
     {
+        using SafetensorsFile file = SafetensorsFile.Open(path, (options ??= new()).MaxHeaderLength);
+        return Load(file, variables, options);
+    }
+
+    /// <summary>As <see cref="Load(string, IEnumerable{Variable}, LoadOptions?)"/>, from a stream.</summary>
+    /// <param name="stream">What is read, from where it stands to its end; it stays open. One that cannot seek is read into memory.</param>
+    /// <inheritdoc cref="Load(string, IEnumerable{Variable}, LoadOptions?)"/>
+    /// <param name="variables">As there.</param>
+    /// <param name="options">What may differ; by default nothing.</param>
+    public static Optimizer Load(Stream stream, IEnumerable<Variable> variables, LoadOptions? options = null)
+    {
+        using SafetensorsFile file = SafetensorsFile.Open(stream, (options ??= new()).MaxHeaderLength);
+        return Load(file, variables, options);
+    }
+
+    static Optimizer Load(SafetensorsFile file, IEnumerable<Variable> variables, LoadOptions options)
+    {
         ArgumentNullException.ThrowIfNull(variables);
         Variable[] list = [.. variables];
         foreach (Variable variable in list)
             ArgumentNullException.ThrowIfNull(variable, nameof(variables));
-        options ??= new();
-        using SafetensorsFile file = SafetensorsFile.Open(path, options.MaxHeaderLength);
         return Checkpoint.Load(file, list, options);
     }
 
@@ -71,10 +102,26 @@ public abstract partial class Optimizer
     public void Restore(string path, LoadOptions? options = null)
     {
         RequireBuilt("to load into");
+        using SafetensorsFile file = SafetensorsFile.Open(path, (options ??= new()).MaxHeaderLength);
+        Restore(file, options);
+    }
+
+    /// <summary>As <see cref="Restore(string, LoadOptions?)"/>, from a stream.</summary>
+    /// <param name="stream">What is read, from where it stands to its end; it stays open. One that cannot seek is read into memory.</param>
+    /// <inheritdoc cref="Restore(string, LoadOptions?)"/>
+    /// <param name="options">What may differ; by default nothing.</param>
+    public void Restore(Stream stream, LoadOptions? options = null)
+    {
+        RequireBuilt("to load into");
+        using SafetensorsFile file = SafetensorsFile.Open(stream, (options ??= new()).MaxHeaderLength);
+        Restore(file, options);
+    }
+
+    void Restore(SafetensorsFile file, LoadOptions options)
+    {
         using var _ = Enter();
-        options ??= new();
-        using SafetensorsFile file = SafetensorsFile.Open(path, options.MaxHeaderLength);
         Checkpoint.Restore(this, file, options);
+        MarkRestored();
     }
 
     void RequireBuilt(string purpose)

@@ -19,7 +19,7 @@ public abstract partial class Optimizer
     /// <summary>
     /// Saves all of <see cref="Variables"/> under the keys "0", "1" and so on. Keras: <c>save_own_variables</c>.
     /// </summary>
-    public void SaveOwnVariables(IVariableStore store)
+    public void SaveOwnVariables(VariableStore store)
     {
         ArgumentNullException.ThrowIfNull(store);
         IReadOnlyList<Variable> variables = Variables;
@@ -33,7 +33,7 @@ public abstract partial class Optimizer
     /// </summary>
     /// <exception cref="InvalidOperationException">The optimizer is in use.</exception>
     /// <exception cref="ArgumentException">The store has more or fewer keys, another key, or an array of another shape.</exception>
-    public void LoadOwnVariables(IVariableStore store)
+    public void LoadOwnVariables(VariableStore store)
     {
         ArgumentNullException.ThrowIfNull(store);
         using var _ = Enter();

@@ -122,7 +122,7 @@ public class OptimizerStateTests
     }
 
     /// <summary>Has all keys, but cannot read the last.</summary>
-    sealed class BrokenStore : IVariableStore
+    sealed class BrokenStore : VariableStore
     {
         public IReadOnlyCollection<string> Keys => ["0", "1", "2", "3"];
 

@@ -21,7 +21,7 @@ public sealed class LoadOptions
     /// <summary>
     /// Settings that may be others in the file and stay as they are here, such as <c>weight_decay</c>,
     /// <c>inner_optimizer/gradient_accumulation_steps</c>, <c>learning_rate</c> or <c>weight_decay_exclusions</c>. For
-    /// <see cref="Optimizer.Restore"/>: <see cref="Optimizer.Load"/> takes all settings from the file.
+    /// <see cref="Optimizer.Restore(string, LoadOptions?)"/>: Load takes all settings from the file.
     /// </summary>
     public IReadOnlyCollection<string> KeepSettings { get; init; } = [];
 

@@ -80,6 +80,14 @@ sealed class SafetensorsFile : IDisposable
         }
     }
 
+    /// <summary>The file in a stream, from where it stands to its end; the stream stays open.</summary>
+    /// <inheritdoc cref="SafetensorsFile(Stream, string, int)"/>
+    public static SafetensorsFile Open(Stream stream, int maxHeaderLength = SafetensorsHeader.MaxLength)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        return new SafetensorsFile(SeekableStream.Of(stream), "stream", maxHeaderLength);
+    }
+
     /// <summary>Reads a tensor into a variable of its shape and type.</summary>
     /// <exception cref="InvalidFileException">The file became shorter.</exception>
     public void Read(SafetensorsEntry entry, Variable target)

@@ -21,8 +21,8 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
     /// <summary>Whether the owner is the sparse gradient whose values these are.</summary>
     public bool IsRows { get; } = Owner is RowGradient;
 
-    /// <summary>Whether the owner is a memory manager of which nothing is known: its memory may move or go away.</summary>
-    public bool IsForeign { get; } = Owner is not (null or Array or RowGradient or IVouchedMemory);
+    /// <summary>Whether it is a memory manager's of which nothing is known: the memory may move or go away.</summary>
+    public bool IsForeign { get; } = Owner is RowGradient rows ? rows.Values.IsForeign : Owner is not (null or Array or IVouchedMemory);
 
     public static MemorySpot Of<T>(ReadOnlyMemory<T> memory)
         where T : unmanaged

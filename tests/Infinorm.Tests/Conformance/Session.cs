@@ -50,7 +50,7 @@ sealed class Session
     public Variable[] Select(int[] indices) => Array.ConvertAll(indices, index => Variables[index]);
 
     /// <summary>Goes on with a fresh optimizer made from a config and a saved state.</summary>
-    public void Reload(JsonObject config, IVariableStore store)
+    public void Reload(JsonObject config, VariableStore store)
     {
         Variable[] built = [.. Optimizer.TrainableVariables];
         Optimizer = Create(config);

@@ -165,8 +165,7 @@ public class CheckpointGroupsTests
     public void AScheduleThatItsConstructorRefusesIsTheFilesFault()
     {
         var saved = new Adamax(0.5);
-        saved.SetGroups([0], [new() { LearningRate = new ExponentialDecay(0.5, 7, 0.5) }]);
-        saved.Build(Variables[0]());
+        saved.Build(new VariableGroup(Variables[0]()) { LearningRate = new ExponentialDecay(0.5, 7, 0.5) });
         byte[] file = Save(saved);
         int at = file.AsSpan().IndexOf("decay_steps\\u0022: 7"u8);
         file[at + "decay_steps\\u0022: ".Length] = (byte)'0';

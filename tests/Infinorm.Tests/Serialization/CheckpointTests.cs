@@ -233,8 +233,8 @@ public class CheckpointTests
         string path = folder / "many.safetensors";
         Optimizer saved = NewOne();
         Variable[] variables = Make();
-        saved.SetGroups([.. variables.Select((_, i) => i % 2)], [new() { LearningRate = 0.5 }, new() { LearningRate = 0.25 }]);
-        saved.Build(variables);
+        saved.BuildAt(
+            variables, new Grouping([new() { LearningRate = 0.5 }, new() { LearningRate = 0.25 }], [.. variables.Select((_, i) => i % 2)]), scope: "");
         saved.Save(path);
         Assert.InRange(BitConverter.ToInt64(File.ReadAllBytes(path)), 10 << 20, 100_000_000);
         Variable[] others = [.. variables.Select(variable => new Variable<float>(variable.Path, new float[1]))];

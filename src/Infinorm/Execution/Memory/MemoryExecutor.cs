@@ -68,7 +68,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         {
             ref readonly Gradient gradient = ref gradients[i];
             rows |= gradient.Spot.IsRows;
-            if (gradient.Spot.IsSameAs(in _gradients[i]) && !HasMoved(in gradient, i))
+            if (gradient.Spot.IsSameAs(in _gradients[i]) && !(gradient.Spot.IsForeign && HasMoved(in gradient, i)))
                 continue; // none again, or checked in the last call
             changed = true;
             _gradients[i] = default;
@@ -114,8 +114,6 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     bool HasMoved(in Gradient gradient, int variable)
     {
         MemorySpot spot = gradient.AsRows?.Values ?? gradient.Spot;
-        if (!spot.IsForeign)
-            return false;
         nint address = spot.AddressNow(_states[variable].Variable.Path), before = _addresses[variable];
         _addresses[variable] = address;
         return address != before;
