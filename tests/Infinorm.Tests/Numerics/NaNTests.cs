@@ -20,7 +20,7 @@ public class NaNTests
 
     [Fact]
     public void InADoubleGradientStaysInItsElements() =>
-        StaysInItsElements(bits => BitConverter.UInt64BitsToDouble((ulong)(bits | 0x7FF00000) << 32), x => x, double.IsNaN);
+        StaysInItsElements(bits => BitConverter.UInt64BitsToDouble(((ulong)(bits | 0x7FF00000) << 32) | 1), x => x, double.IsNaN);
 
     [Fact]
     public void InAHalfGradientStaysInItsElements() =>
