@@ -13,7 +13,7 @@ sealed class Cases(Workbench bench)
     static readonly int[] ThreadCounts = [.. new[] { 1, AllThreads }.Distinct()];
 
     public IEnumerable<Case> All() =>
-        [.. CeilingCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All()];
+        [.. CeilingCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Allocation(), .. TorchDropInCases.All()];
 
     IEnumerable<Case> CeilingCases() =>
         from length in Lengths
@@ -131,31 +131,6 @@ sealed class Cases(Workbench bench)
             optimizer.Build(Enumerable.Range(0, count).Select(i => new Variable<float>($"tiny{i}", bench.Streams(length).Weights.ToArray())));
             Gradient[] gradients = [.. Enumerable.Range(0, count).Select(_ => (Gradient)bench.Streams(length).Gradients.ToArray())];
             return new(() => optimizer.Apply(gradients));
-        }
-    });
-
-    /// <summary>
-    /// Gradients in other memory in each call, which is checked anew: our time a variable where there are 30,000 over that where there are
-    /// 3,000. Weights are slices of one array, gradients lie in one native block.
-    /// </summary>
-    Case Slices() => new("slices/30000", budget =>
-    {
-        const int Many = 30_000, Few = 3_000, Length = 64;
-        return Measurement.Of(
-            Rounds.Measure([Step(Many), Step(Few)], budget, Settle(AllThreads)), times => times[0] / Many / (times[1] / Few));
-
-        Contender Step(int count)
-        {
-            float[] weights = bench.Streams(count * Length).Weights.ToArray();
-            Adamax optimizer = Bare(AllThreads);
-            optimizer.Build(Enumerable.Range(0, count).Select(i => new Variable<float>($"slice{i}", weights.AsMemory(i * Length, Length))));
-            Memory<float> block = bench.Streams(2 * count * Length).Gradients;
-            Gradient[][] gradients = [Gradients(0), Gradients(count)];
-            int calls = 0;
-            return new(() => optimizer.Apply(gradients[calls++ % 2]));
-
-            Gradient[] Gradients(int first) =>
-                [.. Enumerable.Range(first, count).Select(i => (Gradient)block.Slice(i * Length, Length))];
         }
     });
 
