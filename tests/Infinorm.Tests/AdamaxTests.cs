@@ -72,4 +72,36 @@ public class AdamaxTests
         Assert.Equal(-0.25f, a[0], 1e-6f);
         Assert.Equal(-0.25, b[0], 1e-6);
     }
+
+    [Fact]
+    public void ABeta1OfOneGivesNaNAtTheFirstStep()
+    {
+        float[] weights = [1];
+        var adamax = new Adamax(beta1: 1);
+        adamax.Build(new Variable<float>("w", weights));
+        adamax.Apply(new[] { 1f });
+        Assert.True(float.IsNaN(weights[0]));
+    }
+
+    [Fact]
+    public void ANegativeRateClimbs()
+    {
+        float[] weights = [1];
+        var adamax = new Adamax(-0.5) { WeightDecay = 0.5 };
+        adamax.Build(new Variable<float>("w", weights));
+        adamax.Apply(new[] { 0f });
+        Assert.Equal(1.25f, weights[0]); // decay, too, is multiplied by the rate
+        adamax.Apply(new[] { 2f });
+        Assert.True(weights[0] > 1.25f * 1.25f);
+    }
+
+    [Fact]
+    public void ANegativeDecayMakesWeightsGrow()
+    {
+        float[] weights = [2];
+        var adamax = new Adamax(1.0) { WeightDecay = -0.5 };
+        adamax.Build(new Variable<float>("w", weights));
+        adamax.Apply(new[] { 0f });
+        Assert.Equal(3f, weights[0]);
+    }
 }

@@ -41,6 +41,13 @@ public class OptimizerWeightDecayTests
     }
 
     [Fact]
+    public void APatternThatMatchesNoNameExcludesNothing()
+    {
+        _adamax.ExcludeFromWeightDecay(names: ["bais", "dense/bias"]);
+        Assert.Equal([true, true, true], Decays());
+    }
+
+    [Fact]
     public void ForgetsWhatAFormerCallExcluded()
     {
         _adamax.ExcludeFromWeightDecay([_bias], ["kernel"]);
