@@ -130,6 +130,8 @@ public sealed class LossScaleOptimizer : Optimizer
 
     internal override bool SkipsNonFinite => true;
 
+    internal override void RequireWhole() => InnerOptimizer.RequireWhole();
+
     internal override void MarkRestored() => InnerOptimizer.MarkRestored();
 
     internal override bool HasAverages => InnerOptimizer.HasAverages;

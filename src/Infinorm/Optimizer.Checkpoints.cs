@@ -11,7 +11,8 @@ public abstract partial class Optimizer
     /// <param name="includeVariables">Whether the values of <see cref="TrainableVariables"/> are saved too.</param>
     /// <param name="keep">How many former files stay, as <c>path.1</c> (the youngest), <c>path.2</c> and so on; ≥ 0.</param>
     /// <exception cref="InvalidOperationException">
-    /// The optimizer is not built or in use, two of its variables have the same path, or its iteration or rate is none that can be loaded.
+    /// The optimizer is not built or in use, two of its variables have the same path, its iteration or rate is none that can be loaded, or its last step
+    /// failed in the middle.
     /// </exception>
     /// <exception cref="ArgumentException">A variable's path is not Unicode, or there are too many variables for one file.</exception>
     /// <exception cref="IOException">
@@ -21,6 +22,7 @@ public abstract partial class Optimizer
     public void Save(string path, bool includeVariables = true, int keep = 0)
     {
         RequireBuilt("to save");
+        RequireWhole();
         using var _ = Enter();
         AtomicFile.Write(path, stream => Checkpoint.Write(this, stream, includeVariables), keep);
     }
@@ -29,7 +31,8 @@ public abstract partial class Optimizer
     /// <param name="stream">What is written to; it stays open.</param>
     /// <param name="includeVariables">Whether the values of <see cref="TrainableVariables"/> are saved too.</param>
     /// <exception cref="InvalidOperationException">
-    /// The optimizer is not built or in use, two of its variables have the same path, or its iteration or rate is none that can be loaded.
+    /// The optimizer is not built or in use, two of its variables have the same path, its iteration or rate is none that can be loaded, or its last step
+    /// failed in the middle.
     /// </exception>
     /// <exception cref="ArgumentException">A variable's path is not Unicode, or there are too many variables for one file.</exception>
     /// <exception cref="IOException">The stream cannot be written.</exception>
@@ -37,6 +40,7 @@ public abstract partial class Optimizer
     {
         ArgumentNullException.ThrowIfNull(stream);
         RequireBuilt("to save");
+        RequireWhole();
         using var _ = Enter();
         Checkpoint.Write(this, stream, includeVariables);
     }

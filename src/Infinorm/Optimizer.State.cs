@@ -90,6 +90,9 @@ public abstract partial class Optimizer
     /// <summary>An optimizer with the same settings, built for copies of this one's variables.</summary>
     internal abstract Optimizer CloneFor(Variable[] copies);
 
+    /// <exception cref="InvalidOperationException">A step failed in the middle, and the state was not set since.</exception>
+    internal abstract void RequireWhole();
+
     /// <summary>Says that all of the state was set, so that a step that failed in the middle no longer matters.</summary>
     internal abstract void MarkRestored();
 

@@ -2,16 +2,19 @@ namespace Infinorm;
 
 public abstract partial class RuleOptimizer
 {
+    internal override bool HasAverages => UseEma && Counter > 0;
+
     /// <inheritdoc/>
     public override void FinalizeVariableValues()
     {
         if (!UseEma)
             return;
         RequireAverages();
-        using var _ = Enter();
-        foreach (var (variable, average) in Averages())
-            variable.CopyFrom(average);
-        CopyAveragesToMasterWeights();
+        using var use = Enter();
+        using KeptValues kept = PutAverages();
+        foreach (OwnedState state in _states.Where(state => state.Kind == MasterSlot))
+            kept.Replace(state.Values, _states.First(other => other.Kind == AverageSlot && other.Of == state.Of).Values);
+        kept.Accept();
     }
 
     /// <inheritdoc/>
@@ -21,35 +24,32 @@ public abstract partial class RuleOptimizer
             throw new InvalidOperationException($"{Name} keeps no averages: UseEma is off.");
         RequireAverages();
         ExclusiveUse use = Enter();
-        var averages = new AveragesInUse(use);
         try
         {
-            (Variable Variable, Variable Average)[] pairs = [.. Averages()];
-            foreach (var (variable, _) in pairs)
-                averages.Keep(variable);
-            foreach (var (variable, average) in pairs)
-                variable.CopyFrom(average);
-            return averages;
+            return new AveragesInUse(PutAverages(), use);
         }
         catch
         {
-            averages.Dispose();
+            use.Dispose();
             throw;
         }
     }
 
-    internal override bool HasAverages => UseEma && Counter > 0;
-
-    IEnumerable<(Variable Variable, Variable Average)> Averages() =>
-        _states.Where(state => state.Kind == AverageSlot).Select(state => (state.Of!, state.Values));
-
-    void CopyAveragesToMasterWeights()
+    // Into all variables or, if something throws, into none.
+    KeptValues PutAverages()
     {
-        if (!UseMasterWeights)
-            return;
-        Dictionary<Variable, Variable> averages = Averages().ToDictionary(pair => pair.Variable, pair => pair.Average);
-        foreach (OwnedState state in _states.Where(state => state.Kind == MasterSlot))
-            state.Values.CopyFrom(averages[state.Of!]);
+        var kept = new KeptValues();
+        try
+        {
+            foreach (OwnedState state in _states.Where(state => state.Kind == AverageSlot))
+                kept.Replace(state.Of!, state.Values);
+            return kept;
+        }
+        catch
+        {
+            kept.Dispose();
+            throw;
+        }
     }
 
     void RequireAverages()
@@ -61,23 +61,60 @@ public abstract partial class RuleOptimizer
         }
     }
 
-    sealed class AveragesInUse(ExclusiveUse use) : IDisposable
+    /// <summary>Values of variables that are put back unless the new ones are accepted.</summary>
+    sealed class KeptValues : IDisposable
     {
-        List<(Variable Variable, Variable Own)> _kept = [];
+        readonly List<(Variable Variable, Variable Own)> _kept = [];
 
-        public void Keep(Variable variable) => _kept.Add((variable, variable.Copy()));
+        public void Replace(Variable variable, Variable source)
+        {
+            _kept.Add((variable, variable.Copy()));
+            variable.CopyFrom(source);
+        }
+
+        public void Accept()
+        {
+            foreach (var (_, own) in _kept)
+                own.ReleaseCopy();
+            _kept.Clear();
+        }
+
+        // One that cannot be put back does not keep the others from it.
+        public void Dispose()
+        {
+            Exception? failure = null;
+            foreach (var (variable, own) in _kept)
+            {
+                try
+                {
+                    variable.CopyFrom(own);
+                }
+                catch (Exception e)
+                {
+                    failure = e;
+                }
+
+                own.ReleaseCopy();
+            }
+
+            _kept.Clear();
+            if (failure is not null)
+                throw new InvalidOperationException($"A variable's own value could not be put back: {failure.Message}", failure);
+        }
+    }
+
+    sealed class AveragesInUse(KeptValues kept, ExclusiveUse use) : IDisposable
+    {
+        bool _disposed;
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref _kept!, null) is not { } kept)
+            if (_disposed)
                 return;
+            _disposed = true;
             try
             {
-                foreach (var (variable, own) in kept)
-                {
-                    variable.CopyFrom(own);
-                    own.ReleaseCopy();
-                }
+                kept.Dispose();
             }
             finally
             {

@@ -17,8 +17,7 @@ public abstract partial class RuleOptimizer
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         long start = StepMeter.Start();
-        if (_halfMade is not null)
-            throw new InvalidOperationException(_halfMade.Message, _halfMade.InnerException);
+        RequireWhole();
         int missing = CountMissing(gradients);
         _executor!.Accept(gradients);
         StepPlan plan = Decide(gradients, CurrentLearningRate, dynamicScale);
@@ -59,6 +58,12 @@ public abstract partial class RuleOptimizer
             _halfMade = e;
             throw;
         }
+    }
+
+    internal override void RequireWhole()
+    {
+        if (_halfMade is not null)
+            throw new InvalidOperationException(_halfMade.Message, _halfMade.InnerException);
     }
 
     internal override void MarkRestored() => _halfMade = null;

@@ -48,8 +48,8 @@ sealed record BuildRequest
 
 /// <summary>A step that failed in the middle: some variables are stepped, others are not.</summary>
 sealed class HalfMadeStepException(string optimizer, Exception inner) : InvalidOperationException(
-    $"{optimizer}: the step failed in the middle, so that some variables are stepped and others are not: {inner.Message} Load a checkpoint "
-    + "into the optimizer, or set its weights, before the next step.", inner);
+    $"{optimizer}: the step failed in the middle, so that some variables are stepped and others are not ({inner.Message}). Load a "
+    + "checkpoint into the optimizer, or set its weights, before the next step.", inner);
 
 /// <summary>
 /// Carries plans out: over plain memory (<see cref="Memory.MemoryExecutor"/>), over tensors of a device. It owns the state of each variable,

@@ -41,10 +41,12 @@ public sealed class RuleMisuseTests
         optimizer.Build(new Variable<float>("w", _weights));
         NdArray[] before = [.. optimizer.Variables.Select(variable => variable.ToNdArray())];
         var error = Assert.ThrowsAny<InvalidOperationException>(() => optimizer.Apply(_gradient));
-        Assert.StartsWith("x: the step failed in the middle, so that some variables are stepped and others are not: in the rule", error.Message);
+        Assert.StartsWith("x: the step failed in the middle, so that some variables are stepped and others are not (in the rule)", error.Message);
         Assert.Equal("in the rule", error.InnerException!.Message);
         Assert.Equal(0, optimizer.Iterations);
 
+        using var saved = new MemoryStream();
+        Assert.Equal(error.Message, Assert.Throws<InvalidOperationException>(() => optimizer.Save(saved)).Message);
         optimizer.RuleThrows = false;
         Assert.Equal(error.Message, Assert.Throws<InvalidOperationException>(() => optimizer.Apply(_gradient)).Message);
         optimizer.SetWeights(before);

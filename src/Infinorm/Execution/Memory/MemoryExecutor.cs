@@ -18,6 +18,8 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     int[] _constrained = [];
     int[] _foreign = [];
     nint[] _addresses = [];
+    nint[] _foreignAddresses = [];
+    Variable[] _variables = [];
     string _optimizer = "";
     Arena? _arena;
     GradientChecks? _checks;
@@ -35,6 +37,8 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
 
         _foreign = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Elements.IsForeign && _states[i].Elements.Length > 0)];
         _addresses = new nint[_states.Length];
+        _foreignAddresses = new nint[_foreign.Length];
+        _variables = request.Variables;
         _gradients = new MemorySpot[_states.Length];
         _rows = new RowOrder?[_states.Length];
         _constrained = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Variable.Constraint is not null)];
@@ -60,8 +64,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
 
     public void Accept(ReadOnlySpan<Gradient> gradients)
     {
-        foreach (int i in _foreign)
-            _states[i].Elements.AddressNow(_states[i].Variable.Path);
+        RequireVariables();
         bool rows = false, changed = false;
         _checks!.Begin();
         for (int i = 0; i < gradients.Length; i++)
@@ -89,12 +92,12 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         norm = default;
         foreach (PreparedPass pass in _passes)
             pass.Prepare(source, in plans[pass.Work.Group]);
-        if (plan.AccumulationSteps > 0)
-            ZeroSpentAccumulators(in plan);
-        if (plan.Reduces && !Reduce(in plan, out norm))
-            return false;
         try
         {
+            if (plan.AccumulationSteps > 0)
+                ZeroSpentAccumulators(in plan);
+            if (plan.Reduces && !Reduce(in plan, out norm))
+                return false;
             foreach (PreparedPass pass in _passes)
                 pass.Run();
             if (plan.AccumulationSteps > 0)
@@ -109,6 +112,22 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     }
 
     public IExecutor ForCopies() => new MemoryExecutor(maxDegreeOfParallelism, taskElements);
+
+    // As HasMoved, for the variables.
+    void RequireVariables()
+    {
+        bool moved = false;
+        for (int f = 0; f < _foreign.Length; f++)
+        {
+            int i = _foreign[f];
+            nint address = _states[i].Elements.AddressNow(_states[i].Variable.Path);
+            moved |= address != _foreignAddresses[f];
+            _foreignAddresses[f] = address;
+        }
+
+        if (moved)
+            VariableMemory.CheckDisjoint(_variables);
+    }
 
     // Memory of a manager of which nothing is known is asked for in every call: it may be gone, or be another by now.
     bool HasMoved(in Gradient gradient, int variable)

@@ -49,6 +49,11 @@ static class WorkerTeam
                 new Thread(helper.Run) { IsBackground = true, Name = $"Infinorm helper {number}" }.UnsafeStart();
                 return helper;
             }
+            catch (ThreadInterruptedException)
+            {
+                Thread.CurrentThread.Interrupt(); // the interruption is the caller's; the thread runs or, if not, leaves its work to others
+                return helper;
+            }
             catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
             {
                 return null;
