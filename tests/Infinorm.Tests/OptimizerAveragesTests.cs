@@ -111,10 +111,10 @@ public class OptimizerAveragesTests
             else
                 optimizer.UseAverages();
         });
-        Assert.Equal(before, [a[0], c[0]]);
+        Assert.Equal(before, (float[])[a[0], c[0]]);
         gone.IsGone = false;
         optimizer.UseAverages().Dispose();
-        Assert.Equal(before, [a[0], c[0]]);
+        Assert.Equal(before, (float[])[a[0], c[0]]);
     }
 
     [Fact]
@@ -127,7 +127,7 @@ public class OptimizerAveragesTests
         IDisposable averages = optimizer.UseAverages();
         gone.IsGone = true;
         Assert.IsType<ObjectDisposedException>(Assert.Throws<InvalidOperationException>(averages.Dispose).InnerException);
-        Assert.Equal(before, [a[0], c[0]]);
+        Assert.Equal(before, (float[])[a[0], c[0]]);
         gone.IsGone = false;
         Assert.Equal(StepResult.Updated, optimizer.Apply(new float[1], new float[1], new float[1]).Result);
     }

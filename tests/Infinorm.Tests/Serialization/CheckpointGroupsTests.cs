@@ -170,7 +170,7 @@ public class CheckpointGroupsTests
         int at = file.AsSpan().IndexOf("decay_steps\\u0022: 7"u8);
         file[at + "decay_steps\\u0022: ".Length] = (byte)'0';
         var invalid = Assert.Throws<InvalidFileException>(() => Checkpoint.Load(Open(file), [Variables[0]()], new()));
-        Assert.StartsWith("x: its config cannot be read: groups: ", invalid.Message);
+        Assert.StartsWith("x: its config cannot be read: ExponentialDecay: decaySteps must be", invalid.Message);
     }
 
     static SafetensorsFile Open(byte[] file) => new(new MemoryStream(file), "x");
