@@ -17,18 +17,25 @@ public sealed partial class KerasArchive
     /// For a weights file, which has none: the model as <c>json.loads(model.to_json())</c> has it. Without it names, constraints and the
     /// order of the weights are not known.
     /// </param>
+    /// <param name="trainablePaths">
+    /// What <c>[v.path for v in model.trainable_variables]</c> is in Python, if the archive does not tell it: in which order the model has
+    /// the variables, which of them it trains, and what those of layers of one's own are called. A path may also be one of
+    /// <see cref="Weights"/>, or a location.
+    /// </param>
     /// <exception cref="InvalidFileException">The file is malformed, or uses something that is not supported.</exception>
-    /// <exception cref="ArgumentException">A config is given for an archive, which has its own.</exception>
+    /// <exception cref="ArgumentException">
+    /// A config is given for an archive, which has its own; or a path is of no weight, or of several.
+    /// </exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
-    public static KerasArchive Open(string path, JsonObject? modelConfig = null)
+    public static KerasArchive Open(string path, JsonObject? modelConfig = null, IEnumerable<string>? trainablePaths = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         using FileStream stream = File.OpenRead(path);
-        return Open(path, stream, modelConfig);
+        return Open(path, stream, modelConfig, trainablePaths);
     }
 
-    /// <summary>As <see cref="Open(string, JsonObject?)"/>, of a stream that can seek.</summary>
-    internal static KerasArchive Open(string file, Stream stream, JsonObject? modelConfig = null)
+    /// <summary>As <see cref="Open(string, JsonObject?, IEnumerable{string}?)"/>, of a stream that can seek.</summary>
+    internal static KerasArchive Open(string file, Stream stream, JsonObject? modelConfig = null, IEnumerable<string>? trainablePaths = null)
     {
         Span<byte> start = stackalloc byte[Hdf5Reader.Signature.Length];
         stream.Position = 0;
@@ -40,14 +47,14 @@ public sealed partial class KerasArchive
                 throw new InvalidFileException(file, $"{stream.Length} bytes; more than {Array.MaxLength} are not supported");
             var image = new byte[stream.Length];
             stream.ReadExactly(image);
-            return new KerasArchive(file, image, Hdf5Reader.Read(file, image), [], Copy(modelConfig), metadata: null);
+            return new KerasArchive(file, image, Hdf5Reader.Read(file, image), [], Copy(modelConfig), metadata: null, trainablePaths);
         }
 
         if (!start.StartsWith(ZipSignature))
             throw new InvalidFileException(file, "neither a .keras archive (a zip file) nor a .weights.h5 file (HDF5)");
         if (modelConfig is not null)
             throw new ArgumentException($"{file} has a config of its own.", nameof(modelConfig));
-        return OpenArchive(file, stream);
+        return OpenArchive(file, stream, trainablePaths);
     }
 
     /// <summary>Makes an archive from its parts, as <see cref="Locations"/>, <see cref="Read"/> and the other properties give them.</summary>
@@ -140,13 +147,13 @@ public sealed partial class KerasArchive
 
     static JsonObject? Copy(JsonObject? json) => (JsonObject?)json?.DeepClone(); // Save puts the optimizer's settings into it
 
-    static KerasArchive OpenArchive(string file, Stream stream)
+    static KerasArchive OpenArchive(string file, Stream stream, IEnumerable<string>? trainablePaths)
     {
         List<ZipEntry> entries = ZipEntry.ReadAll(file, stream);
         byte[] image = Content(WeightsEntry);
         JsonObject config = JsonText.Parse(file, ConfigEntry, Content(ConfigEntry));
         JsonObject metadata = JsonText.Parse(file, MetadataEntry, Content(MetadataEntry));
-        return new KerasArchive(file, image, Hdf5Reader.Read(file, image), entries, config, metadata);
+        return new KerasArchive(file, image, Hdf5Reader.Read(file, image), entries, config, metadata, trainablePaths);
 
         byte[] Content(string name) => entries.Find(entry => entry.Name == name)?.Content
             ?? throw new InvalidFileException(file, name == WeightsEntry && entries.Exists(entry => entry.Name == "model.weights.json")
@@ -191,8 +198,8 @@ public sealed partial class KerasArchive
     {
         foreach (KerasWeight weight in Weights)
         {
-            int name = weight.Location.LastIndexOf('/') + 1;
-            weight.Variable.Bytes.CopyTo(_root.Find(weight.Location[..name])!.Datasets[weight.Location[name..]].Data.Span);
+            foreach (string location in weight.Copies.Prepend(weight.Location))
+                weight.Variable.Bytes.CopyTo(Dataset(location).Data.Span);
         }
     }
 }

@@ -115,6 +115,8 @@ public sealed class LossScaleOptimizer : Optimizer
     public override void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null) =>
         InnerOptimizer.ExcludeFromWeightDecay(variables, names);
 
+    internal override bool ExcludesByName => InnerOptimizer.ExcludesByName;
+
     internal override IEnumerable<Variable> WeightDecayExclusions => InnerOptimizer.WeightDecayExclusions;
 
     internal override void SetGroups(int[] groupOf, VariableGroup[] groups) => InnerOptimizer.SetGroups(groupOf, groups);

@@ -11,6 +11,9 @@ public abstract partial class Optimizer
     /// <summary>The built variables that are excluded, for what stores them.</summary>
     internal virtual IEnumerable<Variable> WeightDecayExclusions => _trainable.Where((_, i) => !_decays[i]);
 
+    /// <summary>Whether variables are excluded by patterns of their names.</summary>
+    internal virtual bool ExcludesByName => _excludedNames is not null;
+
     /// <summary>
     /// Keeps variables out of weight decay. Each call replaces what former calls excluded. Keras: <c>exclude_from_weight_decay</c>.
     /// </summary>
