@@ -129,7 +129,7 @@ public class KerasArchiveTests
         byte[] image = File.ReadAllBytes(GoldenFile.PathOf(DenseWeights));
         int at = image.AsSpan().IndexOf(FloatType);
         image[at + 1] |= 1; // big-endian
-        KerasArchive archive = KerasArchive.Open("x", new MemoryStream(image));
+        KerasArchive archive = KerasArchive.Open("x", new MemoryStream(image), Open(Dense).ModelConfig);
         var optimizer = new Adamax();
         optimizer.Build(archive.TrainableVariables);
         archive.Optimizer = optimizer;

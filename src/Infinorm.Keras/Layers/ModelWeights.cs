@@ -50,6 +50,7 @@ sealed partial class ModelWeights
             result.Weights.ForEach(weight => weight.IsTrainable = false);
         if (trainable is not null)
             result.Arrange([.. trainable]);
+        result.JoinSame(areTrainedGiven: trainable is not null);
         return result;
     }
 
@@ -125,21 +126,23 @@ sealed partial class ModelWeights
                 UnorderedGroup ??= copy.Location[..copy.Location.LastIndexOf('/')];
         }
 
-        foreach (KerasWeight own in Weights.FindAll(weight => !weight.IsNamed))
+    }
+
+    // A layer of one's own may have another layer's variable: then both hold the same values. Variables whose paths were given are different ones.
+    void JoinSame(bool areTrainedGiven)
+    {
+        foreach (KerasWeight own in Weights.FindAll(weight => !weight.IsNamed && !(areTrainedGiven && weight.IsTrainable) && IsTelling(weight.Variable)))
         {
-            if (!IsTelling(own.Variable) || !Weights.Contains(own))
+            if (!Weights.Contains(own) || Weights.Find(weight => IsSame(own, weight)) is not { } other)
                 continue;
-            KerasWeight[] same = [.. Weights.Where(other => other != own && IsSame(own.Variable, other.Variable))];
-            foreach (KerasWeight other in same)
-            {
+            if (!areTrainedGiven)
                 Tied ??= $"{own.Location} and {other.Location} hold the same values, and whether they are one variable is not known";
-                Join(other, own);
-                break;
-            }
+            Join(other, own);
         }
 
-        static bool IsSame(Variable a, Variable b) =>
-            a.DType == b.DType && a.Shape.SequenceEqual(b.Shape) && a.Bytes.SequenceEqual(b.Bytes);
+        static bool IsSame(KerasWeight own, KerasWeight other) =>
+            ParentOf(own.Location) != ParentOf(other.Location) && own.Variable.DType == other.Variable.DType
+            && own.Variable.Shape.SequenceEqual(other.Variable.Shape) && own.Variable.Bytes.SequenceEqual(other.Variable.Bytes);
 
         // Zeros and ones are alike by chance.
         static bool IsTelling(Variable variable)
@@ -274,6 +277,7 @@ sealed partial class ModelWeights
 
         int count = rest.Count;
         bool isNamed = container.Groups.Values.Any(group => NameOf(group) is not null);
+        bool isCounted = model.Class is "functional" or "sequential" or "stacked_rnn_cells"; // what else has a config of layers may order them otherwise
         var counts = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (JsonNode? node in model.Config?[list] as JsonArray ?? [])
         {
@@ -283,7 +287,7 @@ sealed partial class ModelWeights
             string counted = number == 0 ? layerClass : $"{layerClass}_{number.ToString(CultureInfo.InvariantCulture)}";
             string? name = JsonText.Text(ConfigOf(layer)?["name"]);
             string? key = isNamed && name is not null && keys.TryGetValue(name, out string? unique) && unique is not null ? unique
-                : !isNamed || (name is not null && keys.ContainsKey(name)) ? counted : null;
+                : isCounted && (!isNamed || (name is not null && keys.ContainsKey(name))) ? counted : null;
             if (key is not null && rest.Remove(key, out Hdf5Group? group))
                 yield return PartOf(model, group, $"{list}/{key}", ClassOf(layer), ConfigOf(layer), name);
         }
@@ -329,7 +333,7 @@ sealed partial class ModelWeights
         {
             var layer = whole.Config?[setting] as JsonObject;
             string? name = JsonText.Text(ConfigOf(layer)?["name"]);
-            return (key, ClassOf(layer), ConfigOf(layer), key == "backward_layer" && setting == "layer" ? $"backward_{name}" : name);
+            return (key, ClassOf(layer), ConfigOf(layer), key == "backward_layer" && setting == "layer" ? $"backward_{name?.Replace("forward_", "", StringComparison.Ordinal)}" : name);
         }
     }
 

@@ -32,7 +32,7 @@ public class ConstraintsTests
     }
 
     [Theory]
-    [InlineData("""{"class_name": "Mine", "config": {}}""", "dense/kernel: the constraint Mine is not known")]
+    [InlineData("""{"class_name": "Mine", "config": {}}""", "dense/kernel: the constraint Mine is not known. Register it with KerasArchive.RegisterConstraint, or set the variable's property Constraint.")]
     [InlineData("""{"class_name": "NonNeg", "config": {"extra": 1}}""", "dense/kernel: NonNeg: unknown config key 'extra'; known are ")]
     [InlineData("""{"class_name": "UnitNorm", "config": {"axis": 0.5}}""", "dense/kernel: an axis is 0.5")]
     [InlineData("\"non_neg\"", "dense/kernel: a constraint is \"non_neg\"")]

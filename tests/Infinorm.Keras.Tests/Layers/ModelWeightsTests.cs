@@ -44,13 +44,94 @@ public class ModelWeightsTests
             ("layers/sequential/layers/p_re_lu/vars/0", "prelu"), ("layers/sequential/vars", "inner"));
         Assert.Equal(
             [
-                "both/forward_layer/cell/kernel", "both/forward_layer/cell/recurrent_kernel", "both/forward_layer/cell/bias",
-                "both/backward_layer/cell/kernel", "both/backward_layer/cell/recurrent_kernel", "both/backward_layer/cell/bias",
+                "both/lstm/cell/kernel", "both/lstm/cell/recurrent_kernel", "both/lstm/cell/bias",
+                "both/backward_lstm/cell/kernel", "both/backward_lstm/cell/recurrent_kernel", "both/backward_lstm/cell/bias",
                 "heads/query/kernel", "heads/key/kernel", "heads/value/kernel", "heads/attention_output/kernel",
                 "each/d/kernel", "each/d/bias", "inner/prelu/alpha",
             ],
             Paths(archive));
         Assert.Null(archive.UnorderedGroup);
+    }
+
+    [Fact]
+    public void LayersWithoutNamesAreCountedByClass()
+    {
+        // Keras before 3.6 gave groups no names. That a layer is called as another's group does not matter.
+        KerasArchive made = Open("made_in_other_order.keras"), named = Open("made_in_other_order.new.keras");
+        foreach (KerasWeight weight in named.Weights)
+            Assert.Equal(weight.Variable.ToNdArray().Bytes.ToArray(), made[weight.Variable.Path].ToNdArray().Bytes.ToArray());
+        Assert.Equal(Paths(named), Paths(made));
+        Assert.Equal(5.6689, ((Variable<float>)made["dense_1/kernel"]).Span.ToArray().Sum(value => Math.Abs((double)value)), 0.00005);
+        Assert.Equal(6.3789, ((Variable<float>)made["dense/kernel"]).Span.ToArray().Sum(value => Math.Abs((double)value)), 0.00005);
+        Optimizer former = named.LoadOptimizer(), now = made.LoadOptimizer();
+        Assert.Equal(former.Variables.Select(variable => variable.Path), now.Variables.Select(variable => variable.Path));
+        Assert.All(former.Variables.Zip(now.Variables), pair => Assert.Equal(pair.First.ToNdArray().Bytes.ToArray(), pair.Second.ToNdArray().Bytes.ToArray()));
+    }
+
+    [Theory]
+    [InlineData("spectral_dense.keras", 4)]
+    [InlineData("bn_renorm.keras", 6)]
+    public void OnlyWhatKerasTrainsIsTrained(string file, int count)
+    {
+        KerasArchive archive = Open(file);
+        Assert.Equal(count, archive.TrainableVariables.Count);
+        archive.LoadOptimizer();
+    }
+
+    [Fact]
+    public void ALayerNormalizationThatScalesByTheRootMeanSquareHasGamma() =>
+        Assert.Contains("layer_normalization/gamma", Paths(Open("ln_rms.keras")));
+
+    [Fact]
+    public void ALayerOfOnesOwnWithTheNameOfKerassIsNotKerass()
+    {
+        KerasArchive archive = Make(
+            """[{"module": null, "class_name": "Dense", "config": {"name": "a"}, "registered_name": "t>Dense"}]""",
+            ("layers/dense/vars/0", "a"), ("layers/dense/vars/1", "a"));
+        Assert.Equal(["a/0", "a/1"], Paths(archive));
+    }
+
+    [Fact]
+    public void WeightsWithoutNumbersHaveNoOrder() =>
+        Assert.Equal("layers/torch_module_wrapper/vars", Make(
+            """[{"class_name": "TorchModuleWrapper", "config": {"name": "a"}}]""",
+            ("layers/torch_module_wrapper/vars/bias", "a"), ("layers/torch_module_wrapper/vars/weight", "a")).UnorderedGroup);
+
+    [Fact]
+    public void AnOptimizerIsNotStoredWhereTheOrderIsNotKnown()
+    {
+        KerasArchive archive = Make(
+            """[{"class_name": "Mine", "config": {"name": "mine"}}]""",
+            ("layers/mine/a/vars/0", "x"), ("layers/mine/b/vars/0", "y"), ("layers/mine/vars", "mine"));
+        var optimizer = new Adamax();
+        optimizer.Build(archive.TrainableVariables);
+        Assert.Contains("layers/mine is not known", Assert.Throws<InvalidOperationException>(() => archive.Optimizer = optimizer).Message);
+        Assert.Null(archive.Optimizer);
+    }
+
+    [Fact]
+    public void AnOptimizerForAnotherOrderIsNotStored()
+    {
+        KerasArchive archive = Open("made_in_other_order.keras");
+        var optimizer = new Adamax { Name = "a" };
+        optimizer.Build(archive.TrainableVariables.Reverse());
+        Assert.StartsWith("a is built for the model's variables in another order", Assert.Throws<ArgumentException>(() => archive.Optimizer = optimizer).Message);
+    }
+
+    [Theory]
+    [InlineData("model/nowhere/kernel", "'model/nowhere/kernel' is none of the weights, or is given twice")]
+    [InlineData("kernel", "'kernel' is none of the weights")]
+    public void APathOfNoWeightIsRefused(string path, string problem) =>
+        Assert.Contains(problem, Assert.Throws<ArgumentException>(() => KerasArchive.Open(PathOf("made_in_other_order.keras"), trainablePaths: [path])).Message);
+
+    [Fact]
+    public void PathsSayWhatIsTrainedAndInWhichOrder()
+    {
+        KerasArchive archive = KerasArchive.Open(PathOf("made_in_other_order.keras"), trainablePaths: ["model/dense/bias", "dense_1/kernel"]);
+        Assert.Equal(["dense/bias", "dense_1/kernel"], archive.TrainableVariables.Select(variable => variable.Path));
+        var optimizer = new Adamax();
+        optimizer.Build(archive.TrainableVariables);
+        archive.Optimizer = optimizer;
     }
 
     [Fact]
@@ -95,7 +176,8 @@ public class ModelWeightsTests
             ("layers/mine/a/vars/0", "x"), ("layers/mine/b/vars/0", "y"), ("layers/mine/vars", "mine"));
         Assert.Equal("layers/mine", archive.UnorderedGroup);
         string message = Assert.Throws<InvalidOperationException>(() => archive.LoadOptimizer(new Adamax())).Message;
-        Assert.Equal("the archive: in which order the model has the variables of layers/mine is not known. Give the variables.", message);
+        Assert.Equal("the archive: in which order the model has the variables of layers/mine is not known. "
+            + "Give Open the paths that [v.path for v in model.trainable_variables] has in Python, or LoadOptimizer the variables.", message);
     }
 
     [Fact]
@@ -131,17 +213,20 @@ public class ModelWeightsTests
     {
         // A model that is a class of its own may have them.
         const string dense = """{"class_name": "Dense", "config": {"name": "a"}}""";
-        KerasArchive archive = Make($"[{dense}, {dense}]", ("layers/dense/vars/0", "a"), ("layers/dense_1/vars/0", "a"));
+        KerasArchive archive = Make($"[{dense}, {dense}]", "t>Own", ("layers/dense/vars/0", "a"), ("layers/dense_1/vars/0", "a"));
         Assert.Equal(["a/kernel", "a/kernel"], Paths(archive));
         Assert.Equal("layers", archive.UnorderedGroup);
         Assert.Equal(2, archive["layers/dense_1/vars/0"].Length);
     }
 
-    static KerasArchive Make(string layers, params (string Location, string Name)[] weights)
+    static KerasArchive Make(string layers, params (string Location, string Name)[] weights) => Make(layers, registeredName: null, weights);
+
+    static KerasArchive Make(string layers, string? registeredName, params (string Location, string Name)[] weights)
     {
         var config = new JsonObject
         {
             ["class_name"] = "Sequential",
+            ["registered_name"] = registeredName,
             ["config"] = new JsonObject { ["name"] = "model", ["layers"] = JsonNode.Parse(layers) },
         };
         IEnumerable<(string Group, string Name)> names = weights
@@ -154,6 +239,10 @@ public class ModelWeightsTests
 
     static IEnumerable<KeyValuePair<string, NdArray>> Arrays(IEnumerable<string> locations) =>
         locations.Select(location => KeyValuePair.Create(location, NdArray.Create([1f, 2f])));
+
+    static string PathOf(string file) => Path.Combine(AppContext.BaseDirectory, "Golden", "keras-layers", file);
+
+    static KerasArchive Open(string file) => KerasArchive.Open(PathOf(file));
 
     static IEnumerable<string> Paths(KerasArchive archive) => archive.Weights.Select(weight => weight.Variable.Path);
 }
