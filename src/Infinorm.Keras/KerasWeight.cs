@@ -32,6 +32,9 @@ public sealed class KerasWeight
     /// <summary>Whether the weight's name is known; else it has its number in the file.</summary>
     internal bool IsNamed { get; set; }
 
+    /// <summary>Whether the names of the layers in its path are Keras's.</summary>
+    internal bool IsPathKnown { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => $"{Location}: {Variable}{(IsTrainable ? "" : ", not trained")}";
 }

@@ -34,9 +34,9 @@ static class Constraints
     }
 
     /// <summary>For a weight of a layer that has a constraint, if it is not known for which weight.</summary>
-    /// <param name="found">The layer and the constraint: "my_dense has kernel_constraint NonNeg".</param>
+    /// <param name="found">The layer and the constraint: "layer my_dense has kernel_constraint NonNeg".</param>
     public static Constraint Unplaced(string found) => new UnknownConstraint(
-        $"the layer {found}, and for which of its weights that is, is not known. Set the property Constraint of each of its variables, to null where there is none.");
+        $"the {found}, and for which of its weights that is, is not known. Set the property Constraint of each of its variables, to null where there is none.");
 
     static Constraint Create(ConfigReader config, bool hasAxes) => config.ClassName switch
     {

@@ -76,6 +76,10 @@ sealed record LayerWeight(
         [
             new("mean", IsTrainable: false), new("variance", IsTrainable: false), new("count", IsTrainable: false),
         ],
+        ["stft_spectrogram"] =
+        [
+            new("real_kernel", config => JsonText.Text(config?["mode"]) != "imag"), new("imag_kernel", config => JsonText.Text(config?["mode"]) != "real"),
+        ],
         ["seed_generator"] = [new("seed_generator_state", IsTrainable: false)],
     };
 
@@ -83,7 +87,7 @@ sealed record LayerWeight(
     static readonly HashSet<string> Containers = new(StringComparer.Ordinal)
     {
         "functional", "sequential", "simple_rnn", "gru", "lstm", "conv_lstm1d", "conv_lstm2d", "conv_lstm3d", "rnn", "stacked_rnn_cells",
-        "bidirectional", "time_distributed", "multi_head_attention", "grouped_query_attention",
+        "bidirectional", "time_distributed", "wrapper", "multi_head_attention", "grouped_query_attention",
     };
 
     static LayerWeight Bias => new("bias", Unless("use_bias"), "bias_constraint");

@@ -59,16 +59,16 @@ sealed partial class ModelWeights
     {
         if (part.Config?["trainable"] is { } setting)
             isTrainable = !LayerWeight.IsFalse(setting);
-        if (!LayerWeight.IsKnown(part.Class) && part.Config is not null && part.Location.Length > 0 && !IsModel(part))
-            unplaced = ConstraintIn(part.Config) is { } found ? $"{part.Path} has {found}" : null;
+        if (part.Config is not null)
+            unplaced = LayerWeight.IsKnown(part.Class) ? null : Unplaced(part);
         if (part.Group.Groups.TryGetValue("vars", out Hdf5Group? vars))
             Add(part, vars, isTrainable, unplaced);
         foreach (Part inner in Parts(part))
             Visit(inner, isTrainable, unplaced);
     }
 
-    // What the config of each layer in it says is attached there.
-    static bool IsModel(Part part) => Lists.Any(list => part.Config?[list] is JsonArray) || KnownParts(part).Any();
+    static string? Unplaced(Part part) =>
+        ConstraintIn(part.Config) is { } found ? $"{(part.Path.Length == 0 ? "model" : $"layer {part.Path}")} has {found}" : null;
 
     // A constraint in the config of a layer that is not known: "kernel_constraint NonNeg".
     static string? ConstraintIn(JsonNode? config) => config switch
@@ -85,14 +85,14 @@ sealed partial class ModelWeights
     void Add(Part layer, Hdf5Group vars, bool isTrainable, string? unplaced)
     {
         LayerWeight[]? known = LayerWeight.Of(layer.Class, layer.Config, vars.Datasets.Count);
-        if (known is null && LayerWeight.IsKnown(layer.Class) && ConstraintIn(layer.Config) is { } setting)
-            unplaced = $"{layer.Path} has {setting}";
+        if (known is null && layer.Config is not null)
+            unplaced = Unplaced(layer);
         if (LayerWeight.UnknownQuantization(layer.Config) is { } quantization)
             Missing ??= $"the layer {layer.Path} is quantized ({quantization}): which of its variables Keras trains is not known. Give the variables";
         if (LayerWeight.HasLora(layer.Config))
         {
-            Missing ??= $"the layer {layer.Path} has LoRA: Keras trains its two LoRA matrices, which the file has not (it adds their product to the "
-                + "kernel). Give the variables, with variables of your own for the two, after the layer's others";
+            Missing ??= $"the layer {layer.Path} has LoRA: Keras trains two matrices of it, which the file does not have (their product is added "
+                + "to the kernel there). Give the variables, with variables of your own for the two after the layer's others";
         }
 
         if (vars.Datasets.Count > 1 && vars.Datasets.Keys.Any(key => Number(key) == int.MaxValue))
@@ -104,11 +104,14 @@ sealed partial class ModelWeights
             if (dataset.Type.DType is not { } type)
                 continue;
             LayerWeight? about = known?[i];
-            Constraint? constraint = about?.Constraint is { } name ? Constraints.FromConfig(layer.Config?[name])
-                : about is null && unplaced is not null ? Constraints.Unplaced(unplaced) : null;
+            Constraint? constraint = unplaced is not null ? Constraints.Unplaced(unplaced)
+                : about?.Constraint is { } setting ? Constraints.FromConfig(layer.Config?[setting]) : null;
             Variable variable = ToVariable(Hdf5Group.Join(layer.Path, about?.Name ?? keys[i]), type, dataset, constraint);
             bool trains = isTrainable && (about?.IsTrainable ?? true) && type is not (DType.Int32 or DType.Int64);
-            var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, trains) { IsNamed = about is not null };
+            var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, trains) 
+            {
+                IsNamed = about is not null, IsPathKnown = layer.IsPathKnown,
+            };
             Weights.Add(weight);
             if (about?.CopyOf is { } inLayer)
                 _copies.Add((weight, Hdf5Group.Join(layer.Location, inLayer)));
@@ -189,19 +192,19 @@ sealed partial class ModelWeights
         {
             for (string rest = path; ; rest = rest[(rest.IndexOf('/') + 1)..])
             {
-                KerasWeight[] found = [.. Weights.Where(weight => weight.Variable.Path == rest || weight.Location == rest)];
+                KerasWeight[] found = [.. Weights.Where(weight => (weight.IsPathKnown && weight.Variable.Path == rest) || weight.Location == rest)];
                 if (found.Length > 1)
                     throw new ArgumentException($"{_file}: more than one weight is called '{path}': {string.Join(", ", found.Select(w => w.Location))}. Give its location.");
                 if (found.Length == 1)
                     return found[0];
 
                 // The numbers of a layer's weights follow the order in which it made them, those that are trained first.
-                KerasWeight? numbered = Weights.Find(weight => !weight.IsNamed && Number(weight.Location[(weight.Location.LastIndexOf('/') + 1)..]) < int.MaxValue
+                KerasWeight? numbered = Weights.Find(weight => !weight.IsNamed && weight.IsPathKnown && Number(weight.Location[(weight.Location.LastIndexOf('/') + 1)..]) < int.MaxValue
                     && rest.Contains('/') && ParentOf(rest) == ParentOf(weight.Variable.Path));
                 if (numbered is not null)
                     return numbered;
                 if (!rest.Contains('/'))
-                    throw new ArgumentException($"{_file}: '{path}' is none of the weights, or is given twice; they are {string.Join(", ", Weights.Select(w => w.Variable.Path))}.");
+                    throw new ArgumentException($"{_file}: '{path}' is none of the weights, or is given twice; they are {string.Join(", ", Weights.Select(w => w.IsPathKnown ? w.Variable.Path : w.Location))}.");
             }
         }
     }
@@ -235,7 +238,7 @@ sealed partial class ModelWeights
                 rest.Add(name, group);
         }
 
-        int count = rest.Count;
+        int count = rest.Values.Count(HasFloats);
         foreach (var (name, layerClass, config, called) in KnownParts(whole))
         {
             string? key = rest.ContainsKey(name) ? name : rest.Keys.FirstOrDefault(key => key.TrimStart('_') == name);
@@ -253,7 +256,7 @@ sealed partial class ModelWeights
         }
 
         // A layer that is not known may have one part; of two it is not known which comes first. Counters of random numbers are not trained.
-        if (count > 1 && rest.Keys.Any(name => name != "seed_generator"))
+        if (count > 1 && rest.Any(part => part.Key != "seed_generator" && HasFloats(part.Value)))
             UnorderedGroup ??= whole.Location.Length == 0 ? "the model" : whole.Location;
         foreach (var (name, group) in rest)
             yield return PartOf(whole, group, name, name, config: null);
@@ -275,7 +278,7 @@ sealed partial class ModelWeights
                 keys[name] = keys.ContainsKey(name) ? null : key;
         }
 
-        int count = rest.Count;
+        int count = rest.Values.Count(HasFloats);
         bool isNamed = container.Groups.Values.Any(group => NameOf(group) is not null);
         bool isCounted = model.Class is "functional" or "sequential" or "stacked_rnn_cells"; // what else has a config of layers may order them otherwise
         var counts = new Dictionary<string, int>(StringComparer.Ordinal);
@@ -292,11 +295,14 @@ sealed partial class ModelWeights
                 yield return PartOf(model, group, $"{list}/{key}", ClassOf(layer), ConfigOf(layer), name);
         }
 
-        if (count > 1 && rest.Count > 0)
+        if (count > 1 && rest.Values.Any(HasFloats))
             UnorderedGroup ??= location;
         foreach (var (key, group) in rest)
             yield return PartOf(model, group, $"{list}/{key}", NumberAtEnd().Replace(key, ""), config: null);
     }
+
+    static bool HasFloats(Hdf5Group group) =>
+        group.AllDatasets().Any(d => d.Dataset.Type.DType is not (null or DType.Int32 or DType.Int64));
 
     Part PartOf(Part whole, Hdf5Group group, string key, string? layerClass, JsonObject? config, string? called = null)
     {
@@ -307,7 +313,8 @@ sealed partial class ModelWeights
         // A list of layers is no layer, and has no name.
         bool isList = config is null && group.Datasets.Count == 0 && !group.Groups.ContainsKey("vars") && !Lists.Any(group.Groups.ContainsKey);
         return new Part(
-            group, Hdf5Group.Join(whole.Location, key), isList ? whole.Path : Hdf5Group.Join(whole.Path, name), isList ? null : layerClass, config);
+            group, Hdf5Group.Join(whole.Location, key), isList ? whole.Path : Hdf5Group.Join(whole.Path, name), isList ? null : layerClass, config,
+            whole.IsPathKnown && (isList || called is not null || NameOf(group) is not null));
     }
 
     static IEnumerable<(string Key, string? Class, JsonObject? Config, string? Name)> KnownParts(Part whole)
@@ -322,12 +329,15 @@ sealed partial class ModelWeights
                 Wrapped("forward_layer", "layer"),
                 Wrapped("backward_layer", whole.Config?["backward_layer"] is JsonObject ? "backward_layer" : "layer"),
             ],
-            "time_distributed" or "spectral_normalization" => [Wrapped("layer", "layer")],
-            "multi_head_attention" or "grouped_query_attention" when whole.Config?["use_gate"]?.GetValueKind() is not JsonValueKind.True =>
-                from part in (string[])["query", "key", "value", "output"]
-                select ($"{part}_dense", "einsum_dense", whole.Config, part == "output" ? "attention_output" : part),
+            "time_distributed" or "wrapper" or "spectral_normalization" => [Wrapped("layer", "layer")],
+            "multi_head_attention" when whole.Config?["use_gate"]?.GetValueKind() is not JsonValueKind.True =>
+                Projections("query", "key", "value", "output"),
+            "grouped_query_attention" => Projections("query", "key", "gate", "value", "output"),
             _ => [],
         };
+
+        IEnumerable<(string, string?, JsonObject?, string?)> Projections(params string[] names) =>
+            names.Select(name => ($"{name}_dense", (string?)"einsum_dense", whole.Config, (string?)(name == "output" ? "attention_output" : name)));
 
         (string, string?, JsonObject?, string?) Wrapped(string key, string setting)
         {
@@ -383,5 +393,6 @@ sealed partial class ModelWeights
     /// <param name="Path">The names of it and of what it is in; empty for the whole model.</param>
     /// <param name="Class">Its class in snake case, if that is known.</param>
     /// <param name="Config">Its settings, if they are known.</param>
-    readonly record struct Part(Hdf5Group Group, string Location, string Path, string? Class, JsonObject? Config);
+    /// <param name="IsPathKnown">Whether the names in its path are Keras's; else one is the key of its group.</param>
+    readonly record struct Part(Hdf5Group Group, string Location, string Path, string? Class, JsonObject? Config, bool IsPathKnown = true);
 }

@@ -63,7 +63,14 @@ static class ToKeras
         if (archive.UnorderedGroup is { } group)
             throw new CommandException($"{template.Path}: in which order the model has the variables of {group} is not known");
         Optimizer optimizer = Checkpoint.Load(state.File, [.. archive.TrainableVariables], new LoadOptions());
-        archive.Optimizer = optimizer;
+        try
+        {
+            archive.Optimizer = optimizer;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new CommandException(e.Message);
+        }
 
         List<string> losses = [.. Losses(state), .. kind == FileKind.Weights ? [ConfigLoss] : Array.Empty<string>()];
         var notes = new List<string>();

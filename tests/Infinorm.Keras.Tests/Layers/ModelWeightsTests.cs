@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Infinorm.Tests.Serialization;
 
 namespace Infinorm.Keras.Tests.Layers;
 
@@ -132,6 +133,65 @@ public class ModelWeightsTests
         var optimizer = new Adamax();
         optimizer.Build(archive.TrainableVariables);
         archive.Optimizer = optimizer;
+    }
+
+    [Theory]
+    [InlineData("layer")]
+    [InlineData("dense")]
+    public void TheConstraintOfALayerInAWrapperOfOnesOwnIsNotDropped(string part)
+    {
+        KerasArchive archive = Make(
+            """
+            [{"module": null, "registered_name": "t>Wrap", "class_name": "Wrap", "config": {"name": "wrap", "layer":
+                {"class_name": "Dense", "config": {"name": "d", "kernel_constraint": {"class_name": "NonNeg", "config": {}}}}}}]
+            """,
+            ($"layers/wrap/{part}/vars/0", "d"), ($"layers/wrap/{part}/vars/1", "d"), ("layers/wrap/vars", "wrap"));
+        var optimizer = new Adamax();
+        Assert.Contains(
+            "the layer wrap has kernel_constraint NonNeg, and for which of its weights that is, is not known.",
+            Assert.Throws<ArgumentException>(() => optimizer.Build(archive.TrainableVariables)).Message);
+        archive.TrainableVariables[0].Constraint = new NonNeg();
+        archive.TrainableVariables[1].Constraint = null;
+        optimizer.Build(archive.TrainableVariables);
+    }
+
+    [Fact]
+    public void EachOfTwoLayersHasItsOwnConstraintInABidirectional()
+    {
+        KerasArchive archive = Make(
+            """
+            [{"class_name": "Bidirectional", "config": {"name": "both",
+                "layer": {"class_name": "GRU", "config": {"name": "forward_gru", "bias_constraint": {"class_name": "UnitNorm", "config": {"axis": 0}}}},
+                "backward_layer": {"class_name": "GRU", "config": {"name": "b", "trainable": false, "kernel_constraint": {"class_name": "NonNeg", "config": {}}}}}}]
+            """,
+            [.. from side in (string[])["forward", "backward"] from i in Enumerable.Range(0, 3) select ($"layers/bidirectional/{side}_layer/cell/vars/{i}", "cell"),
+                ("layers/bidirectional/vars", "both")]);
+        Assert.Equal([null, null, typeof(UnitNorm), typeof(NonNeg), null, null], archive.Weights.Select(weight => weight.Variable.Constraint?.GetType()));
+        Assert.Equal([true, true, true, false, false, false], archive.Weights.Select(weight => weight.IsTrainable));
+    }
+
+    [Fact]
+    public void QuantizedLayersTrainTheirBiases()
+    {
+        KerasArchive archive = Make(
+            """
+            [{"class_name": "Dense", "config": {"name": "d", "dtype": {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8", "source_name": "float32"}}}}]
+            """,
+            ("layers/dense/vars/0", "d"), ("layers/dense/vars/1", "d"), ("layers/dense/vars/2", "d"));
+        Assert.Equal(["d/kernel", "d/bias", "d/kernel_scale"], Paths(archive));
+        Assert.Equal(["d/bias"], archive.TrainableVariables.Select(variable => variable.Path));
+    }
+
+    [Fact]
+    public void PathsAreNotTakenForTheKeysOfGroupsWithoutNames()
+    {
+        // Of Keras before 3.6 a weights file does not say which layer "dense" is.
+        using var folder = new TemporaryFolder();
+        KerasArchive.Create(Arrays(["layers/dense/vars/0", "layers/dense_1/vars/0"])).Save(folder / "a.weights.h5");
+        Assert.Contains(
+            "they are layers/dense/vars/0, layers/dense_1/vars/0.",
+            Assert.Throws<ArgumentException>(() => KerasArchive.Open(folder / "a.weights.h5", trainablePaths: ["dense_1/kernel"])).Message);
+        Assert.Null(KerasArchive.Open(folder / "a.weights.h5", trainablePaths: ["layers/dense_1/vars/0", "layers/dense/vars/0"]).UnorderedGroup);
     }
 
     [Fact]
