@@ -134,6 +134,7 @@ public abstract unsafe partial class Optimizer
         {
             ref Target target = ref targets[i];
             target.Variable = _trainable[i];
+            target.Constraint = _trainable[i].Constraint;
             target.Spot = _trainable[i].Spot;
             target.Decays = decays[i];
             target.RandomStream = StochasticRounding.StreamOf(_trainable[i].Path);
@@ -176,7 +177,7 @@ public abstract unsafe partial class Optimizer
     static nint PaddedSize(in Target target) => Arena.Padded((nint)target.Spot.Length * target.ComputeType.Size());
 
     bool NeedsWide(in Target target) =>
-        target.IsNarrow && !target.OverwrittenByGradient && (UseMasterWeights || target.Variable.Constraint is not null);
+        target.IsNarrow && !target.OverwrittenByGradient && (UseMasterWeights || target.Constraint is not null);
 
     static string SlotPath(string path, Variable of, string name) => $"{path}/{of.Path.Replace('/', '_')}_{name}";
 

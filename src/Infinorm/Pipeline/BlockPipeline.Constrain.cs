@@ -12,7 +12,7 @@ sealed unsafe partial class BlockPipeline
             ref Target target = ref _targets[t];
             if (!IsStepped(t))
                 continue;
-            Constraint constraint = target.Variable.Constraint!;
+            Constraint constraint = target.Constraint!;
             int length = target.Spot.Length;
             ReadOnlySpan<nint> shape = target.Variable.Shape;
             if (target.Wide != null)

@@ -179,7 +179,7 @@ sealed unsafe partial class BlockPipeline
         }
 
         bool averaged = _plan.AverageMomentum is not null && target.Averages != null;
-        bool constrained = accumulates && target.Wide != null && target.Variable.Constraint is not null;
+        bool constrained = accumulates && target.Wide != null && target.Constraint is not null;
         if (!averaged && !constrained)
             return;
         byte* weights = LoadWeights<L>(in view, offset, count, constrained);

@@ -24,7 +24,7 @@ sealed unsafe partial class BlockPipeline
         _targets = targets;
         _gradients = new MemorySpot[targets.Length];
         _rows = new RowOrder?[targets.Length];
-        _constrained = [.. Enumerable.Range(0, targets.Length).Where(t => targets[t].Variable.Constraint is not null)];
+        _constrained = [.. Enumerable.Range(0, targets.Length).Where(t => targets[t].Constraint is not null)];
         _work = WorkList.Cut(targets, groups);
     }
 

@@ -8,6 +8,9 @@ unsafe struct Target
     /// <summary>The variable itself, for what is done seldom.</summary>
     public Variable Variable;
 
+    /// <summary>The constraint that the variable had when the optimizer was built, or null.</summary>
+    public Constraint? Constraint;
+
     /// <summary>The variable's elements.</summary>
     public MemorySpot Spot;
 

@@ -48,7 +48,7 @@ public abstract class Variable
 
     /// <summary>
     /// What is done to the variable after each call of Apply in which it had a gradient; <see langword="null"/>, the default, for nothing.
-    /// It is set before an optimizer is built for the variable.
+    /// An optimizer goes by what it is when the optimizer is built.
     /// </summary>
     public Constraint? Constraint { get; set; }
 
