@@ -43,6 +43,7 @@ public sealed partial class KerasArchive
                     throw new ArgumentException($"{value.Name} is not built.", nameof(value));
                 RequireOrder(_model.Tied, "");
                 RequireNames(value, value.TrainableVariables);
+                RequireTrained();
                 int[] order = [.. value.TrainableVariables.Select(variable => _model.Weights.FindIndex(weight => weight.Variable == variable)).Where(i => i >= 0)];
                 if (!order.SequenceEqual(order.Order()))
                     throw new ArgumentException($"{value.Name} is built for the model's variables in another order than {nameof(TrainableVariables)} has.", nameof(value));
@@ -66,6 +67,31 @@ public sealed partial class KerasArchive
             throw new InvalidOperationException($"{_file}: {missing}{(orVariables.Length > 0 ? $" to {nameof(LoadOptimizer)}" : "")}.");
         if (tied is not null)
             throw new InvalidOperationException($"{_file}: {tied}. {paths}");
+    }
+
+    // The weights of layers of one's own are taken for trained. A stored state tells whether they are: it has slots for each.
+    void RequireTrained()
+    {
+        if (!HasOptimizerState || OptimizerConfig is null || _model.AreTrainedGiven || !Weights.Any(weight => weight.IsTrainable && !weight.IsNamed))
+            return;
+        Optimizer stored;
+        try
+        {
+            stored = CreateOptimizer();
+            stored.Build(TrainableVariables);
+        }
+        catch (Exception e) when (e is InvalidFileException or ArgumentException)
+        {
+            return; // of another kind, whose slots are not known
+        }
+
+        if (stored.Variables.Count != _root.Find(VarsGroup)!.Datasets.Count)
+        {
+            throw new InvalidOperationException(
+                $"{_file}: which variables of layers of one's own are trained is not known: with all of them the stored optimizer had "
+                + $"{stored.Variables.Count} variables, and it has {_root.Find(VarsGroup)!.Datasets.Count}. Give {nameof(Open)} the paths that "
+                + "[v.path for v in model.trainable_variables] has in Python.");
+        }
     }
 
     // A pattern must not miss a weight only because it has a number for its name.

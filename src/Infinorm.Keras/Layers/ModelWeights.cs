@@ -35,6 +35,9 @@ sealed partial class ModelWeights
     /// <summary>Two weights that were taken for one because they hold the same values, as a sentence; null if there are none.</summary>
     public string? Tied { get; private set; }
 
+    /// <summary>Whether the paths of the trained variables were given.</summary>
+    public bool AreTrainedGiven { get; private set; }
+
     /// <param name="file">The archive, for messages.</param>
     /// <param name="root">The root group of the HDF5 file.</param>
     /// <param name="model">The model as Keras serializes it, if that is known.</param>
@@ -50,7 +53,7 @@ sealed partial class ModelWeights
             result.Weights.ForEach(weight => weight.IsTrainable = false);
         if (trainable is not null)
             result.Arrange([.. trainable]);
-        result.JoinSame(areTrainedGiven: trainable is not null);
+        result.JoinSame();
         return result;
     }
 
@@ -132,13 +135,13 @@ sealed partial class ModelWeights
     }
 
     // A layer of one's own may have another layer's variable: then both hold the same values. Variables whose paths were given are different ones.
-    void JoinSame(bool areTrainedGiven)
+    void JoinSame()
     {
-        foreach (KerasWeight own in Weights.FindAll(weight => !weight.IsNamed && !(areTrainedGiven && weight.IsTrainable) && IsTelling(weight.Variable)))
+        foreach (KerasWeight own in Weights.FindAll(weight => !weight.IsNamed && !(AreTrainedGiven && weight.IsTrainable) && IsTelling(weight.Variable)))
         {
             if (!Weights.Contains(own) || Weights.Find(weight => IsSame(own, weight)) is not { } other)
                 continue;
-            if (!areTrainedGiven)
+            if (!AreTrainedGiven)
                 Tied ??= $"{own.Location} and {other.Location} hold the same values, and whether they are one variable is not known";
             Join(other, own);
         }
@@ -186,7 +189,7 @@ sealed partial class ModelWeights
         Weights.ForEach(weight => weight.IsTrainable = false);
         ordered.ForEach(weight => weight.IsTrainable = true);
         Weights.InsertRange(0, ordered);
-        (UnorderedGroup, Missing, Tied) = (null, null, null);
+        (UnorderedGroup, Missing, Tied, AreTrainedGiven) = (null, null, null, true);
 
         KerasWeight Named(string path)
         {

@@ -119,6 +119,27 @@ public class ModelWeightsTests
         Assert.StartsWith("a is built for the model's variables in another order", Assert.Throws<ArgumentException>(() => archive.Optimizer = optimizer).Message);
     }
 
+    [Fact]
+    public void AStatisticOfALayerOfOnesOwnIsNotTrainedByANewOptimizer()
+    {
+        KerasArchive archive = Make("""[{"class_name": "Mine", "config": {"name": "mine"}}]""", ("layers/mine/vars/0", "mine"), ("layers/mine/vars/1", "mine"));
+        var former = new Adamax();
+        former.Build(archive.TrainableVariables[0]);
+        archive.Optimizer = former;
+        using var folder = new TemporaryFolder();
+        archive.Save(folder / "a.keras");
+
+        archive = KerasArchive.Open(folder / "a.keras");
+        var optimizer = new Adamax();
+        optimizer.Build(archive.TrainableVariables);
+        Assert.Contains("had 6 variables, and it has 4.", Assert.Throws<InvalidOperationException>(() => archive.Optimizer = optimizer).Message);
+        archive = KerasArchive.Open(folder / "a.keras", trainablePaths: ["mine/gain"]);
+        optimizer = new Adamax();
+        optimizer.Build(archive.TrainableVariables);
+        archive.Optimizer = optimizer;
+        Assert.Equal(["mine/gain", "mine/1"], Paths(archive));
+    }
+
     [Theory]
     [InlineData("model/nowhere/kernel", "'model/nowhere/kernel' is none of the weights, or is given twice")]
     [InlineData("kernel", "'kernel' is none of the weights")]
