@@ -24,7 +24,16 @@ public sealed class KerasWeight
     /// Whether the model trains the weight: its layers are trainable, and it is not a statistic, counter or the like that the layer sets
     /// itself. Of layers that are not Keras's own it is taken for granted where the weight is of a float type.
     /// </summary>
-    public bool IsTrainable { get; }
+    public bool IsTrainable { get; internal set; }
+
+    /// <summary>Where else the same variable lies: Keras saves one that several layers have with each of them.</summary>
+    internal List<string> Copies { get; } = [];
+
+    /// <summary>Whether the weight's name is known; else it has its number in the file.</summary>
+    internal bool IsNamed { get; set; }
+
+    /// <summary>Whether the names of the layers in its path are Keras's.</summary>
+    internal bool IsPathKnown { get; init; }
 
     /// <inheritdoc/>
     public override string ToString() => $"{Location}: {Variable}{(IsTrainable ? "" : ", not trained")}";

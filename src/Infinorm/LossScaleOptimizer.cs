@@ -118,6 +118,8 @@ public sealed class LossScaleOptimizer : Optimizer
     public override void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null) =>
         InnerOptimizer.ExcludeFromWeightDecay(variables, names);
 
+    internal override bool ExcludesByName => InnerOptimizer.ExcludesByName;
+
     internal override IEnumerable<Variable> WeightDecayExclusions => InnerOptimizer.WeightDecayExclusions;
 
     internal override IReadOnlyList<VariableGroup> Groups => InnerOptimizer.Groups;

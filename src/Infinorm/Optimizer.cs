@@ -145,6 +145,9 @@ public abstract partial class Optimizer
     /// <summary>Calls of Apply since the last update, whose gradients wait in the accumulators.</summary>
     internal abstract int PendingCalls { get; }
 
+    /// <summary>Whether variables are excluded from weight decay by patterns of their names.</summary>
+    internal abstract bool ExcludesByName { get; }
+
     /// <summary>The built variables that are excluded from weight decay, for what stores them.</summary>
     internal abstract IEnumerable<Variable> WeightDecayExclusions { get; }
 

@@ -8,6 +8,8 @@ public abstract partial class RuleOptimizer
     Regex[] _excludedNames = [];
     bool[] _decays = []; // of each built variable
 
+    internal override bool ExcludesByName => _excludedNames.Length > 0;
+
     internal override IEnumerable<Variable> WeightDecayExclusions => _trainable.Where((_, i) => !_decays[i]);
 
     /// <inheritdoc/>

@@ -73,7 +73,7 @@ sealed class KerasTarget(bool isArchive) : FuzzTarget
         var written = new MemoryStream();
         try
         {
-            archive.Write(written, isArchive);
+            archive.Save(written, weightsOnly: !isArchive);
         }
         catch (NotSupportedException) when (written.Length == 0)
         {
@@ -126,13 +126,13 @@ sealed class KerasTarget(bool isArchive) : FuzzTarget
         optimizer.Build(archive.TrainableVariables);
         archive.Optimizer = optimizer;
         var written = new MemoryStream();
-        archive.Write(written, isArchive);
+        archive.Save(written, weightsOnly: !isArchive);
         if (wrapsItself)
         {
             archive.Optimizer = null;
             archive.ModelConfig!["compile_config"]!["optimizer"] = optimizer.InnerOptimizer.GetConfig();
             written.SetLength(0);
-            archive.Write(written, isArchive);
+            archive.Save(written, weightsOnly: !isArchive);
         }
 
         return written.ToArray();

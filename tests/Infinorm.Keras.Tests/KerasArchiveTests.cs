@@ -63,7 +63,7 @@ public class KerasArchiveTests
         KerasArchive archive = OpenZip(entries);
         archive.LoadOptimizer().Apply([new float[12], new float[4], new float[8], new float[2]]);
         using var written = new MemoryStream();
-        archive.Write(written, isArchive: true);
+        archive.Save(written);
         List<ZipEntry> again = ZipEntry.ReadAll(Dense, written);
         Assert.Equal(entries.Select(entry => entry.Name), again.Select(entry => entry.Name));
         Assert.Equal(entries[0].Content, again[0].Content);
@@ -83,7 +83,7 @@ public class KerasArchiveTests
         Assert.EndsWith("uint32[2]", other);
 
         using var written = new MemoryStream();
-        archive.Write(written, isArchive: false);
+        archive.Save(written, weightsOnly: true);
         Assert.Equal(image, written.ToArray());
     }
 
@@ -129,7 +129,7 @@ public class KerasArchiveTests
         byte[] image = File.ReadAllBytes(GoldenFile.PathOf(DenseWeights));
         int at = image.AsSpan().IndexOf(FloatType);
         image[at + 1] |= 1; // big-endian
-        KerasArchive archive = KerasArchive.Open("x", new MemoryStream(image));
+        KerasArchive archive = KerasArchive.Open("x", new MemoryStream(image), Open(Dense).ModelConfig);
         var optimizer = new Adamax();
         optimizer.Build(archive.TrainableVariables);
         archive.Optimizer = optimizer;
@@ -154,7 +154,7 @@ public class KerasArchiveTests
         static string Deep(int groups) => string.Join('/', Enumerable.Repeat("a", groups));
         KeyValuePair<string, NdArray>[] arrays = [KeyValuePair.Create(Deep(64) + "/b", NdArray.Create([1f]))];
         var written = new MemoryStream();
-        KerasArchive.Create(arrays, new Dictionary<string, string> { [Deep(64)] = "n" }).Write(written, isArchive: false);
+        KerasArchive.Create(arrays, new Dictionary<string, string> { [Deep(64)] = "n" }).Save(written, weightsOnly: true);
         Assert.Equal([1f], KerasArchive.Open("x", written).Read(arrays[0].Key).AsSpan<float>());
 
         const string start = "'a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/…' is nested deeper than 64 groups.";

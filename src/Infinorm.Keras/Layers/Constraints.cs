@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -6,6 +7,9 @@ namespace Infinorm.Keras.Layers;
 /// <summary>Keras's constraints, read from a layer's settings.</summary>
 static class Constraints
 {
+    /// <summary>What makes constraints of the user's own, by the name of their class.</summary>
+    public static ConcurrentDictionary<string, Func<ConfigReader, Constraint>> Registered { get; } = new(StringComparer.Ordinal);
+
     /// <summary>
     /// The constraint, or null for none. One that is not known, or has settings that are not, is read as one that refuses to be built,
     /// so that a file can be looked into but nothing is trained without what its author wanted.
@@ -17,13 +21,22 @@ static class Constraints
         try
         {
             var read = KerasObject.Read("constraint", node as JsonObject ?? throw new FormatException($"a constraint is {PythonJson.Write(node)}"));
-            return read.Create(config => Create(config, hasAxes: read.Config["axis"] is JsonArray));
+            if (read.ClassName == KerasObject.FunctionClass)
+                return new UnknownConstraint($"the constraint {read.Config} is a function, and is not known. Set the variable's property Constraint.");
+            return Registered.TryGetValue(read.ClassName, out var create)
+                ? read.Create(create)
+                : read.Create(config => Create(config, hasAxes: read.Config["axis"] is JsonArray));
         }
         catch (Exception e) when (e is FormatException or ArgumentException)
         {
             return new UnknownConstraint(e.Message);
         }
     }
+
+    /// <summary>For a weight of a layer that has a constraint, if it is not known for which weight.</summary>
+    /// <param name="found">The layer and the constraint: "layer my_dense has kernel_constraint NonNeg".</param>
+    public static Constraint Unplaced(string found) => new UnknownConstraint(
+        $"the {found}, and for which of its weights that is, is not known. Set the property Constraint of each of its variables, to null where there is none.");
 
     static Constraint Create(ConfigReader config, bool hasAxes) => config.ClassName switch
     {
@@ -32,7 +45,8 @@ static class Constraints
             config.Number("min_value", 0), config.Number("max_value", 1), config.Number("rate", 1), Axis(config, hasAxes)),
         "UnitNorm" => new UnitNorm(Axis(config, hasAxes)),
         "NonNeg" or "NonNegative" => new NonNeg(),
-        string name => throw new FormatException($"the constraint {name} is not known"),
+        string name => throw new FormatException(
+            $"the constraint {name} is not known. Register it with {nameof(KerasArchive)}.{nameof(KerasArchive.RegisterConstraint)}, or set the variable's property Constraint."),
     };
 
     // One axis, or a list of them.

@@ -63,7 +63,14 @@ static class ToKeras
         if (archive.UnorderedGroup is { } group)
             throw new CommandException($"{template.Path}: in which order the model has the variables of {group} is not known");
         Optimizer optimizer = Checkpoint.Load(state.File, [.. archive.TrainableVariables], new LoadOptions());
-        archive.Optimizer = optimizer;
+        try
+        {
+            archive.Optimizer = optimizer;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new CommandException(e.Message);
+        }
 
         List<string> losses = [.. Losses(state), .. kind == FileKind.Weights ? [ConfigLoss] : Array.Empty<string>()];
         var notes = new List<string>();
@@ -100,5 +107,5 @@ static class ToKeras
     static string[] UnusedTemplate(Template template) =>
         template.Path is null ? [] : [$"{template.Path} is not needed as a template, and not used"];
 
-    static Action<Stream> Writer(KerasArchive archive, FileKind kind) => stream => archive.Write(stream, kind == FileKind.Archive);
+    static Action<Stream> Writer(KerasArchive archive, FileKind kind) => stream => archive.Save(stream, weightsOnly: kind != FileKind.Archive);
 }

@@ -48,7 +48,7 @@ abstract class StateFile(string path, Session session) : IDisposable
     /// <summary>Opens a file; its content says which kind it is.</summary>
     /// <param name="path">The file.</param>
     /// <param name="session">Is told the progress.</param>
-    /// <param name="model">The model if it is a weights file, see <see cref="KerasArchive.Open(string, JsonObject?)"/>.</param>
+    /// <param name="model">The model if it is a weights file, see <see cref="KerasArchive.Open(string, JsonObject?, IEnumerable{string}?)"/>.</param>
     public static StateFile Open(string path, Session session, JsonObject? model = null)
     {
         var stream = new WatchedStream(RegularFile.OpenRead(path), session);

@@ -32,7 +32,7 @@ public abstract class Variable
     }
 
     /// <summary>The full path, names joined by <c>/</c>, such as <c>dense/kernel</c>.</summary>
-    public string Path { get; }
+    public string Path { get; internal set; }
 
     /// <summary>The last part of <see cref="Path"/>.</summary>
     public string Name => Path[(Path.LastIndexOf('/') + 1)..];
@@ -48,8 +48,9 @@ public abstract class Variable
 
     /// <summary>
     /// What is done to the variable after each call of Apply in which it had a gradient; <see langword="null"/>, the default, for nothing.
+    /// An optimizer goes by what it is when the optimizer is built.
     /// </summary>
-    public Constraint? Constraint { get; init; }
+    public Constraint? Constraint { get; set; }
 
     /// <summary>
     /// Whether Apply replaces the variable by its gradient instead of stepping it, as Keras does for the scales of quantised layers:

@@ -13,7 +13,7 @@ sealed unsafe partial class MemoryExecutor
             ref VariableState state = ref _states[i];
             if (!IsStepped(i))
                 continue;
-            Constraint constraint = state.Variable.Constraint!;
+            Constraint constraint = state.Constraint!;
             int length = state.Elements.Length;
             ReadOnlySpan<nint> shape = state.Variable.Shape;
             if (state.FloatCopy != null)

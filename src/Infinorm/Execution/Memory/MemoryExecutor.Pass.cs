@@ -225,7 +225,7 @@ sealed unsafe partial class MemoryExecutor
                 state.AccumulatorIsSpent);
         }
 
-        bool constrained = accumulates && state.FloatCopy != null && state.Variable.Constraint is not null;
+        bool constrained = accumulates && state.FloatCopy != null && state.Constraint is not null;
         if (!view.IsAveraged && !constrained)
             return;
         byte* weights = WeightBlocks.Load<L>(in view, offset, count, constrained);

@@ -41,7 +41,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         _variables = request.Variables;
         _gradients = new MemorySpot[_states.Length];
         _rows = new RowOrder?[_states.Length];
-        _constrained = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Variable.Constraint is not null)];
+        _constrained = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Constraint is not null)];
         _work = WorkList.Cut(_states, taskElements);
         _passes = [.. _work.Select(work => new PreparedPass(this, work, request.Slots))];
         _checks = new GradientChecks(request.Variables, _arena);

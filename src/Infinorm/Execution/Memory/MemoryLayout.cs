@@ -57,6 +57,7 @@ static unsafe class MemoryLayout
             states[i] = new VariableState
             {
                 Variable = variable,
+                Constraint = variable.Constraint,
                 Elements = variable.Spot,
                 Decays = request.Decays[i],
                 RandomStream = StochasticRounding.StreamOf(variable.Path),
@@ -71,7 +72,7 @@ static unsafe class MemoryLayout
     static nint PaddedSize(in VariableState state) => Arena.Padded((nint)state.Elements.Length * state.ComputeType.Size());
 
     static bool NeedsFloatCopy(in VariableState state, BuildRequest request) =>
-        state.Is16Bit && !state.OverwrittenByGradient && (request.HasMasterWeights || state.Variable.Constraint is not null);
+        state.Is16Bit && !state.OverwrittenByGradient && (request.HasMasterWeights || state.Constraint is not null);
 
     static void Fill(in VariableState state, byte* slot, double value)
     {

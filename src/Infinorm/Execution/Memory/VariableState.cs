@@ -9,6 +9,9 @@ unsafe struct VariableState
     /// <summary>The variable itself, for what is done seldom.</summary>
     public Variable Variable;
 
+    /// <summary>The constraint that the variable had when the optimizer was built, or null.</summary>
+    public Constraint? Constraint;
+
     /// <summary>The variable's elements.</summary>
     public MemorySpot Elements;
 
