@@ -113,7 +113,8 @@ sealed partial class ModelWeights
             bool trains = isTrainable && (about?.IsTrainable ?? true) && type is not (DType.Int32 or DType.Int64);
             var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, trains)
             {
-                IsNamed = about is not null, IsPathKnown = layer.IsPathKnown,
+                IsNamed = about is not null,
+                IsPathKnown = layer.IsPathKnown,
             };
             Weights.Add(weight);
             if (about?.CopyOf is { } inLayer)
