@@ -44,7 +44,8 @@ public sealed partial class KerasArchive
                 RequireOrder(_model.Tied, "");
                 RequireNames(value, value.TrainableVariables);
                 RequireTrained();
-                int[] order = [.. value.TrainableVariables.Select(variable => _model.Weights.FindIndex(weight => weight.Variable == variable)).Where(i => i >= 0)];
+                Dictionary<Variable, int> places = Weights.Select((weight, i) => (weight.Variable, i)).ToDictionary();
+                int[] order = [.. value.TrainableVariables.Where(places.ContainsKey).Select(variable => places[variable])];
                 if (!order.SequenceEqual(order.Order()))
                     throw new ArgumentException($"{value.Name} is built for the model's variables in another order than {nameof(TrainableVariables)} has.", nameof(value));
             }
@@ -97,7 +98,7 @@ public sealed partial class KerasArchive
     // A pattern must not miss a weight only because it has a number for its name.
     void RequireNames(Optimizer optimizer, IEnumerable<Variable> variables)
     {
-        if (optimizer is { ExcludesByName: true } && variables.FirstOrDefault(v => Weights.Any(w => w.Variable == v && !w.IsNamed)) is { } unnamed)
+        if (optimizer.ExcludesByName && variables.FirstOrDefault(Weights.Where(w => !w.IsNamed).Select(w => w.Variable).ToHashSet().Contains) is { } unnamed)
         {
             throw new InvalidOperationException(
                 $"{_file}: variables are excluded from weight decay by name, and the name of {unnamed.Path} is not known. Exclude variables, or give "

@@ -52,7 +52,7 @@ sealed partial class ModelWeights
         if (LayerWeight.IsFalse(ConfigOf(model)?["trainable"]))
             result.Weights.ForEach(weight => weight.IsTrainable = false);
         if (trainable is not null)
-            result.Arrange([.. trainable]);
+            result.Arrange([.. trainable], NameOf(root) ?? JsonText.Text(ConfigOf(model)?["name"]));
         result.JoinSame();
         return result;
     }
@@ -90,9 +90,9 @@ sealed partial class ModelWeights
         LayerWeight[]? known = LayerWeight.Of(layer.Class, layer.Config, vars.Datasets.Count);
         if (known is null && layer.Config is not null)
             unplaced = Unplaced(layer);
-        if (LayerWeight.UnknownQuantization(layer.Config) is { } quantization)
+        if (isTrainable && LayerWeight.UnknownQuantization(layer.Config) is { } quantization)
             Missing ??= $"the layer {layer.Path} is quantized ({quantization}): which of its variables Keras trains is not known. Give the variables";
-        if (LayerWeight.HasLora(layer.Config))
+        if (isTrainable && LayerWeight.HasLora(layer.Config))
         {
             Missing ??= $"the layer {layer.Path} has LoRA: Keras trains two matrices of it, which the file does not have (their product is added "
                 + "to the kernel there). Give the variables, with variables of your own for the two after the layer's others";
@@ -111,9 +111,10 @@ sealed partial class ModelWeights
                 : about?.Constraint is { } setting ? Constraints.FromConfig(layer.Config?[setting]) : null;
             Variable variable = ToVariable(Hdf5Group.Join(layer.Path, about?.Name ?? keys[i]), type, dataset, constraint);
             bool trains = isTrainable && (about?.IsTrainable ?? true) && type is not (DType.Int32 or DType.Int64);
-            var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, trains) 
+            var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, trains)
             {
-                IsNamed = about is not null, IsPathKnown = layer.IsPathKnown,
+                IsNamed = about is not null,
+                IsPathKnown = layer.IsPathKnown,
             };
             Weights.Add(weight);
             if (about?.CopyOf is { } inLayer)
@@ -126,12 +127,11 @@ sealed partial class ModelWeights
     {
         foreach (var (copy, location) in _copies)
         {
-            if (Weights.Find(weight => weight.Location == location && weight.Variable.Shape.SequenceEqual(copy.Variable.Shape)) is { } original)
+            if (Weights.Find(weight => weight.Location == location) is { } original && original.Variable.Shape.SequenceEqual(copy.Variable.Shape))
                 Join(original, copy); // Keras loads the layer inside last
             else
-                UnorderedGroup ??= copy.Location[..copy.Location.LastIndexOf('/')];
+                UnorderedGroup ??= ParentOf(copy.Location);
         }
-
     }
 
     // A layer of one's own may have another layer's variable: then both hold the same values. Variables whose paths were given are different ones.
@@ -170,15 +170,16 @@ sealed partial class ModelWeights
     }
 
     // The order that Keras prints: each path with the model's name in front, or as ours.
-    void Arrange(string[] paths)
+    void Arrange(string[] paths, string? modelName)
     {
+        KerasWeight[] all = [.. Weights];
         var ordered = new List<KerasWeight>();
         foreach (string path in paths)
         {
             KerasWeight weight = Named(path);
             if (!weight.IsNamed && path != weight.Location && path != weight.Variable.Path)
             {
-                weight.Variable.Path = Hdf5Group.Join(ParentOf(weight.Variable.Path), path[(path.LastIndexOf('/') + 1)..]);
+                weight.Variable.Path = Hdf5Group.Join(ParentOf(weight.Variable.Path), NameIn(path));
                 weight.IsNamed = true;
             }
 
@@ -193,24 +194,34 @@ sealed partial class ModelWeights
 
         KerasWeight Named(string path)
         {
-            for (string rest = path; ; rest = rest[(rest.IndexOf('/') + 1)..])
-            {
-                KerasWeight[] found = [.. Weights.Where(weight => (weight.IsPathKnown && weight.Variable.Path == rest) || weight.Location == rest)];
-                if (found.Length > 1)
-                    throw new ArgumentException($"{_file}: more than one weight is called '{path}': {string.Join(", ", found.Select(w => w.Location))}. Give its location.");
-                if (found.Length == 1)
-                    return found[0];
+            string inModel = modelName is not null && path.StartsWith(modelName + "/", StringComparison.Ordinal) ? path[(modelName.Length + 1)..] : path;
+            KerasWeight[] found = [.. all.Where(weight => weight.Location == path || (weight.IsPathKnown && (weight.Variable.Path == path || weight.Variable.Path == inModel)))];
+            if (found.Length == 0)
+                found = [.. all.Where(weight => weight.IsPathKnown && IsPartOf(path, weight.Variable.Path))];
+            if (found.Length > 1)
+                throw new ArgumentException($"{_file}: more than one weight is called '{path}': {string.Join(", ", found.Select(w => w.Location))}. Give its location.");
+            if (found.Length == 1 && Weights.Contains(found[0]))
+                return found[0];
 
-                // The numbers of a layer's weights follow the order in which it made them, those that are trained first.
-                KerasWeight? numbered = Weights.Find(weight => !weight.IsNamed && weight.IsPathKnown && Number(weight.Location[(weight.Location.LastIndexOf('/') + 1)..]) < int.MaxValue
-                    && rest.Contains('/') && ParentOf(rest) == ParentOf(weight.Variable.Path));
-                if (numbered is not null)
-                    return numbered;
-                if (!rest.Contains('/'))
-                    throw new ArgumentException($"{_file}: '{path}' is none of the weights, or is given twice; they are {string.Join(", ", Weights.Select(w => w.IsPathKnown ? w.Variable.Path : w.Location))}.");
-            }
+            // The numbers of a layer's weights follow the order in which it made them, those that are trained first.
+            KerasWeight[] numbered =
+            [
+                .. Weights.Where(weight => !weight.IsNamed && weight.IsPathKnown && Number(NameIn(weight.Location)) < int.MaxValue
+                    && ParentOf(weight.Variable.Path) is var layer
+                    && (layer == ParentOf(inModel) || (layer.Length > 0 && IsPartOf(ParentOf(path), layer)))),
+            ];
+            return found.Length == 0 && numbered.Length > 0 && numbered.All(weight => ParentOf(weight.Location) == ParentOf(numbered[0].Location))
+                ? numbered[0]
+                : throw new ArgumentException(
+                    $"{_file}: '{path}' is none of the weights, or is given twice; they are {string.Join(", ", all.Select(w => w.IsPathKnown ? w.Variable.Path : w.Location))}.");
         }
+
+        // Keras's path has the names of some of the models around a layer: more than ours, or fewer.
+        static bool IsPartOf(string given, string ours) =>
+            given == ours || given.EndsWith("/" + ours, StringComparison.Ordinal) || (given.Contains('/') && ours.EndsWith("/" + given, StringComparison.Ordinal));
     }
+
+    static string NameIn(string path) => path[(path.LastIndexOf('/') + 1)..];
 
     static string ParentOf(string path) => path[..Math.Max(0, path.LastIndexOf('/'))];
 

@@ -120,6 +120,26 @@ public class ModelWeightsTests
     }
 
     [Fact]
+    public void PathsThatKerasPrintsCanHaveFewerModelsInThem()
+    {
+        const string inner = """{"class_name": "Sequential", "config": {"name": "NAME", "layers": [{"class_name": "Dense", "config": {"name": "d", "use_bias": false}}]}}""";
+        (string, string)[] weights =
+        [
+            ("layers/sequential/layers/dense/vars/0", "d"), ("layers/sequential/vars", "a"),
+            ("layers/sequential_1/layers/dense/vars/0", "d"), ("layers/sequential_1/vars", "b"),
+        ];
+        using var folder = new TemporaryFolder();
+        Make($"[{inner.Replace("NAME", "a")}]", weights[..2]).Save(folder / "one.keras");
+        Assert.Equal(["a/d/kernel"], Paths(KerasArchive.Open(folder / "one.keras", trainablePaths: ["d/kernel"])));
+        Make($"[{inner.Replace("NAME", "a")}, {inner.Replace("NAME", "b")}]", weights).Save(folder / "two.keras");
+        Assert.Contains("more than one weight is called 'd/kernel'", Assert.Throws<ArgumentException>(
+            () => KerasArchive.Open(folder / "two.keras", trainablePaths: ["d/kernel"])).Message);
+        Assert.Equal(["b/d/kernel", "a/d/kernel"], Paths(KerasArchive.Open(folder / "two.keras", trainablePaths: ["model/b/d/kernel", "a/d/kernel"])));
+        Assert.Contains("or is given twice", Assert.Throws<ArgumentException>(
+            () => KerasArchive.Open(folder / "two.keras", trainablePaths: ["a/d/kernel", "a/d/kernel"])).Message);
+    }
+
+    [Fact]
     public void AStatisticOfALayerOfOnesOwnIsNotTrainedByANewOptimizer()
     {
         KerasArchive archive = Make("""[{"class_name": "Mine", "config": {"name": "mine"}}]""", ("layers/mine/vars/0", "mine"), ("layers/mine/vars/1", "mine"));
