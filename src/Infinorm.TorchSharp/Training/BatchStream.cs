@@ -8,7 +8,7 @@ static class BatchStream
 {
     /// <summary>
     /// A sequence as a stream that never waits. What is new in a batch, made when the sequence was asked for it, is disposed after its use;
-    /// what was there before, as in a list, stays.
+    /// what was there before, as in a list, stays. What else the sequence made it may want later, so that is freed once nothing refers to it.
     /// </summary>
     public static async IAsyncEnumerable<T> Of<T>(IEnumerable<T> sequence, Func<T, IEnumerable<Tensor>> tensors)
     {
@@ -24,7 +24,8 @@ static class BatchStream
                     yield break;
                 item = items.Current;
                 made = [.. tensors(item).Where(tensor => scope.Contains(tensor))];
-                scope.Detach(scope.DisposablesView); // the sequence's own, which it may want later
+                Leftovers.Add(scope.DisposablesView.OfType<Tensor>().Except(made));
+                scope.Detach(scope.DisposablesView); // some are the sequence's own
             }
 
             try
@@ -40,4 +41,24 @@ static class BatchStream
 
     public static IAsyncEnumerable<(Tensor Input, Tensor Target)> Of(IEnumerable<(Tensor Input, Tensor Target)> batches) =>
         Of(batches, batch => [batch.Input, batch.Target]);
+
+    /// <summary>
+    /// Tensors that may or may not be used again. The garbage collector finds out, but does not see how much memory they hold, so it is
+    /// asked to whenever that has become much, counted over all sequences of the process.
+    /// </summary>
+    static class Leftovers
+    {
+        const long Much = 64L << 20;
+
+        static long s_bytes;
+
+        public static void Add(IEnumerable<Tensor> tensors)
+        {
+            if (Interlocked.Add(ref s_bytes, tensors.Sum(tensor => tensor.numel() * tensor.ElementSize)) < Much)
+                return;
+            Interlocked.Exchange(ref s_bytes, 0);
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+    }
 }
