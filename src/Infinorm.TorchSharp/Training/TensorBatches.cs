@@ -41,6 +41,9 @@ public sealed class TensorBatches : IReadOnlyCollection<(Tensor Input, Tensor Ta
 
     long Examples => _inputs.shape[0];
 
+    /// <summary>What batches there are, such as <c>70 examples in batches of 8</c>.</summary>
+    public override string ToString() => $"{Examples} examples in batches of {_batchSize}{(_dropLast ? ", whole ones only" : "")}";
+
     /// <summary>Divides the examples: the first ones to train with, the last ones, in their order, to validate with.</summary>
     /// <param name="validation">The part of the second, in (0, 1).</param>
     /// <exception cref="ArgumentOutOfRangeException">The part is outside (0, 1), or so small or large that one has no example.</exception>

@@ -77,7 +77,7 @@ public sealed class TrainerErrorTests
     {
         using var batches = _problem.Data.GetEnumerator();
         Assert.StartsWith(
-            "The data gave 0 batches in epoch 1, after 9 before. They must be the same in each epoch",
+            "The data gave 0 batches in epoch 2, after 9 before. They must be the same in each epoch",
             Assert.Throws<InvalidOperationException>(() => _problem.Trainer.Fit(Rest(), epochs: 2)).Message);
 
         IEnumerable<(Tensor, Tensor)> Rest()

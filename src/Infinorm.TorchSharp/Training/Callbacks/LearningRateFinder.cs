@@ -36,6 +36,13 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
     public override void OnFitBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
+        if (run.BatchesPerEpoch is { } batches && (long)batches * run.Epochs < _steps)
+        {
+            throw new ArgumentException(
+                $"{_steps} learning rates are to be tried, a step each, and there are only {(long)batches * run.Epochs} steps: {batches} batches × "
+                + $"{run.Epochs} epochs. Give Fit more epochs, at least {(_steps + batches - 1) / batches}.");
+        }
+
         Optimizer optimizer = run.Optimizer.Optimizer;
         _points.Clear();
         (Suggestion, _average, _best) = (null, 0, double.PositiveInfinity);
