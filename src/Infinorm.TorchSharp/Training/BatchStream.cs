@@ -41,24 +41,4 @@ static class BatchStream
 
     public static IAsyncEnumerable<(Tensor Input, Tensor Target)> Of(IEnumerable<(Tensor Input, Tensor Target)> batches) =>
         Of(batches, batch => [batch.Input, batch.Target]);
-
-    /// <summary>
-    /// Tensors that may or may not be used again. The garbage collector finds out, but does not see how much memory they hold, so it is
-    /// asked to whenever that has become much, counted over all sequences of the process.
-    /// </summary>
-    static class Leftovers
-    {
-        const long Much = 64L << 20;
-
-        static long s_bytes;
-
-        public static void Add(IEnumerable<Tensor> tensors)
-        {
-            if (Interlocked.Add(ref s_bytes, tensors.Sum(tensor => tensor.numel() * tensor.ElementSize)) < Much)
-                return;
-            Interlocked.Exchange(ref s_bytes, 0);
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-        }
-    }
 }
