@@ -1,3 +1,4 @@
+using System.Globalization;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
@@ -19,6 +20,26 @@ public sealed class EarlyStoppingTests : IDisposable
         Assert.Equal((best + 1, best + 3), (stopping.BestEpoch, history.Epochs.Count));
         Assert.StartsWith($"val_loss did not become better than {losses[best]} in 2 epochs", history.StopReason);
         Assert.Equal(losses[best], _problem.Trainer.Evaluate(validation)["loss"]);
+    }
+
+    [Fact]
+    public void TheReasonIsWrittenAlikeInAllCultures()
+    {
+        CultureInfo culture = CultureInfo.CurrentCulture;
+        var other = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        other.NumberFormat.NumberDecimalSeparator = ",";
+        CultureInfo.CurrentCulture = other;
+        try
+        {
+            var trainer = new Trainer(_problem.Model, (prediction, _) => 0 * prediction.sum() + 2.5, _problem.Optimizer);
+            History history = trainer.Fit(
+                _problem.Data, 5, new() { Callbacks = [new EarlyStopping("loss", 1) { MinDelta = 1, Baseline = 0.5 }] });
+            Assert.Equal("loss did not become better than 2.5 and the baseline 0.5 in 2 epochs", history.StopReason);
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
+        }
     }
 
     [Fact]
