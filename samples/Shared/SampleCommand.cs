@@ -20,6 +20,13 @@ static class SampleCommand
             {
                 return Refuse(e.Message);
             }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                // A fault of the sample: everything about it on one line, to be reported, in place of a stack trace.
+                var at = new System.Diagnostics.StackTrace(e).GetFrame(0)?.GetMethod();
+                Refuse($"failed: {e.GetType().Name} in {at?.DeclaringType?.Name}.{at?.Name}: {e.GetBaseException().Message.Split('\n')[0].Trim()}");
+                return 1;
+            }
         });
         ParseResult result = command.Parse(arguments);
         return result.Errors.Count > 0 ? Refuse(OneLine(result.Errors[0].Message)) : result.Invoke();

@@ -80,7 +80,8 @@ abstract class OptimizedParameter : IDisposable
             throw new InvalidOperationException($"{Name}: the gradient is of type {Gradient.dtype}, the parameter of {_dtype}.");
     }
 
-    void CheckValid()
+    /// <exception cref="InvalidOperationException">The parameter was disposed or moved.</exception>
+    public void CheckValid()
     {
         if (Parameter.IsInvalid)
         {

@@ -25,6 +25,12 @@ sealed record RunState
 
     public required string? StopReason { get; init; }
 
+    /// <summary>Batches of an epoch; null where that is not known.</summary>
+    public int? BatchesPerEpoch { get; init; }
+
+    /// <summary>What the run is trained with; null where that is not known.</summary>
+    public string? Data { get; init; }
+
     /// <summary>Names of the metrics, in the order of their means.</summary>
     public required string[] Metrics { get; init; }
 

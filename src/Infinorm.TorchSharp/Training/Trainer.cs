@@ -86,7 +86,7 @@ public sealed partial class Trainer
         }
 
         int? count = data is IReadOnlyCollection<(Tensor, Tensor)> counted ? counted.Count : null;
-        return new TrainingLoop(this, () => BatchStream.Of(data), count, validation, epochs, options)
+        return new TrainingLoop(this, () => BatchStream.Of(data), count, (data as TensorBatches)?.ToString(), validation, epochs, options)
             .RunAsync(cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
     }
 
@@ -103,7 +103,7 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(data);
         if (options?.ValidationSplit is not null)
             throw new ArgumentException("A stream of batches cannot be split; give validation data instead.", nameof(options));
-        return new TrainingLoop(this, () => data, count: null, options?.ValidationData, epochs, options).RunAsync(cancellationToken);
+        return new TrainingLoop(this, () => data, count: null, description: null, options?.ValidationData, epochs, options).RunAsync(cancellationToken);
     }
 
     /// <summary>

@@ -67,12 +67,13 @@ static class Checkpoint
     /// <summary>Loads all values into an optimizer that is built, and into its variables.</summary>
     /// <exception cref="InvalidFileException">The file is not a checkpoint.</exception>
     /// <exception cref="CheckpointMismatchException">It does not fit the optimizer.</exception>
-    public static void Restore(Optimizer optimizer, SafetensorsFile file, LoadOptions options)
+    public static void Restore(Optimizer optimizer, SafetensorsFile file, LoadOptions options, Action? whenChecked = null)
     {
         CheckpointInfo info = CheckpointInfo.Read(file);
         var renames = new Renames(options.Rename);
         List<string> differences = SettingDifferences(info, optimizer, options, renames);
         List<Transfer> transfers = Plan(file, optimizer, options, renames, differences);
+        whenChecked?.Invoke();
         Carry(file, transfers, isKept: _ => true);
         info.Groups.SetRates(optimizer, options.KeepSettings);
     }

@@ -42,6 +42,11 @@ public abstract class Callback
     {
     }
 
+    /// <summary>When the run is stopped within an epoch, before the averages go into the model.</summary>
+    internal virtual void OnStoppedWithinEpoch(TrainingRun run)
+    {
+    }
+
     /// <summary>
     /// At the end, whatever it is: see <see cref="TrainingRun.Outcome"/>. After whole runs, the averages are in the model already.
     /// </summary>
@@ -53,6 +58,14 @@ public abstract class Callback
     /// <summary>Writes what the callback must remember for a resumed run to be the same; the default writes nothing.</summary>
     /// <param name="state">Where to write it.</param>
     public virtual void SaveState(CallbackState state)
+    {
+    }
+
+    /// <summary>
+    /// Throws if <see cref="LoadState"/> could not use what was written, or it does not fit the run, whatever the exception. Called before
+    /// anything is changed.
+    /// </summary>
+    internal virtual void CheckState(CallbackState state, TrainingRun run)
     {
     }
 

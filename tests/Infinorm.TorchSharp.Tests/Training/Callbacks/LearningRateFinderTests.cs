@@ -33,6 +33,19 @@ public sealed class LearningRateFinderTests
     }
 
     [Fact]
+    public void SaysBeforeTheFirstStepThatTheDataAreTooFew()
+    {
+        using var problem = new Problem();
+        var finder = new LearningRateFinder();
+        Assert.StartsWith(
+            "100 learning rates are to be tried, a step each, and there are only 9 steps: 9 batches × 1 epochs. Give Fit more epochs, at least 12.",
+            Assert.Throws<ArgumentException>(() => problem.Trainer.Fit(problem.Data, 1, new() { Callbacks = [finder] })).Message);
+        Assert.Equal(0, problem.Optimizer.Optimizer.Iterations);
+        problem.Trainer.Fit(problem.Data.Select(batch => batch), 1, new() { Callbacks = [finder] }); // their number is not known
+        Assert.Equal((9, null), (finder.Points.Count, finder.Suggestion));
+    }
+
+    [Fact]
     public void RefusesRatesThatDoNotGrow() => Assert.StartsWith(
         "The rates must grow from above 0, in at least 10 steps: found 1 to 0.1 in 100 steps.",
         Assert.Throws<ArgumentException>(() => new LearningRateFinder(1, 0.1)).Message);
