@@ -65,12 +65,8 @@ public sealed partial class KerasArchive
     /// <param name="className">Name of the class in Python.</param>
     /// <param name="create">Makes the constraint from its settings; it must read every key that is there.</param>
     /// <exception cref="ArgumentException">The name is empty.</exception>
-    public static void RegisterConstraint(string className, Func<ConfigReader, Constraint> create)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(className);
-        ArgumentNullException.ThrowIfNull(create);
-        Constraints.Registered[className] = create;
-    }
+    public static void RegisterConstraint(string className, Func<ConfigReader, Constraint> create) =>
+        Constraints.Classes.Register(className, create);
 
     /// <summary>The variables of the weights that the model trains. Keras: <c>model.trainable_variables</c>.</summary>
     public IReadOnlyList<Variable> TrainableVariables => field ??= [.. Weights.Where(w => w.IsTrainable).Select(w => w.Variable)];

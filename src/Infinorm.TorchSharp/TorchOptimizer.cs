@@ -159,14 +159,14 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     /// <inheritdoc cref="Infinorm.Optimizer.CurrentLearningRate"/>
     public double CurrentLearningRate => Optimizer.CurrentLearningRate;
 
-    /// <inheritdoc cref="Infinorm.Optimizer.Save"/>
+    /// <inheritdoc cref="Infinorm.Optimizer.Save(string, bool, int)"/>
     public void Save(string path, bool includeVariables = true, int keep = 0)
     {
         Locate();
         Optimizer.Save(path, includeVariables, keep);
     }
 
-    /// <inheritdoc cref="Infinorm.Optimizer.Restore"/>
+    /// <inheritdoc cref="Infinorm.Optimizer.Restore(string, LoadOptions?)"/>
     public void Restore(string path, LoadOptions? options = null)
     {
         Locate();

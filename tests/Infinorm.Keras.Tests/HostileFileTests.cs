@@ -57,6 +57,6 @@ public class HostileFileTests
         KerasArchive archive = KerasArchive.Open(TestFile.PathOf("constraint-function.keras"));
         Assert.Equal(["hidden/kernel", "hidden/bias", "out/kernel", "out/bias"], archive.Weights.Select(weight => weight.Variable.Path));
         Refusal.Is<ArgumentException>(
-            "hidden/kernel: the function \"mine\" is not known", () => new Adamax().Build(archive.TrainableVariables));
+            "hidden/kernel: the constraint mine is a function, and is not known. Set the variable's property Constraint.", () => new Adamax().Build(archive.TrainableVariables));
     }
 }

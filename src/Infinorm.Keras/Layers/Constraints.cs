@@ -1,14 +1,22 @@
-using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Infinorm.Config;
 
 namespace Infinorm.Keras.Layers;
 
 /// <summary>Keras's constraints, read from a layer's settings.</summary>
 static class Constraints
 {
-    /// <summary>What makes constraints of the user's own, by the name of their class.</summary>
-    public static ConcurrentDictionary<string, Func<ConfigReader, Constraint>> Registered { get; } = new(StringComparer.Ordinal);
+    const string Module = "keras.constraints";
+
+    /// <summary>Keras's constraints, and those that users register.</summary>
+    public static Registry<Constraint> Classes { get; } = new Registry<Constraint>("constraint")
+        .Add(Module, config => new MaxNorm(config.Number("max_value", 2), Axis(config)))
+        .Add(Module, config => new MinMaxNorm(
+            config.Number("min_value", 0), config.Number("max_value", 1), config.Number("rate", 1), Axis(config)))
+        .Add(Module, config => new UnitNorm(Axis(config)))
+        .Add(Module, _ => new NonNeg())
+        .Add("NonNegative", Module, _ => new NonNeg());
 
     /// <summary>
     /// The constraint, or null for none. One that is not known, or has settings that are not, is read as one that refuses to be built,
@@ -23,9 +31,11 @@ static class Constraints
             var read = KerasObject.Read("constraint", node as JsonObject ?? throw new FormatException($"a constraint is {PythonJson.Write(node)}"));
             if (read.ClassName == KerasObject.FunctionClass)
                 return new UnknownConstraint($"the constraint {read.Config} is a function, and is not known. Set the variable's property Constraint.");
-            return Registered.TryGetValue(read.ClassName, out var create)
-                ? read.Create(create)
-                : read.Create(config => Create(config, hasAxes: read.Config["axis"] is JsonArray));
+            return Classes.Knows(read.ClassName)
+                ? Classes.Create(read)
+                : new UnknownConstraint(
+                    $"the constraint {read.ClassName} is not known. Register it with {nameof(KerasArchive)}."
+                    + $"{nameof(KerasArchive.RegisterConstraint)}, or set the variable's property Constraint.");
         }
         catch (Exception e) when (e is FormatException or ArgumentException)
         {
@@ -38,21 +48,10 @@ static class Constraints
     public static Constraint Unplaced(string found) => new UnknownConstraint(
         $"the {found}, and for which of its weights that is, is not known. Set the property Constraint of each of its variables, to null where there is none.");
 
-    static Constraint Create(ConfigReader config, bool hasAxes) => config.ClassName switch
-    {
-        "MaxNorm" => new MaxNorm(config.Number("max_value", 2), Axis(config, hasAxes)),
-        "MinMaxNorm" => new MinMaxNorm(
-            config.Number("min_value", 0), config.Number("max_value", 1), config.Number("rate", 1), Axis(config, hasAxes)),
-        "UnitNorm" => new UnitNorm(Axis(config, hasAxes)),
-        "NonNeg" or "NonNegative" => new NonNeg(),
-        string name => throw new FormatException(
-            $"the constraint {name} is not known. Register it with {nameof(KerasArchive)}.{nameof(KerasArchive.RegisterConstraint)}, or set the variable's property Constraint."),
-    };
-
     // One axis, or a list of them.
-    static int[] Axis(ConfigReader config, bool isList)
+    static int[] Axis(ConfigReader config)
     {
-        double[] axes = isList ? config.Numbers("axis") : [config.Number("axis", 0)];
+        double[] axes = config.IsList("axis") ? config.Numbers("axis") : [config.Number("axis", 0)];
         return Array.ConvertAll(axes, axis => axis == (int)axis ? (int)axis : throw new FormatException($"an axis is {axis}"));
     }
 

@@ -23,9 +23,13 @@ sealed class Registry<T>(string kind, bool ignoresCase = false, bool requiresMod
 
     /// <summary>Adds a class of ours.</summary>
     public Registry<T> Add<TClass>(string? module, Func<ConfigReader, TClass> create)
+        where TClass : T => Add(typeof(TClass).Name, module, create);
+
+    /// <summary>Adds a class of ours under a name that is not its own.</summary>
+    public Registry<T> Add<TClass>(string name, string? module, Func<ConfigReader, TClass> create)
         where TClass : T
     {
-        _builtIn.Add(typeof(TClass).Name, new Entry(typeof(TClass), module, config => create(config)));
+        _builtIn.Add(name, new Entry(typeof(TClass), module, config => create(config)));
         return this;
     }
 

@@ -114,6 +114,9 @@ public sealed class ConfigReader
     /// <summary>Whether the key is there; it counts as asked for.</summary>
     internal bool Has(string key) => TryRead(key, out _);
 
+    /// <summary>Whether the key's value is a list.</summary>
+    internal bool IsList(string key) => TryRead(key, out JsonNode? node) && node is JsonArray;
+
     /// <summary>Whether the key is there with another value.</summary>
     internal bool HasOther(string key, JsonNode? usual) => TryRead(key, out JsonNode? node) && !JsonNode.DeepEquals(node, usual);
 
