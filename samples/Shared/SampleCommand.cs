@@ -24,7 +24,8 @@ static class SampleCommand
             {
                 // A fault of the sample: everything about it on one line, to be reported, in place of a stack trace.
                 var at = new System.Diagnostics.StackTrace(e).GetFrame(0)?.GetMethod();
-                Refuse($"failed: {e.GetType().Name} in {at?.DeclaringType?.Name}.{at?.Name}: {e.GetBaseException().Message.Split('\n')[0].Trim()}");
+                string message = e.GetBaseException().Message.Split('\n')[0].Trim();
+                Refuse($"failed: {e.GetType().Name} in {at?.DeclaringType?.Name}.{at?.Name}: {message}");
                 return 1;
             }
         });

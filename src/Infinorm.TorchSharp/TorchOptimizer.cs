@@ -1,4 +1,3 @@
-using Infinorm.Execution;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch.optim;

@@ -16,7 +16,8 @@ public static class TorchOptimizers
     public static TorchOptimizer For(this Optimizer optimizer, torch.nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return optimizer.For(model.named_parameters().DistinctBy(named => named.parameter.IsInvalid ? 0 : NativeTensor.IdentityOf(named.parameter)));
+        return optimizer.For(model.named_parameters().DistinctBy(named =>
+            named.parameter.IsInvalid ? 0 : NativeTensor.IdentityOf(named.parameter)));
     }
 
     /// <summary>The optimizer for named parameters.</summary>

@@ -66,6 +66,7 @@ public sealed class History
     /// <summary>What was done in a few lines: where it began, how many steps there were, the last epoch, and why it was stopped.</summary>
     public override string ToString() => string.Join(Environment.NewLine, new[]
     {
-        Beginning, $"{Logs.Count} epochs, {Steps} steps", Logs.LastOrDefault()?.ToString(), StopReason is null ? null : $"stopped: {StopReason}",
+        Beginning, $"{Logs.Count} epochs, {Steps} steps", Logs.LastOrDefault()?.ToString(),
+        StopReason is null ? null : $"stopped: {StopReason}",
     }.OfType<string>());
 }

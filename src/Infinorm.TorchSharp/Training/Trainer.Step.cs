@@ -42,8 +42,8 @@ public sealed partial class Trainer
         if (tensor.IsInvalid)
         {
             throw new ArgumentException(
-                $"The {name} of the batch is disposed. Tensors that are made when a batch is asked for are disposed after its step: give batches "
-                + "that make their tensors anew, or a list whose tensors nobody disposes.");
+                $"The {name} of the batch is disposed. Tensors that are made when a batch is asked for are disposed after its step: "
+                + "give batches that make their tensors anew, or a list whose tensors nobody disposes.");
         }
     }
 

@@ -103,7 +103,8 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(data);
         if (options?.ValidationSplit is not null)
             throw new ArgumentException("A stream of batches cannot be split; give validation data instead.", nameof(options));
-        return new TrainingLoop(this, () => data, count: null, description: null, options?.ValidationData, epochs, options).RunAsync(cancellationToken);
+        return new TrainingLoop(this, () => data, count: null, description: null, options?.ValidationData, epochs, options)
+            .RunAsync(cancellationToken);
     }
 
     /// <summary>

@@ -1,8 +1,8 @@
 namespace Infinorm.Torch;
 
 /// <summary>
-/// Saves the run after each epoch, and when it is cancelled or stopped within one, so that <see cref="FitOptions.ResumeFrom"/> can go on with it; and, if wanted,
-/// the best epoch's run to a second file. Keras: <c>BackupAndRestore</c> and <c>ModelCheckpoint</c>.
+/// Saves the run after each epoch, and when it is cancelled or stopped within one, so that <see cref="FitOptions.ResumeFrom"/> can go on
+/// with it; and, if wanted, the best epoch's run to a second file. Keras: <c>BackupAndRestore</c> and <c>ModelCheckpoint</c>.
 /// </summary>
 /// <param name="path">The file for the run as it is: of safetensors, replaced as a whole each time. Its folder is made.</param>
 /// <param name="bestPath">A file for the run as it was after the epoch with the best value; null, the default, for none.</param>

@@ -146,16 +146,19 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
             _bestWeights = new ModelWeights(state.Tensors);
     }
 
-    static (double? Best, int Waited, int? BestEpoch) Read(CallbackState state) =>
-        ((double?)state.Values["best"], (int?)state.Values["waited"] ?? throw new FormatException("\"waited\" is missing"), (int?)state.Values["best_epoch"] + 1);
+    static (double? Best, int Waited, int? BestEpoch) Read(CallbackState state) => (
+        (double?)state.Values["best"],
+        (int?)state.Values["waited"] ?? throw new FormatException("\"waited\" is missing"),
+        (int?)state.Values["best_epoch"] + 1); // in files it counts from 0
 
     void StopIfWaitedEnough(TrainingRun run)
     {
         if (_waited < _patience || run.Epoch < 2)
             return;
+        string andBaseline = Baseline is null ? "" : " and the baseline ";
         run.Stop(string.Create(
             CultureInfo.InvariantCulture,
-            $"{monitor} did not become better than {_best ?? double.NaN}{(Baseline is null ? "" : " and the baseline ")}{Baseline} in {_waited} epochs"));
+            $"{monitor} did not become better than {_best ?? double.NaN}{andBaseline}{Baseline} in {_waited} epochs"));
     }
 
     void Forget()

@@ -41,8 +41,8 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         if (run.BatchesPerEpoch is { } batches && (long)batches * run.Epochs < _steps)
         {
             throw new ArgumentException(
-                $"{_steps} learning rates are to be tried, a step each, and there are only {(long)batches * run.Epochs} steps: {batches} batches × "
-                + $"{run.Epochs} epochs. Give Fit more epochs, at least {(_steps + batches - 1) / batches}.");
+                $"{_steps} learning rates are to be tried, a step each, and there are only {(long)batches * run.Epochs} steps: "
+                + $"{batches} batches × {run.Epochs} epochs. Give Fit more epochs, at least {(_steps + batches - 1) / batches}.");
         }
 
         Optimizer optimizer = run.Optimizer.Optimizer;

@@ -92,8 +92,10 @@ public sealed class LearningRateScheduler(Func<torch.optim.Optimizer, lr_schedul
     {
         var (rates, step, epoch) = Read(state);
         int groups = run.Optimizer.ParamGroups.Count();
-        if (rates.Length != groups || !rates.All(rate => float.IsFinite((float)rate)) || step < 0 || step > run.Step || epoch < 0 || epoch > run.Epoch)
-            throw new FormatException($"it has the rates [{string.Join(", ", rates)}] for {groups} groups, from step {step} and epoch {epoch} on");
+        if (rates.Length != groups || !rates.All(rate => float.IsFinite((float)rate)))
+            throw new FormatException($"it has the rates [{string.Join(", ", rates)}] for {groups} groups");
+        if (step < 0 || step > run.Step || epoch < 0 || epoch > run.Epoch)
+            throw new FormatException($"it began at step {step} and epoch {epoch} of {run.Step} and {run.Epoch}");
     }
 
     /// <inheritdoc/>
