@@ -2,6 +2,7 @@ using System.Globalization;
 using Infinorm;
 using Infinorm.Keras;
 using Infinorm.Samples.KerasResume;
+using Infinorm.Variables;
 using Spectre.Console;
 
 // A model that Keras trained for four steps and saved goes on training here, and is saved for Keras again.

@@ -1,4 +1,5 @@
 using Infinorm.Samples.Speech;
+using Infinorm.Variables;
 
 namespace Infinorm.Samples.NoisySpeech;
 

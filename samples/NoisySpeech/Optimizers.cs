@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+
 namespace Infinorm.Samples.NoisySpeech;
 
 /// <summary>The optimizers of the sample, each with the same schedule, clipping and averages.</summary>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using Infinorm.Optimizers;
 using Infinorm.Samples;
 using Infinorm.Samples.NoisySpeech;
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Infinorm.Checkpoints;
 
 namespace Infinorm.Samples;
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Infinorm.Optimizers;
 using Infinorm.Samples;
 using Infinorm.Samples.SpokenDigits;
 

@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Config;
 
 namespace Infinorm.Keras;
 

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras;
 

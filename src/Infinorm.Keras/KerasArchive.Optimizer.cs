@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras;
 
@@ -177,7 +180,7 @@ public sealed partial class KerasArchive
     /// </summary>
     internal IEnumerable<(string Location, StateTensor Tensor)> StateLocations(Optimizer optimizer)
     {
-        StateTensor[] state = [.. optimizer.State(Checkpoint.OptimizerRoot)];
+        StateTensor[] state = [.. optimizer.State(CheckpointFile.OptimizerRoot)];
         IEnumerable<(string, StateTensor)> locations = state.Select((tensor, i) => ($"{VarsGroup}/{Key(i)}", tensor));
         return optimizer is LossScaleOptimizer { InnerOptimizer: { } inner } && _root.Find(InnerVarsGroup) is not null
             ? locations.Concat(state[^inner.Variables.Count..].Select((tensor, i) => ($"{InnerVarsGroup}/{Key(i)}", tensor)))

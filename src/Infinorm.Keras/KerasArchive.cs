@@ -1,6 +1,10 @@
 using System.Text.Json.Nodes;
+using Infinorm.Config;
+using Infinorm.Constraints;
 using Infinorm.Keras.Hdf5;
 using Infinorm.Keras.Layers;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras;
 
@@ -66,7 +70,7 @@ public sealed partial class KerasArchive
     /// <param name="create">Makes the constraint from its settings; it must read every key that is there.</param>
     /// <exception cref="ArgumentException">The name is empty.</exception>
     public static void RegisterConstraint(string className, Func<ConfigReader, Constraint> create) =>
-        Constraints.Classes.Register(className, create);
+        KerasConstraints.Classes.Register(className, create);
 
     /// <summary>The variables of the weights that the model trains. Keras: <c>model.trainable_variables</c>.</summary>
     public IReadOnlyList<Variable> TrainableVariables => field ??= [.. Weights.Where(w => w.IsTrainable).Select(w => w.Variable)];

@@ -1,3 +1,5 @@
+using Infinorm.Variables;
+
 namespace Infinorm.Keras;
 
 /// <summary>A weight of a model: a variable, and where its archive keeps it.</summary>

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Infinorm.Checkpoints;
 using Infinorm.Keras.Hdf5;
 
 namespace Infinorm.Keras;

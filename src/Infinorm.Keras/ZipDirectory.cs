@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using Infinorm.Checkpoints;
+using Infinorm.Types;
 
 namespace Infinorm.Keras;
 

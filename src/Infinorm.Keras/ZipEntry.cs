@@ -1,5 +1,7 @@
 using System.IO.Compression;
 using System.IO.Hashing;
+using Infinorm.Checkpoints;
+using Infinorm.Types;
 
 namespace Infinorm.Keras;
 

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Infinorm.Checkpoints;
+using Infinorm.Kernels;
 using Infinorm.Tool.Conversions;
 using Infinorm.Tool.Files;
 

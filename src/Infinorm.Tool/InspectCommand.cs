@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Infinorm.Tool.Files;
+using Infinorm.Types;
 
 namespace Infinorm.Tool;
 
@@ -104,7 +105,7 @@ static class InspectCommand
     // The numbers that an optimizer has once: iteration, learning rate, scale of the loss.
     static IEnumerable<KeyValuePair<string, string>> Counters(StateFile file) =>
         from tensor in file.Tensors
-        where tensor.Shape.Length == 0 && (tensor.Name.StartsWith($"{Checkpoint.OptimizerRoot}/", StringComparison.Ordinal)
-            || tensor.Name.StartsWith($"{KerasState.Unnamed}/{Checkpoint.OptimizerRoot}/", StringComparison.Ordinal))
+        where tensor.Shape.Length == 0 && (tensor.Name.StartsWith($"{CheckpointFile.OptimizerRoot}/", StringComparison.Ordinal)
+            || tensor.Name.StartsWith($"{KerasState.Unnamed}/{CheckpointFile.OptimizerRoot}/", StringComparison.Ordinal))
         select KeyValuePair.Create(tensor.Name, Values.FormatExact(file.Pieces(tensor).Single()));
 }

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
+using Infinorm.Config;
 using Infinorm.Tool.Files;
+using Infinorm.Types;
 
 namespace Infinorm.Tool;
 

@@ -1,3 +1,6 @@
+using Infinorm.Types;
+using Infinorm.Variables;
+
 namespace Infinorm.Tool;
 
 /// <summary>How far two tensors of the same shape are apart.</summary>

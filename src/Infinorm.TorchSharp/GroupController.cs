@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;

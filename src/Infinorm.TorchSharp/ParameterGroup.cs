@@ -1,3 +1,6 @@
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 using TorchSharp.Modules;
 
 namespace Infinorm.Torch;

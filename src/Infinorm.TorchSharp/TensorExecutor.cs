@@ -1,5 +1,7 @@
 using Infinorm.Execution;
+using Infinorm.Kernels;
 using Infinorm.Rules;
+using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;

@@ -1,6 +1,7 @@
 using System.Numerics;
 using Infinorm.Kernels;
 using Infinorm.Rules;
+using Infinorm.Types;
 using TorchSharp;
 
 namespace Infinorm.Torch;

@@ -1,4 +1,6 @@
 using System.Buffers;
+using Infinorm.Types;
+using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;
@@ -35,7 +37,7 @@ abstract class TensorMemory
         TensorMemory memory = TensorTypes.Of(name, tensor) switch
         {
             DType.Float16 => new Typed<Half>(name, length, owner),
-            DType.BFloat16 => new Typed<Numerics.BFloat16>(name, length, owner),
+            DType.BFloat16 => new Typed<Types.BFloat16>(name, length, owner),
             DType.Float32 => new Typed<float>(name, length, owner),
             _ => new Typed<double>(name, length, owner),
         };

@@ -1,3 +1,5 @@
+using Infinorm.Types;
+using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;
 

@@ -1,3 +1,4 @@
+using Infinorm.Types;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch;

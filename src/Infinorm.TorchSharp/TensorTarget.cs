@@ -1,4 +1,7 @@
 using Infinorm.Execution;
+using Infinorm.Rules;
+using Infinorm.Types;
+using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;

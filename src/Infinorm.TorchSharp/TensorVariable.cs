@@ -1,4 +1,5 @@
 using System.Buffers;
+using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;

@@ -1,3 +1,8 @@
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch.optim;

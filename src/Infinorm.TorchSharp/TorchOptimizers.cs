@@ -2,7 +2,7 @@ using Infinorm.Torch;
 using TorchSharp;
 using TorchSharp.Modules;
 
-namespace Infinorm;
+namespace Infinorm.Torch;
 
 /// <summary>Makes TorchSharp optimizers from Infinorm's.</summary>
 public static class TorchOptimizers

@@ -1,5 +1,8 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm;
 

@@ -1,3 +1,7 @@
+using Infinorm.Checkpoints;
+using Infinorm.Schedules;
+using Infinorm.Variables;
+
 namespace Infinorm;
 
 public abstract partial class Optimizer
@@ -24,7 +28,7 @@ public abstract partial class Optimizer
         RequireBuilt("to save");
         RequireWhole();
         using var _ = Enter();
-        AtomicFile.Write(path, stream => Checkpoint.Write(this, stream, includeVariables), keep);
+        AtomicFile.Write(path, stream => CheckpointFile.Write(this, stream, includeVariables), keep);
     }
 
     /// <summary>As <see cref="Save(string, bool, int)"/>, into a stream.</summary>
@@ -42,7 +46,7 @@ public abstract partial class Optimizer
         RequireBuilt("to save");
         RequireWhole();
         using var _ = Enter();
-        Checkpoint.Write(this, stream, includeVariables);
+        CheckpointFile.Write(this, stream, includeVariables);
     }
 
     /// <summary>
@@ -87,7 +91,7 @@ public abstract partial class Optimizer
         Variable[] list = [.. variables];
         foreach (Variable variable in list)
             ArgumentNullException.ThrowIfNull(variable, nameof(variables));
-        return Checkpoint.Load(file, list, options);
+        return CheckpointFile.Load(file, list, options);
     }
 
     /// <summary>
@@ -124,7 +128,7 @@ public abstract partial class Optimizer
     void Restore(SafetensorsFile file, LoadOptions options)
     {
         using var _ = Enter();
-        Checkpoint.Restore(this, file, options);
+        CheckpointFile.Restore(this, file, options);
         MarkRestored();
     }
 

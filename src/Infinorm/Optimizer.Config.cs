@@ -1,15 +1,17 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
+using Infinorm.Optimizers;
+using Infinorm.Types;
 
 namespace Infinorm;
 
 public abstract partial class Optimizer
 {
-    const string KerasModule = "keras.optimizers";
+    /// <summary>The Python module of Keras's optimizers.</summary>
+    internal const string KerasModule = "keras.optimizers";
 
-    static readonly Registry<Optimizer> Classes = new Registry<Optimizer>("optimizer", ignoresCase: true)
-        .Add(KerasModule, RuleOptimizer.Reading(() => new Adamax()))
-        .Add(null, RuleOptimizer.Reading(() => new TorchAdamax()))
+    /// <summary>All classes that configs can name. Those of <c>Optimizers</c> add themselves.</summary>
+    internal static Registry<Optimizer> Classes { get; } = new Registry<Optimizer>("optimizer", ignoresCase: true)
         .Add(KerasModule, LossScaleOptimizer.FromConfig);
 
     /// <summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Infinorm.Variables;
 
 namespace Infinorm;
 

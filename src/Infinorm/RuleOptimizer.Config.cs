@@ -1,5 +1,8 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
+using Infinorm.Optimizers;
+using Infinorm.Rules;
+using Infinorm.Schedules;
 
 namespace Infinorm;
 
@@ -21,8 +24,8 @@ public abstract partial class RuleOptimizer
     /// <exception cref="ArgumentException">There is one.</exception>
     internal static void RefuseSettings(ConfigReader wrapper)
     {
-        var usual = new Adamax();
-        foreach (Hyperparameter setting in usual.Hyperparameters.All.Take(usual._sharedSettings))
+        var usual = new SharedSettings();
+        foreach (Hyperparameter setting in usual.Hyperparameters.All)
         {
             if (wrapper.HasOther(setting.Key, setting.ToConfig()))
             {
@@ -32,13 +35,21 @@ public abstract partial class RuleOptimizer
         }
     }
 
+    // Has the settings that all share, and no others.
+    sealed class SharedSettings() : RuleOptimizer(0)
+    {
+        protected override void DefineSlots(Slots slots) => throw new NotSupportedException();
+
+        protected override void UpdateStep<L>(RuleContext<L> context) => throw new NotSupportedException();
+    }
+
     private protected override void WriteConfig(JsonObject config) =>
         config["learning_rate"] = _learningRate.Value is null ? _learningRate.ToConfig() : HeldRate;
 
     void Read(ConfigReader config)
     {
         ReadName(config);
-        _learningRate = config.LearningRate(_learningRate);
+        _learningRate = LearningRate.Read(config, _learningRate);
         SetInitialRate(_learningRate.Value ?? 0);
         if (Clips.Count(clip => config.OptionalNumber(clip) is not null) > 1) // Keras counts a zero, too
             throw new ArgumentException($"Only one of {string.Join(", ", Clips)} can be set.");

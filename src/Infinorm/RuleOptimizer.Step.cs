@@ -1,6 +1,8 @@
 using Infinorm.Execution;
 using Infinorm.Kernels;
 using Infinorm.Rules;
+using Infinorm.Schedules;
+using Infinorm.Variables;
 
 namespace Infinorm;
 

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Infinorm.Variables;
 
 namespace Infinorm;
 

@@ -1,5 +1,7 @@
 using Infinorm.Config;
 using Infinorm.Rules;
+using Infinorm.Schedules;
+using Infinorm.Types;
 
 namespace Infinorm;
 
@@ -18,7 +20,6 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     readonly Hyperparameter<double> _emaMomentum;
     readonly Hyperparameter<int?> _emaOverwriteFrequency, _gradientAccumulationSteps;
     readonly Hyperparameter<int> _roundingSeed;
-    readonly int _sharedSettings;
     LearningRate _learningRate;
     int _maxDegreeOfParallelism = Environment.ProcessorCount;
 
@@ -44,7 +45,6 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
         _useMasterWeights = Hyperparameters.Switch("use_master_weights", false, nameof(UseMasterWeights)).WrittenUnless(false);
         _useStochasticRounding = Hyperparameters.Switch("use_stochastic_rounding", false, nameof(UseStochasticRounding)).WrittenUnless(false);
         _roundingSeed = Hyperparameters.Integer("rounding_seed", 0, name: nameof(RoundingSeed)).WrittenUnless(0);
-        _sharedSettings = Hyperparameters.All.Count;
     }
 
     /// <summary>
@@ -142,7 +142,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     }
 
     /// <summary>
-    /// Whether each <see cref="Half"/> and <see cref="Numerics.BFloat16"/> variable has master weights: a float copy among the optimizer's
+    /// Whether each <see cref="Half"/> and <see cref="BFloat16"/> variable has master weights: a float copy among the optimizer's
     /// <see cref="Variables"/> (4 bytes an element), which is stepped, and the variable is its rounding to nearest. So steps too small for
     /// 16 bits add up. The default is false; variables of other types have none. Keras has no such setting.
     /// </summary>
@@ -157,7 +157,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     }
 
     /// <summary>
-    /// Whether steps round <see cref="Half"/> and <see cref="Numerics.BFloat16"/> variables up or down at random, so that the mean is the
+    /// Whether steps round <see cref="Half"/> and <see cref="BFloat16"/> variables up or down at random, so that the mean is the
     /// unrounded value: steps too small for 16 bits add up, without master weights' memory. It and <see cref="UseMasterWeights"/> exclude
     /// each other. The default is false: to nearest. Keras has no such setting.
     /// </summary>

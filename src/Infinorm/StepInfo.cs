@@ -1,3 +1,7 @@
+using Infinorm.Execution;
+using Infinorm.Schedules;
+using Infinorm.Types;
+
 namespace Infinorm;
 
 /// <summary>What a call of Apply did.</summary>

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Infinorm.Execution;
+using Infinorm.Schedules;
 
 namespace Infinorm;
 

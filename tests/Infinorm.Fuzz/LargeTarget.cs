@@ -1,5 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 
 namespace Infinorm.Fuzz;
 
@@ -60,8 +63,8 @@ sealed class LargeTarget(string name, int longest) : FuzzTarget
     }
 
     public override bool Read(byte[] input) =>
-        Loads(input, file => Checkpoint.Restore(_optimizer, file, new LoadOptions()))
-        | Loads(input, file => Checkpoint.Load(file, [.. _optimizer.TrainableVariables], new LoadOptions()));
+        Loads(input, file => CheckpointFile.Restore(_optimizer, file, new LoadOptions()))
+        | Loads(input, file => CheckpointFile.Load(file, [.. _optimizer.TrainableVariables], new LoadOptions()));
 
     // A call of its own, so that nothing of one load is still alive at the next.
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -1,4 +1,9 @@
 using System.Buffers.Binary;
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Fuzz;
 
@@ -44,8 +49,8 @@ sealed class SafetensorsTarget : FuzzTarget
         bool accepted = false;
         foreach (var (optimizer, checkpoint) in _optimizers)
         {
-            accepted |= Loads(optimizer, checkpoint, () => Checkpoint.Restore(optimizer, file, new LoadOptions()));
-            accepted |= Loads(optimizer, checkpoint, () => Checkpoint.Load(file, [.. optimizer.TrainableVariables], new LoadOptions()));
+            accepted |= Loads(optimizer, checkpoint, () => CheckpointFile.Restore(optimizer, file, new LoadOptions()));
+            accepted |= Loads(optimizer, checkpoint, () => CheckpointFile.Load(file, [.. optimizer.TrainableVariables], new LoadOptions()));
         }
 
         return accepted;
@@ -65,14 +70,14 @@ sealed class SafetensorsTarget : FuzzTarget
                 : throw new InvalidOperationException("The state changed although loading failed.", e);
         }
 
-        Checkpoint.Restore(optimizer, new SafetensorsFile(new MemoryStream(checkpoint), "seed"), new LoadOptions());
+        CheckpointFile.Restore(optimizer, new SafetensorsFile(new MemoryStream(checkpoint), "seed"), new LoadOptions());
         return true;
     }
 
     static byte[] Save(Optimizer optimizer)
     {
         var stream = new MemoryStream();
-        Checkpoint.Write(optimizer, stream, includeVariables: true);
+        CheckpointFile.Write(optimizer, stream, includeVariables: true);
         return stream.ToArray();
     }
 

@@ -1,3 +1,4 @@
+using Infinorm.Checkpoints;
 using Infinorm.Keras;
 
 namespace Infinorm.Fuzz;

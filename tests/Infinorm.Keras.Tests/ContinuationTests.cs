@@ -1,6 +1,9 @@
 using System.Text.Json;
+using Infinorm.Checkpoints;
+using Infinorm.Constraints;
 using Infinorm.Tests.Conformance;
-using Infinorm.Tests.Serialization;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 

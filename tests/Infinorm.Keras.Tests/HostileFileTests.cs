@@ -1,6 +1,10 @@
 using System.Diagnostics;
+using Infinorm.Checkpoints;
+using Infinorm.Constraints;
 using Infinorm.Fuzz;
+using Infinorm.Optimizers;
 using Infinorm.Tests;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 

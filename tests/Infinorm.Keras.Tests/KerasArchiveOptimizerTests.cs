@@ -1,6 +1,11 @@
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
 using Infinorm.Tests;
-using Infinorm.Tests.Serialization;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 

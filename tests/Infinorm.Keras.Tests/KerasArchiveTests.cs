@@ -1,5 +1,8 @@
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
 using Infinorm.Tests;
-using Infinorm.Tests.Serialization;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 

@@ -1,7 +1,8 @@
 using System.IO.Compression;
 using System.Text;
+using Infinorm.Checkpoints;
 using Infinorm.Tests;
-using Infinorm.Tests.Serialization;
+using Infinorm.Tests.Checkpoints;
 
 namespace Infinorm.Keras.Tests;
 

@@ -1,5 +1,8 @@
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
 using Infinorm.Tests;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 

@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
 using CsCheck;
 using Infinorm.Tests.Properties;
-using Infinorm.Tests.Serialization;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using Infinorm.Checkpoints;
 
 namespace Infinorm.Keras.Tests;
 

@@ -1,4 +1,5 @@
 using Infinorm.Samples.NoisySpeech;
+using Infinorm.Variables;
 
 namespace Infinorm.Samples.Tests;
 

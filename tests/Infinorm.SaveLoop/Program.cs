@@ -1,4 +1,6 @@
 using Infinorm;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 
 // Saves over and over until it is killed, or so many times: Infinorm.SaveLoop FILE [KEEP TIMES]. State number n has n in every element;
 // the first continues the file.

@@ -1,5 +1,9 @@
-using Infinorm.Numerics;
+using Infinorm.Constraints;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
 using Infinorm.Tests.Properties;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests;
 

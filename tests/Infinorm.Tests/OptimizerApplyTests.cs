@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Variables;
+
 namespace Infinorm.Tests;
 
 /// <summary>What Apply takes and what it refuses; that a refusal changes nothing is a property of its own.</summary>

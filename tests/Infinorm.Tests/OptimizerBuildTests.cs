@@ -1,3 +1,8 @@
+using Infinorm.Constraints;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Variables;
+
 namespace Infinorm.Tests;
 
 public class OptimizerBuildTests

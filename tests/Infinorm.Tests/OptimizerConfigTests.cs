@@ -1,4 +1,7 @@
 using System.Text.Json.Nodes;
+using Infinorm.Optimizers;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests;
 

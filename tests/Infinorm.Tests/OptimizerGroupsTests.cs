@@ -1,3 +1,7 @@
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Variables;
+
 namespace Infinorm.Tests;
 
 public class OptimizerGroupsTests

@@ -1,5 +1,9 @@
 using System.Text.Json.Nodes;
+using Infinorm.Optimizers;
 using Infinorm.Rules;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests;
 

@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Variables;
+
 namespace Infinorm.Tests;
 
 public class OptimizerWeightDecayTests

@@ -1,4 +1,7 @@
 using System.Text.RegularExpressions;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests;
 

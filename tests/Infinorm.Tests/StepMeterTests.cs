@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Infinorm.Optimizers;
 using Infinorm.Tests.Properties;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests;
 

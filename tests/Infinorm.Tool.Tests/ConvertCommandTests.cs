@@ -1,7 +1,11 @@
 using System.Text.Json.Nodes;
 using CsCheck;
+using Infinorm.Checkpoints;
 using Infinorm.Keras;
-using Infinorm.Tests.Serialization;
+using Infinorm.Optimizers;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Types;
+using Infinorm.Variables;
 using AnyModel = Infinorm.Tests.Properties.Model;
 using AnySettings = Infinorm.Tests.Properties.Settings;
 

@@ -1,4 +1,7 @@
-using Infinorm.Tests.Serialization;
+using Infinorm.Optimizers;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Tests;
 
@@ -69,9 +72,9 @@ public sealed class DiffCommandTests : IDisposable
     public void NumbersOfEveryTypeAreCompared()
     {
         Write("a", ("h", NdArray.Create([(Half)1])), ("i", NdArray.Create([int.MinValue])), ("l", NdArray.Create([long.MinValue, long.MaxValue - 1])),
-            ("b", NdArray.Create([(Numerics.BFloat16)1f])));
+            ("b", NdArray.Create([(BFloat16)1f])));
         Write("b", ("h", NdArray.Create([Half.BitIncrement((Half)1)])), ("i", NdArray.Create([int.MaxValue])), ("l", NdArray.Create([long.MinValue, long.MaxValue])),
-            ("b", NdArray.Create([(Numerics.BFloat16)1.0078125f])));
+            ("b", NdArray.Create([(BFloat16)1.0078125f])));
         Differ("l\tvalues\t1/2\t0\t1\t[1]\n"
             + $"i\tvalues\t1/1\t4.29497E+09\t{uint.MaxValue}\t[0]\n"
             + "h\tvalues\t1/1\t0.000976562\t1\t[0]\n"

@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Xml.Linq;
-using Infinorm.Tests.Serialization;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Tests;
 

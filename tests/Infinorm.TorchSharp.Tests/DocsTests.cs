@@ -1,3 +1,5 @@
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.optim;
 

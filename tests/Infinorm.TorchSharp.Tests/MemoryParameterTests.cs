@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Types;
+using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Infinorm.Optimizers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;

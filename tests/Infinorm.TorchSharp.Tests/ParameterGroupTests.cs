@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Variables;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;
 using static TorchSharp.torch;

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Infinorm.Optimizers;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;
 

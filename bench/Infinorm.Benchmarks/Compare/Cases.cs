@@ -1,3 +1,5 @@
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 using static Infinorm.Benchmarks.Workbench;
 
 namespace Infinorm.Benchmarks;

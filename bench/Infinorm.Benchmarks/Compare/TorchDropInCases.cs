@@ -1,3 +1,4 @@
+using Infinorm.Optimizers;
 using Infinorm.Torch;
 using TorchSharp;
 using static Infinorm.Benchmarks.Workbench;

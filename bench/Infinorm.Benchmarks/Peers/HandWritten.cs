@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
 
 namespace Infinorm.Benchmarks;
 

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Infinorm.Schedules;
 
 namespace Infinorm.Benchmarks;
 

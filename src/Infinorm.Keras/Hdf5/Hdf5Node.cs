@@ -1,3 +1,6 @@
+using Infinorm.Types;
+using Infinorm.Variables;
+
 namespace Infinorm.Keras.Hdf5;
 
 /// <summary>A group of an HDF5 file: named groups, named datasets and attributes.</summary>

@@ -1,3 +1,5 @@
+using Infinorm.Types;
+
 namespace Infinorm.Keras.Hdf5;
 
 sealed partial class Hdf5Reader

@@ -1,4 +1,5 @@
 using System.Text;
+using Infinorm.Checkpoints;
 
 namespace Infinorm.Keras.Hdf5;
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Infinorm.Types;
 using PureHDF;
 
 namespace Infinorm.Keras.Hdf5;

@@ -3,8 +3,12 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Infinorm.Checkpoints;
+using Infinorm.Config;
+using Infinorm.Constraints;
 using Infinorm.Keras.Hdf5;
-using Infinorm.Numerics;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Layers;
 
@@ -107,8 +111,8 @@ sealed partial class ModelWeights
             if (dataset.Type.DType is not { } type)
                 continue;
             LayerWeight? about = known?[i];
-            Constraint? constraint = unplaced is not null ? Constraints.Unplaced(unplaced)
-                : about?.Constraint is { } setting ? Constraints.FromConfig(layer.Config?[setting]) : null;
+            Constraint? constraint = unplaced is not null ? KerasConstraints.Unplaced(unplaced)
+                : about?.Constraint is { } setting ? KerasConstraints.FromConfig(layer.Config?[setting]) : null;
             Variable variable = ToVariable(Hdf5Group.Join(layer.Path, about?.Name ?? keys[i]), type, dataset, constraint);
             bool trains = isTrainable && (about?.IsTrainable ?? true) && type is not (DType.Int32 or DType.Int64);
             var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, trains)

@@ -1,3 +1,5 @@
+using Infinorm.Kernels;
+
 namespace Infinorm.Tool.Conversions;
 
 /// <summary>A conversion that is known to be possible.</summary>

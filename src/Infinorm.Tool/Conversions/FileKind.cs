@@ -1,4 +1,5 @@
 using Infinorm.Keras;
+using Infinorm.Kernels;
 
 namespace Infinorm.Tool.Conversions;
 

@@ -1,5 +1,9 @@
+using Infinorm.Checkpoints;
 using Infinorm.Keras;
+using Infinorm.Kernels;
 using Infinorm.Tool.Files;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Conversions;
 
@@ -62,7 +66,7 @@ static class ToKeras
         KerasArchive archive = template.Archive;
         if (archive.UnorderedGroup is { } group)
             throw new CommandException($"{template.Path}: in which order the model has the variables of {group} is not known");
-        Optimizer optimizer = Checkpoint.Load(state.File, [.. archive.TrainableVariables], new LoadOptions());
+        Optimizer optimizer = CheckpointFile.Load(state.File, [.. archive.TrainableVariables], new LoadOptions());
         try
         {
             archive.Optimizer = optimizer;
@@ -76,7 +80,7 @@ static class ToKeras
         var notes = new List<string>();
         if (archive.Weights.Count > archive.TrainableVariables.Count)
             notes.Add($"weights that are not trained are those of {template.Path}");
-        if (!state.Tensors.Any(tensor => tensor.Name.StartsWith($"{Checkpoint.VariablesKind}/", StringComparison.Ordinal)))
+        if (!state.Tensors.Any(tensor => tensor.Name.StartsWith($"{CheckpointFile.VariablesKind}/", StringComparison.Ordinal)))
             notes.Add($"{state.Path} has no variables; they are those of {template.Path}");
         if (archive.TrainableVariables.Any(variable => variable.DType is DType.Float16 or DType.BFloat16))
             notes.Add("slots of 16-bit variables are rounded to the types that they have in the archive");

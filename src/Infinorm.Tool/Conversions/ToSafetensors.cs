@@ -1,5 +1,9 @@
+using Infinorm.Checkpoints;
 using Infinorm.Keras;
+using Infinorm.Kernels;
 using Infinorm.Tool.Files;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Conversions;
 

@@ -1,6 +1,10 @@
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Config;
 using Infinorm.Keras;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Files;
 
@@ -92,7 +96,7 @@ sealed class KerasState : StateFile
         var names = new Dictionary<string, string>();
         foreach (KerasWeight weight in Archive.Weights)
         {
-            string name = $"{(weight.IsTrainable ? Checkpoint.VariablesKind : NonTrainable)}/{weight.Variable.Path}";
+            string name = $"{(weight.IsTrainable ? CheckpointFile.VariablesKind : NonTrainable)}/{weight.Variable.Path}";
             if (_locations.TryAdd(name, weight.Location))
                 names.Add(weight.Location, name);
         }

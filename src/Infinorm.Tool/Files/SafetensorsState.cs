@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Types;
 
 namespace Infinorm.Tool.Files;
 

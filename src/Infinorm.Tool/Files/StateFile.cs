@@ -1,6 +1,9 @@
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
 using Infinorm.Keras;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Files;
 

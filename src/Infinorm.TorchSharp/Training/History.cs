@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>What was seen in one epoch.</summary>
 /// <param name="Epoch">Its number, from 1.</param>

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// Tensors that may or may not be used again. The garbage collector finds out, but does not see how much memory they hold, so it is

@@ -1,8 +1,13 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Execution.Memory;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// A training run in a file: the optimizer's checkpoint with the trained variables, and below <c>run/</c> the rest of the model, the
@@ -48,7 +53,7 @@ static class RunFile
         Optimizer optimizer = run.Optimizer.Optimizer;
         using var _ = optimizer.Enter();
         run.Optimizer.Locate();
-        AtomicFile.Write(path, stream => Infinorm.Checkpoint.Write(optimizer, stream, includeVariables: true, tensors, metadata));
+        AtomicFile.Write(path, stream => Infinorm.CheckpointFile.Write(optimizer, stream, includeVariables: true, tensors, metadata));
     }
 
     /// <summary>
@@ -118,7 +123,7 @@ static class RunFile
         using (optimizer.Enter())
         {
             trainer.Optimizer.Locate();
-            Infinorm.Checkpoint.Restore(optimizer, file, new LoadOptions { IgnoreExtra = [Root] }, whenChecked);
+            Infinorm.CheckpointFile.Restore(optimizer, file, new LoadOptions { IgnoreExtra = [Root] }, whenChecked);
             trainer.Optimizer.Store();
         }
 

@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Infinorm.Schedules;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>What a run is besides tensors: where it stands. It lies as JSON in the metadata of its file.</summary>
 sealed record RunState

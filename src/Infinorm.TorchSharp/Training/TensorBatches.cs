@@ -1,7 +1,7 @@
 using System.Collections;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// Batches of examples that lie in two tensors, one example a row. Shuffled by torch's generator anew in each enumeration, that is in each

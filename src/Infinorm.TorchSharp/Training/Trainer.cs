@@ -1,8 +1,11 @@
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
+using Infinorm.Torch.Training.Callbacks;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// Trains, evaluates and runs a model: what <c>compile</c>, <c>fit</c>, <c>evaluate</c> and <c>predict</c> of Keras are together. It does

@@ -1,7 +1,8 @@
 using System.Diagnostics;
+using Infinorm.Schedules;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>The loop of one call of Fit. Between two steps the run is whole: it can be saved, and go on from there.</summary>
 sealed class TrainingLoop

@@ -1,6 +1,7 @@
+using Infinorm.Schedules;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>How a call of Fit ends.</summary>
 public enum FitOutcome

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
+using Infinorm.Types;
 
 namespace Infinorm.Config;
 

@@ -1,3 +1,5 @@
+using Infinorm.Types;
+
 namespace Infinorm.Execution;
 
 /// <summary>The norm of all gradients and what they are multiplied by; null without clipping by global norm.</summary>

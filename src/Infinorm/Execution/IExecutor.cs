@@ -1,4 +1,7 @@
+using Infinorm.Execution.Memory;
+using Infinorm.Kernels;
 using Infinorm.Rules;
+using Infinorm.Variables;
 
 namespace Infinorm.Execution;
 

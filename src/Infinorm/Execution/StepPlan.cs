@@ -1,4 +1,5 @@
 using Infinorm.Kernels;
+using Infinorm.Schedules;
 
 namespace Infinorm.Execution;
 

@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
 using Infinorm.Config;
 using Infinorm.Rules;
+using Infinorm.Schedules;
 
-namespace Infinorm;
+namespace Infinorm.Optimizers;
 
 /// <summary>
 /// Adamax, the variant of Adam based on the infinity norm (Kingma and Ba, 2014, section 7.1), as Keras computes it:

@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
 using Infinorm.Config;
 using Infinorm.Rules;
+using Infinorm.Schedules;
 
-namespace Infinorm;
+namespace Infinorm.Optimizers;
 
 /// <summary>
 /// Adamax as PyTorch's <c>torch.optim.Adamax</c> computes it, so that a run begun there continues with the same numbers:

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Infinorm.Variables;
 
 namespace Infinorm.Rules;
 

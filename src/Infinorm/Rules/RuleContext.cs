@@ -1,3 +1,5 @@
+using Infinorm.Schedules;
+
 namespace Infinorm.Rules;
 
 /// <summary>Whoever forms the coefficients of an update and names its rule: an optimizer.</summary>

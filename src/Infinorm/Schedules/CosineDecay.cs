@@ -1,6 +1,7 @@
 using Infinorm.Config;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Schedules;
 
 /// <summary>
 /// Keras's <c>CosineDecay</c>: half a cosine from the initial rate down to <c>alpha</c> times it, over <c>decaySteps</c>. With a

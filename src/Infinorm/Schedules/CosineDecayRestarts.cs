@@ -1,6 +1,7 @@
 using Infinorm.Config;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Schedules;
 
 /// <summary>
 /// Keras's <c>CosineDecayRestarts</c>: cosine decays one after another, each <c>tMul</c> times as long as the one before and starting

@@ -1,6 +1,6 @@
 using Infinorm.Config;
 
-namespace Infinorm;
+namespace Infinorm.Schedules;
 
 /// <summary>Base of Keras's schedules that decay by a rate every so many steps.</summary>
 public abstract class DecayByStep : LearningRateSchedule

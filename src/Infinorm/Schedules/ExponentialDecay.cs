@@ -1,4 +1,6 @@
-namespace Infinorm;
+using Infinorm.Types;
+
+namespace Infinorm.Schedules;
 
 /// <summary>
 /// Keras's <c>ExponentialDecay</c>: <c>initialLearningRate * decayRate ^ (step / decaySteps)</c>, the exponent rounded down if

@@ -1,4 +1,4 @@
-namespace Infinorm;
+namespace Infinorm.Schedules;
 
 /// <summary>
 /// Keras's <c>InverseTimeDecay</c>: <c>initialLearningRate / (1 + decayRate * step / decaySteps)</c>, the quotient <c>step / decaySteps</c>

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
 
-namespace Infinorm;
+namespace Infinorm.Schedules;
 
 /// <summary>
 /// A learning rate that is a function of the steps taken. Keras's six schedules compute in float32, as Keras does, and round after

@@ -1,6 +1,6 @@
 using Infinorm.Config;
 
-namespace Infinorm;
+namespace Infinorm.Schedules;
 
 /// <summary>
 /// Keras's <c>PiecewiseConstantDecay</c>: <c>values[0]</c> up to and including step <c>boundaries[0]</c>, <c>values[i]</c> up to and

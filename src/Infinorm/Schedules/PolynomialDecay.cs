@@ -1,6 +1,7 @@
 using Infinorm.Config;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Schedules;
 
 /// <summary>
 /// Keras's <c>PolynomialDecay</c>: from the initial to the end rate as <c>(1 - step / decaySteps) ^ power</c> falls from 1 to 0; then it

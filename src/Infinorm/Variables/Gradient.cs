@@ -1,6 +1,6 @@
-using Infinorm.Numerics;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Variables;
 
 /// <summary>
 /// The gradient of one variable for one call of Apply: dense memory of the variable's length, some rows of it, or none. Arrays and

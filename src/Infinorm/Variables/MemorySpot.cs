@@ -1,9 +1,9 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Infinorm.Numerics;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Variables;
 
 /// <summary>
 /// A piece of <see cref="Memory{T}"/> whose element type is a value, not a type parameter: an array or a memory manager, the first

@@ -1,9 +1,11 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Infinorm.Constraints;
 using Infinorm.Kernels;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Variables;
 
 /// <summary>
 /// A named tensor: one the optimizer trains, viewing memory that its owner keeps, or one of the optimizer's own (its counter, learning

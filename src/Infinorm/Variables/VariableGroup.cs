@@ -1,4 +1,7 @@
-namespace Infinorm;
+using Infinorm.Schedules;
+using Infinorm.Types;
+
+namespace Infinorm.Variables;
 
 /// <summary>Variables that are stepped with a learning rate and a weight decay of their own: PyTorch's param group.</summary>
 public sealed class VariableGroup

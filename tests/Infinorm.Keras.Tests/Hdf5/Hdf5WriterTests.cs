@@ -1,4 +1,6 @@
 using Infinorm.Keras.Hdf5;
+using Infinorm.Types;
+using Infinorm.Variables;
 using PureHDF;
 
 namespace Infinorm.Keras.Tests.Hdf5;

@@ -1,5 +1,9 @@
 using System.Text.Json.Nodes;
-using Infinorm.Tests.Serialization;
+using Infinorm.Checkpoints;
+using Infinorm.Constraints;
+using Infinorm.Optimizers;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests.Layers;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Conformance;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Infinorm.Schedules;
 
 namespace Infinorm.Tests.Conformance;
 

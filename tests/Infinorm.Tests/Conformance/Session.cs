@@ -1,5 +1,9 @@
-using Infinorm.Tests.Execution;
 using System.Text.Json.Nodes;
+using Infinorm.Constraints;
+using Infinorm.Schedules;
+using Infinorm.Tests.Execution;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Conformance;
 

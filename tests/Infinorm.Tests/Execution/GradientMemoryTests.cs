@@ -1,5 +1,7 @@
 using System.Buffers;
+using Infinorm.Optimizers;
 using Infinorm.Tests.Variables;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Execution;
 

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Execution;
 

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using Infinorm.Execution.Memory;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Execution;
 

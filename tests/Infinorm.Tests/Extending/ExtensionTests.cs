@@ -1,7 +1,9 @@
 using System.Numerics;
 using System.Text.Json.Nodes;
 using CsCheck;
+using Infinorm.Schedules;
 using Infinorm.Tests.Properties;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Extending;
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Infinorm.Config;
 using Infinorm.Rules;
+using Infinorm.Schedules;
 
 namespace Infinorm.Tests.Extending;
 

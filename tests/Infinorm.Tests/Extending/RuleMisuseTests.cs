@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Infinorm.Rules;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Extending;
 

@@ -1,6 +1,9 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using Infinorm.Constraints;
 using Infinorm.Rules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Extending;
 

@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
+using Infinorm.Types;
 
 namespace Infinorm.Tests.Kernels;
 

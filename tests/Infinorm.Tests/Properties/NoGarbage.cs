@@ -1,4 +1,8 @@
-using Infinorm.Numerics;
+using Infinorm.Constraints;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Properties;
 

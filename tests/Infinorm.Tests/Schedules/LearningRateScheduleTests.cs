@@ -1,4 +1,5 @@
 using Infinorm.Config;
+using Infinorm.Schedules;
 
 namespace Infinorm.Tests.Schedules;
 

@@ -1,4 +1,6 @@
-using Infinorm.Numerics;
+using Infinorm.Optimizers;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Variables;
 

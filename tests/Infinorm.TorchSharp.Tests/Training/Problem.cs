@@ -1,3 +1,7 @@
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Torch.Training;
+using Infinorm.Types;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

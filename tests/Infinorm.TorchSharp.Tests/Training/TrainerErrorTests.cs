@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Torch.Training;
+using Infinorm.Types;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;

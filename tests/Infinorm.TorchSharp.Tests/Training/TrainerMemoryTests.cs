@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,3 +1,8 @@
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;

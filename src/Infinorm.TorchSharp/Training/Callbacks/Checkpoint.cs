@@ -1,4 +1,4 @@
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Saves the run after each epoch, and when it is cancelled or stopped within one, so that <see cref="FitOptions.ResumeFrom"/> can go on

@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Text;
+using Infinorm.Checkpoints;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Writes the history to a file of comma-separated values: a header, then a line an epoch. The file is replaced after each epoch, so that

@@ -1,7 +1,8 @@
 using System.Globalization;
+using Infinorm.Types;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Ends the training when a value has not become better for some epochs, and puts the weights of the best epoch back into the model: those

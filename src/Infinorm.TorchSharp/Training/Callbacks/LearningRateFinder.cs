@@ -1,4 +1,7 @@
-namespace Infinorm.Torch;
+using Infinorm.Schedules;
+using Infinorm.Variables;
+
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Finds a learning rate: it trains some steps with a rate that grows from step to step until the loss explodes, notes the losses, and then

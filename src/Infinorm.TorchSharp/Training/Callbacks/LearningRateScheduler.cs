@@ -1,8 +1,9 @@
 using System.Text.Json.Nodes;
+using Infinorm.Schedules;
 using TorchSharp;
 using static TorchSharp.torch.optim;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Has one of TorchSharp's schedulers set the learning rates, after each epoch or each step. Keras: <c>LearningRateScheduler</c>,
@@ -42,7 +43,7 @@ public sealed class LearningRateScheduler(Func<torch.optim.Optimizer, lr_schedul
     {
         ArgumentNullException.ThrowIfNull(run);
         if (Monitor is not null)
-            Infinorm.Torch.Monitor.RequireValue(run, Monitor);
+            Callbacks.Monitor.RequireValue(run, Monitor);
         if (run.Step == 0)
             _firstRates = null;
         ILearningRateController[] groups = [.. run.Optimizer.ParamGroups];

@@ -1,4 +1,4 @@
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>Files that a training will write after hours: what would go wrong then goes wrong before the first step.</summary>
 static class OutputFile

@@ -1,6 +1,6 @@
 using Spectre.Console;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Shows how the training goes: a line after each epoch and, in a terminal, a bar in the present one with loss, metrics and the time left.

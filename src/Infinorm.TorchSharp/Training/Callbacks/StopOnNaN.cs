@@ -1,4 +1,4 @@
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Ends the training with an exception at the first step whose loss or gradients are not finite, before the optimizer steps: the model is

@@ -1,4 +1,8 @@
 using Infinorm.Kernels;
+using Infinorm.Rules;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
 

@@ -2,6 +2,8 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
 

@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
 

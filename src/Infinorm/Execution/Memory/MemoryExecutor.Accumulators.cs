@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Infinorm.Types;
 
 namespace Infinorm.Execution.Memory;
 

@@ -1,7 +1,10 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Infinorm.Constraints;
 using Infinorm.Kernels;
 using Infinorm.Rules;
+using Infinorm.Types;
+using Infinorm.Variables;
 using static Infinorm.Execution.Memory.GradientBlocks;
 
 namespace Infinorm.Execution.Memory;

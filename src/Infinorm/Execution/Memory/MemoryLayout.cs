@@ -1,5 +1,8 @@
+using Infinorm.Constraints;
 using Infinorm.Kernels;
 using Infinorm.Rules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
 

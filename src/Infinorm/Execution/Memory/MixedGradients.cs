@@ -1,5 +1,7 @@
 using Infinorm.Kernels;
 using Infinorm.Rules;
+using Infinorm.Types;
+using Infinorm.Variables;
 using static Infinorm.Execution.Memory.GradientBlocks;
 
 namespace Infinorm.Execution.Memory;

@@ -1,4 +1,6 @@
 using System.Buffers;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
 

@@ -1,5 +1,9 @@
 using System.Runtime.CompilerServices;
+using Infinorm.Constraints;
 using Infinorm.Kernels;
+using Infinorm.Rules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
 

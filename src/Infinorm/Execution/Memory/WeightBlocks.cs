@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
+using Infinorm.Types;
 
 namespace Infinorm.Execution.Memory;
 

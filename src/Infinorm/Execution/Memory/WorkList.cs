@@ -1,3 +1,6 @@
+using Infinorm.Types;
+using Infinorm.Variables;
+
 namespace Infinorm.Execution.Memory;
 
 /// <summary>The chunks of a group's variables that are computed in one type, in order, and how they are put together into tasks.</summary>

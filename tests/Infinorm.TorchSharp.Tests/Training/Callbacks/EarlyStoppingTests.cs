@@ -1,4 +1,7 @@
 using System.Globalization;
+using Infinorm.Optimizers;
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;

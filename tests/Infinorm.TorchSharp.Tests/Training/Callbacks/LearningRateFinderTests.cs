@@ -1,3 +1,7 @@
+using Infinorm.Optimizers;
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
+
 namespace Infinorm.Torch.Tests.Training;
 
 [Collection(nameof(Alone))]

@@ -1,3 +1,7 @@
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch.optim;
 
 namespace Infinorm.Torch.Tests.Training;
