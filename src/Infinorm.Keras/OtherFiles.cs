@@ -36,7 +36,7 @@ static partial class OtherFiles
         if (start.IndexOf("\"weight_map\""u8) >= 0)
             return $"a list of several files (shards) that hold a model's weights. {OneFile}";
         if (start.Length > 8 && start[8] == '{' && start[7] == 0)
-            return $"a safetensors file, which {nameof(Checkpoint)} reads, not a .keras archive (a zip file) or a .weights.h5 file (HDF5)";
+            return "a safetensors file, which Optimizer.Load reads, not a .keras archive (a zip file) or a .weights.h5 file (HDF5)";
         return start.StartsWith("\x93NUMPY"u8)
             ? "an array of NumPy (.npy), not a .keras archive (a zip file) or a .weights.h5 file (HDF5)"
             : "neither a .keras archive (a zip file) nor a .weights.h5 file (HDF5)";
