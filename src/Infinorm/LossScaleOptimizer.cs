@@ -55,7 +55,7 @@ public sealed class LossScaleOptimizer : Optimizer
         _dynamicScale = FirstScale();
         base.SetFloatX(innerOptimizer.FloatX); // one for both, as a checkpoint holds one
         foreach (RuleOptimizer stepper in innerOptimizer.Steppers)
-            stepper.ClearLossScaleFactor();
+            stepper.LeaveScaling();
     }
 
     /// <summary>The optimizer that steps.</summary>
@@ -198,7 +198,7 @@ public sealed class LossScaleOptimizer : Optimizer
     // Built in Apply, Keras puts the inner optimizer's slots below the wrapper's name; built by Build, it does not.
     private protected override string ScopeInApply => $"{Name}/";
 
-    internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string scope) =>
+    internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string? scope) =>
         InnerOptimizer.BuildAt(variables, grouping, scope);
 
     internal override void Unbuild() => InnerOptimizer.Unbuild();

@@ -20,7 +20,7 @@ public abstract partial class RuleOptimizer
         var clone = (RuleOptimizer)CloneSelf();
         clone._use = new UseFlag();
         clone.Unbuild();
-        clone.BuildAt(copies, _decays, _grouping, _executor!.ForCopies(), Name);
+        clone.BuildAt(copies, _decays, _grouping, _executor!.ForCopies(), Name, placeholderScope: "");
         return clone;
     }
 

@@ -246,8 +246,17 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 
     void IRuleSource.UpdateStep<L>(RuleContext<L> context) => UpdateStep(context);
 
-    /// <summary>Leaves the scaling to a <see cref="LossScaleOptimizer"/>.</summary>
-    internal void ClearLossScaleFactor() => _lossScaleFactor.Value = null;
+    /// <summary>
+    /// Leaves the scaling to a <see cref="LossScaleOptimizer"/>. Keras does not list the placeholders of an optimizer within one.
+    /// </summary>
+    internal void LeaveScaling()
+    {
+        SetLossScaleFactor(null);
+        _dropsPlaceholders = true;
+    }
+
+    /// <summary>Sets what losses are multiplied by, for a <see cref="MultiOptimizer"/>.</summary>
+    internal void SetLossScaleFactor(double? factor) => _lossScaleFactor.Value = factor;
 
     double Evaluate(LearningRate learningRate, double held)
     {

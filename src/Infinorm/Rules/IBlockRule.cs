@@ -23,6 +23,12 @@ public interface IBlockRule
         where T : unmanaged, IBinaryFloatingPointIeee754<T>;
 }
 
+/// <summary>A slot of one variable that lies by itself, as it need not have the variable's shape.</summary>
+/// <param name="Address">Its first element; 0 where the variable has none.</param>
+/// <param name="Length">How many elements it has.</param>
+/// <param name="Shape">Its shape.</param>
+readonly record struct OwnSlot(nint Address, int Length, nint[] Shape);
+
 /// <summary>Elements of a variable, their gradient and their slots, as an <see cref="IBlockRule"/> sees them.</summary>
 /// <typeparam name="T">float or double.</typeparam>
 public readonly unsafe ref struct Block<T>
@@ -31,9 +37,13 @@ public readonly unsafe ref struct Block<T>
     readonly Slots _slots;
     readonly byte* _first;
     readonly nint _stride;
+    readonly ReadOnlySpan<OwnSlot> _own;
 
-    internal Block(Slots slots, string path, ReadOnlySpan<nint> shape, byte* weights, byte* gradient, byte* first, nint stride, int count)
+    internal Block(
+        Slots slots, string path, ReadOnlySpan<nint> shape, byte* weights, byte* gradient, byte* first, nint stride, int count,
+        ReadOnlySpan<OwnSlot> own)
     {
+        _own = own;
         _slots = slots;
         _first = first;
         _stride = stride;
@@ -55,15 +65,18 @@ public readonly unsafe ref struct Block<T>
     /// <summary>Their gradient, unscaled, averaged over the accumulation and clipped.</summary>
     public ReadOnlySpan<T> Gradient { get; }
 
-    /// <summary>Their elements of a slot.</summary>
+    /// <summary>Their elements of a slot; all elements of one that gives forms.</summary>
     /// <exception cref="InvalidOperationException">The slot is absent, or not this optimizer's.</exception>
     public Span<T> this[Slot slot]
     {
         get
         {
-            int index = _slots.IndexOf(slot);
-            return index >= 0
-                ? new Span<T>(_first + (index * _stride), Weights.Length)
+            int number = _slots.NumberOf(slot);
+            int place = number < 0 ? -1 : _slots.Declared[number].Place;
+            if (place >= 0)
+                return new Span<T>(_first + (place * _stride), Weights.Length);
+            return number >= 0 && number < _own.Length && _own[number].Address != 0
+                ? new Span<T>((byte*)_own[number].Address, _own[number].Length)
                 : throw new InvalidOperationException($"{_slots.Optimizer}: the slot is absent.");
         }
     }

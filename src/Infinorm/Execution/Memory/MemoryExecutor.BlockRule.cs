@@ -135,7 +135,8 @@ sealed unsafe partial class MemoryExecutor
         {
             ref readonly VariableState state = ref view.State;
             _rule.Step(new Block<T>(
-                _slots, state.Variable.Path, state.Variable.Shape, weights, gradient, state.Slots + view.At(offset), state.Stride, count));
+                _slots, state.Variable.Path, state.Variable.Shape, weights, gradient, state.Slots + view.At(offset), state.Stride, count,
+                _rule.NeedsWholeVariables ? state.OwnSlots : []));
         }
     }
 }

@@ -24,6 +24,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     nint[] _foreignAddresses = [];
     Variable[] _variables = [];
     string _optimizer = "";
+    Slots? _slots;
     Arena? _arena;
     GradientChecks? _checks;
 
@@ -31,6 +32,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     {
         VariableMemory.CheckDisjoint(request.Variables);
         _optimizer = request.Slots.Optimizer;
+        _slots = request.Slots;
         _states = MemoryLayout.Make(request, out _arena);
         foreach (ref VariableState state in _states.AsSpan())
         {
@@ -53,12 +55,19 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     public Variable? View(int variable, StateKind kind, int slot, string path)
     {
         ref VariableState state = ref _states[variable];
+        int place = kind == StateKind.Slot ? _slots!.Declared[slot].Place : 0;
+        if (place < 0)
+        {
+            OwnSlot own = state.OwnSlots[slot];
+            return own.Address == 0 ? null : _arena!.ViewAs(in state, (byte*)own.Address, own.Length, own.Shape, path, null);
+        }
+
         byte* address = kind switch
         {
             StateKind.Average => state.Average,
             StateKind.Accumulator => state.Accumulator,
             StateKind.MasterWeights => state.HasMasterWeights ? state.FloatCopy : null,
-            _ => state.OverwrittenByGradient ? null : state.Slots + (slot * state.Stride),
+            _ => state.OverwrittenByGradient ? null : state.Slots + (place * state.Stride),
         };
         return address == null
             ? null

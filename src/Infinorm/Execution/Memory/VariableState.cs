@@ -22,6 +22,9 @@ unsafe struct VariableState
     /// <summary>The rule's slots, <see cref="Stride"/> bytes apart.</summary>
     public byte* Slots;
 
+    /// <summary>The rule's slots that give forms, by number; empty where there are none.</summary>
+    public OwnSlot[] OwnSlots;
+
     /// <summary>The moving average; null without.</summary>
     public byte* Average;
 
