@@ -12,6 +12,7 @@ static class BuiltInOptimizers
     public static void Register()
     {
         Keras(() => new Adamax());
+        Keras(() => new Adafactor());
         Keras(() => new Lamb());
         Ours(() => new TorchAdamax());
     }
