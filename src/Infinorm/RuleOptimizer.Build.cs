@@ -59,6 +59,7 @@ public abstract partial class RuleOptimizer
                 + "when it is rounded to nearest. Set one of them.");
         }
 
+        CheckSettings();
         CheckTrainable(variables);
         var decays = new bool[variables.Length];
         for (int i = 0; i < variables.Length; i++)
