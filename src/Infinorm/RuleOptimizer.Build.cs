@@ -60,6 +60,7 @@ public abstract partial class RuleOptimizer
                 + "when it is rounded to nearest. Set one of them.");
         }
 
+        CheckSettings();
         CheckTrainable(variables);
         var decays = new bool[variables.Length];
         for (int i = 0; i < variables.Length; i++)
@@ -76,6 +77,7 @@ public abstract partial class RuleOptimizer
         {
             Variables = variables,
             Decays = decays,
+            OwnDecays = Array.ConvertAll(variables, OwnDecayOf),
             GroupOf = grouping.GroupOf.Length == 0 ? new int[variables.Length] : grouping.GroupOf,
             Slots = slots,
             HasAverages = UseEma,

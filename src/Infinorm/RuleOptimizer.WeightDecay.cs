@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Infinorm.Execution;
 using Infinorm.Variables;
 
 namespace Infinorm;
@@ -25,6 +26,9 @@ public abstract partial class RuleOptimizer
         _excludedVariables = [.. variables ?? []];
         _excludedNames = excludedNames;
     }
+
+    /// <summary>The decay of a variable that does not follow <see cref="WeightDecay"/>; null for one that does.</summary>
+    internal virtual OwnDecay? OwnDecayOf(Variable variable) => null;
 
     // As in Keras, a pattern that matches no name excludes nothing.
     bool IsExcludedFromWeightDecay(Variable variable) =>

@@ -87,6 +87,16 @@ public sealed class ConfigReader
         return [.. array.Select((item, i) => ToNumber($"{key}[{i}]", item))];
     }
 
+    /// <summary>A list of strings; empty when the key is missing or null.</summary>
+    internal string[] Texts(string key)
+    {
+        if (!TryRead(key, out var node) || node is null)
+            return [];
+        return node is JsonArray array && array.All(item => item?.GetValueKind() is JsonValueKind.String)
+            ? [.. array.Select(item => item!.GetValue<string>())]
+            : throw Unexpected(key, node, "a list of strings");
+    }
+
     /// <summary>A nested object, or null when the key is missing or null.</summary>
     public JsonObject? Object(string key)
     {

@@ -177,6 +177,18 @@ public sealed class Hyperparameters
         },
         (config, key) => config.Text(key, null) ?? value, static text => text));
 
+    /// <summary>Declares a list of texts, each checked; it may be empty.</summary>
+    internal Hyperparameter<string[]> Texts(
+        string key, IEnumerable<string> values, Action<string> check, [CallerArgumentExpression(nameof(values))] string name = "") =>
+        Add(new Hyperparameter<string[]>(
+            name, key, [.. values],
+            texts =>
+            {
+                Array.ForEach(texts, check);
+                return texts;
+            },
+            static (config, key) => config.Texts(key), static texts => new JsonArray([.. texts.Select(text => JsonValue.Create(text))])));
+
     /// <summary>Whether a key is declared.</summary>
     internal bool Declares(string key) => _all.Exists(parameter => parameter.Key == key);
 

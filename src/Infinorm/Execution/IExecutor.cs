@@ -21,6 +21,10 @@ enum StateKind
     MasterWeights,
 }
 
+/// <summary>A weight decay of some variables of an optimizer's.</summary>
+/// <param name="Value">The decay; null for none.</param>
+readonly record struct OwnDecay(double? Value);
+
 /// <summary>What an executor is built for.</summary>
 sealed record BuildRequest
 {
@@ -29,6 +33,9 @@ sealed record BuildRequest
 
     /// <summary>Whether weight decay applies to each variable, if there is any.</summary>
     public required bool[] Decays { get; init; }
+
+    /// <summary>The decay of each variable that does not follow the plan's; null for those that do.</summary>
+    public required OwnDecay?[] OwnDecays { get; init; }
 
     /// <summary>The number of the group of each variable.</summary>
     public required int[] GroupOf { get; init; }

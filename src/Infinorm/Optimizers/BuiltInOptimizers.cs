@@ -14,11 +14,25 @@ static class BuiltInOptimizers
         Keras(() => new Adamax());
         Keras(() => new Adafactor());
         Keras(() => new Lamb());
+        Keras(() => new Muon());
+        Keras("SGD", () => new Sgd());
+        Keras(() => new RMSprop());
+        Keras(() => new Adam());
+        Keras(() => new AdamW());
+        Keras(() => new Adadelta());
+        Keras(() => new Adagrad());
+        Keras(() => new Nadam());
+        Keras(() => new Ftrl());
+        Keras(() => new Lion());
+        Keras(() => new ScheduleFreeAdamW());
         Ours(() => new TorchAdamax());
     }
 
     static void Keras<T>(Func<T> create)
-        where T : RuleOptimizer => Optimizer.Classes.Add(Optimizer.KerasModule, RuleOptimizer.Reading(create));
+        where T : RuleOptimizer => Keras(typeof(T).Name, create);
+
+    static void Keras<T>(string name, Func<T> create)
+        where T : RuleOptimizer => Optimizer.Classes.Add(name, Optimizer.KerasModule, RuleOptimizer.Reading(create));
 
     static void Ours<T>(Func<T> create)
         where T : RuleOptimizer => Optimizer.Classes.Add(null, RuleOptimizer.Reading(create));

@@ -41,8 +41,9 @@ public readonly unsafe ref struct Block<T>
 
     internal Block(
         Slots slots, string path, ReadOnlySpan<nint> shape, byte* weights, byte* gradient, byte* first, nint stride, int count,
-        ReadOnlySpan<OwnSlot> own)
+        ReadOnlySpan<OwnSlot> own, ReadOnlySpan<double> wideGradient)
     {
+        WideGradient = wideGradient;
         _own = own;
         _slots = slots;
         _first = first;
@@ -64,6 +65,11 @@ public readonly unsafe ref struct Block<T>
 
     /// <summary>Their gradient, unscaled, averaged over the accumulation and clipped.</summary>
     public ReadOnlySpan<T> Gradient { get; }
+
+    /// <summary>
+    /// The gradient before it is rounded to float, where a float variable's is double and the block is a whole variable; else empty.
+    /// </summary>
+    internal ReadOnlySpan<double> WideGradient { get; }
 
     /// <summary>Their elements of a slot; all elements of one that gives forms.</summary>
     /// <exception cref="InvalidOperationException">The slot is absent, or not this optimizer's.</exception>

@@ -50,6 +50,11 @@ public sealed class SlotSpec(string name)
     public double Initial { get; init; }
 
     /// <summary>
+    /// Whether it begins as a copy of its variable, as that is when the optimizer is built. The default is <see langword="false"/>.
+    /// </summary>
+    public bool StartsAsVariable { get; init; }
+
+    /// <summary>
     /// Whether the rule keeps every element ≥ 0, as a sum of squares is. Storage of fewer bits spends none on the sign then. The default
     /// is <see langword="false"/>.
     /// </summary>

@@ -16,7 +16,7 @@ sealed record ConfigCase(
     {
         if (RoundtripError is not null)
             return RunFunction();
-        JsonObject input = Kwargs is null ? Serialized : KerasConfig.Of("Adamax", Kwargs, LossScaleKwargs);
+        JsonObject input = Kwargs is null ? Serialized : KerasConfig.Of(KerasConfig.InnermostClass(Serialized), Kwargs, LossScaleKwargs);
         Optimizer? optimizer = null;
         if (Attempt.Run(() => optimizer = Optimizer.FromConfig(input), error: null, SettingDepartures.Of(input)) is { } outcome)
             return outcome;
@@ -59,7 +59,8 @@ sealed record NamesCase(string Id, string[] Names, string? Note = null)
             if (Names[..i].Contains(Names[i]))
                 continue;
             (string prefix, int number) = Split(Names[i]);
-            (string actualPrefix, int actualNumber) = Split(new Adamax().Name);
+            string className = Optimizer.Classes.Names.First(known => Optimizer.SnakeCase(known) == prefix);
+            (string actualPrefix, int actualNumber) = Split(Optimizer.Get(className).Name);
             offset ??= actualNumber - number;
             Assert.Equal((prefix, number + offset), (actualPrefix, actualNumber));
         }

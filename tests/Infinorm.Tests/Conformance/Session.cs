@@ -11,6 +11,7 @@ namespace Infinorm.Tests.Conformance;
 sealed class Session
 {
     readonly bool _behindNorm;
+    readonly Tolerance? _tolerance;
     readonly DType _floatX;
     VariableLayout[] _layout = [];
 
@@ -18,6 +19,7 @@ sealed class Session
     {
         Variables = Array.ConvertAll(@case.Variables, spec => spec.ToVariable());
         _floatX = @case.Floatx;
+        _tolerance = @case.Tolerance;
         Config = @case.Optimizer.Config();
         Arguments = KerasConfig.Innermost(Config);
         _behindNorm = KerasConfig.Number(Arguments, "clipnorm") > 0 || KerasConfig.Number(Arguments, "global_clipnorm") > 0
@@ -107,7 +109,8 @@ sealed class Session
     {
         Assert.Equal(dtype, actual.DType);
         Assert.Equal(shape.ToArray(), Array.ConvertAll(actual.Shape.ToArray(), size => (int)size));
-        Comparison.AssertSame(name, dtype, expected, actual.Bytes, _behindNorm);
+        Comparison.AssertSame(
+            name, dtype, expected, actual.Bytes, _behindNorm, _tolerance?.Covers(name, dtype) == true ? _tolerance : null);
     }
 
     void Compare(string name, DType dtype, ReadOnlySpan<nint> shape, byte[] expected, NdArray actual) =>

@@ -67,7 +67,7 @@ sealed unsafe partial class MemoryExecutor
                 byte* weights = WeightBlocks.Load<L>(in view, offset, count, constrained: true);
                 byte* gradient = LoadClipped(in view, offset, count);
                 BlockKernels.Decay(weights, PaddedBytes<L>(count), in formula);
-                Step(in view, offset, count, weights, gradient);
+                Step(in view, offset, count, weights, gradient, wide: []);
                 FinishBlock(in view, offset, count, weights, in formula);
             }
         }
@@ -82,6 +82,7 @@ sealed unsafe partial class MemoryExecutor
                 fixed (byte* weights = weightArray, gradients = gradientArray)
                 {
                     WeightFormula<L> formula = view.WeightFormula<L>();
+                    double[] wide = [];
                     for (int offset = 0; offset < view.Chunk.Count; offset += BlockLength)
                     {
                         int count = Math.Min(BlockLength, view.Chunk.Count - offset);
@@ -89,9 +90,14 @@ sealed unsafe partial class MemoryExecutor
                         NativeMemory.Copy(WeightBlocks.Load<L>(in view, offset, count, constrained: true), weights + at, (nuint)padded);
                         NativeMemory.Copy(LoadClipped(in view, offset, count), gradients + at, (nuint)padded);
                         BlockKernels.Decay(weights + at, padded, in formula);
+                        if (MixedGradients.LoadWide(in view, offset, count) is var block && block != null)
+                        {
+                            wide = wide.Length > 0 ? wide : new double[view.Chunk.Count];
+                            new ReadOnlySpan<double>(block, count).CopyTo(wide.AsSpan(offset));
+                        }
                     }
 
-                    Step(in view, 0, view.Chunk.Count, weights, gradients);
+                    Step(in view, 0, view.Chunk.Count, weights, gradients, wide);
                     for (int offset = 0; offset < view.Chunk.Count; offset += BlockLength)
                     {
                         int count = Math.Min(BlockLength, view.Chunk.Count - offset);
@@ -122,21 +128,21 @@ sealed unsafe partial class MemoryExecutor
             WeightBlocks.Store<L>(in view, weights, offset, count);
         }
 
-        void Step(in ChunkView view, int offset, int count, byte* weights, byte* gradient)
+        void Step(in ChunkView view, int offset, int count, byte* weights, byte* gradient, ReadOnlySpan<double> wide)
         {
             if (L.IsDouble)
-                Step<double>(in view, offset, count, weights, gradient);
+                Step<double>(in view, offset, count, weights, gradient, wide);
             else
-                Step<float>(in view, offset, count, weights, gradient);
+                Step<float>(in view, offset, count, weights, gradient, wide);
         }
 
-        void Step<T>(in ChunkView view, int offset, int count, byte* weights, byte* gradient)
+        void Step<T>(in ChunkView view, int offset, int count, byte* weights, byte* gradient, ReadOnlySpan<double> wide)
             where T : unmanaged, IBinaryFloatingPointIeee754<T>
         {
             ref readonly VariableState state = ref view.State;
             _rule.Step(new Block<T>(
                 _slots, state.Variable.Path, state.Variable.Shape, weights, gradient, state.Slots + view.At(offset), state.Stride, count,
-                _rule.NeedsWholeVariables ? state.OwnSlots : []));
+                _rule.NeedsWholeVariables ? state.OwnSlots : [], wide));
         }
     }
 }

@@ -67,6 +67,7 @@ static unsafe class MemoryLayout
                 Constraint = variable.Constraint,
                 Elements = variable.Spot,
                 Decays = request.Decays[i],
+                OwnDecay = request.OwnDecays[i],
                 RandomStream = StochasticRounding.StreamOf(variable.Path),
                 Group = request.GroupOf[i],
                 OverwrittenByGradient = variable.OverwriteWithGradient,

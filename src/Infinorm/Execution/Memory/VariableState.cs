@@ -55,6 +55,9 @@ unsafe struct VariableState
     /// <summary>Whether weight decay applies, if there is any.</summary>
     public bool Decays;
 
+    /// <summary>The weight decay, if it does not follow the plan's.</summary>
+    public OwnDecay? OwnDecay;
+
     /// <summary>Whether the gradient replaces the variable.</summary>
     public bool OverwrittenByGradient;
 
