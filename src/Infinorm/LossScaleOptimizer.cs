@@ -135,6 +135,9 @@ public sealed class LossScaleOptimizer : Optimizer
 
     internal override bool SkipsNonFinite => true;
 
+    // Keras does not track single numbers that an optimizer makes inside of this one: they begin anew.
+    internal override IReadOnlyList<NdArray> MissingInKeras => InnerOptimizer.Steppers is [var inner] ? inner.InitialScalars : [];
+
     internal override void RequireWhole() => InnerOptimizer.RequireWhole();
 
     internal override void MarkRestored() => InnerOptimizer.MarkRestored();

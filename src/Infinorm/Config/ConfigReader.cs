@@ -43,7 +43,7 @@ public sealed class ConfigReader
     /// <summary>A finite number, or null when the key is missing or null.</summary>
     public double? OptionalNumber(string key) => TryRead(key, out var node) && node is not null ? ToNumber(key, node) : null;
 
-    /// <summary>True or false, or the default when the key is missing.</summary>
+    /// <summary>True or false (also 1 or 0, as Python takes them), or the default when the key is missing.</summary>
     public bool Boolean(string key, bool defaultValue)
     {
         if (!TryRead(key, out var node))
@@ -52,6 +52,7 @@ public sealed class ConfigReader
         {
             JsonValueKind.True => true,
             JsonValueKind.False => false,
+            JsonValueKind.Number when PythonJson.Write(node) is "0" or "1" => PythonJson.Write(node) == "1",
             _ => throw Unexpected(key, node, "true or false"),
         };
     }

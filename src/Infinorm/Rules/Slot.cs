@@ -110,6 +110,9 @@ sealed class ScalarState(string name, double initial)
 
     public string Name { get; } = name;
 
+    /// <summary>Its first value.</summary>
+    public double Initial { get; } = initial;
+
     /// <summary>The value, an array of one float or double; made when the optimizer is built.</summary>
     public Array Values { get; private set; } = Array.Empty<double>();
 
@@ -120,7 +123,7 @@ sealed class ScalarState(string name, double initial)
     public void Allocate(bool isDouble)
     {
         Values = isDouble ? new double[1] : new float[1];
-        _next = initial;
+        _next = Initial;
         Commit();
     }
 

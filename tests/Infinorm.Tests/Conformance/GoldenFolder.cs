@@ -59,7 +59,7 @@ static class GoldenFolder
             return [new GoldenEntry(file.File, file.File, () => Outcome.Compared, "kind file: archives are not the optimizer's to read")];
         try
         {
-            GoldenEntry[] entries = [.. Cases(file)];
+            GoldenEntry[] entries = [.. Cases(file).GroupBy(entry => entry.Id).SelectMany(Numbered)];
             return entries.Length == file.Count
                 ? entries
                 : [Failing(file.File, new InvalidDataException($"{file.File} has {entries.Length} cases, {Manifest} says {file.Count}."))];
@@ -69,6 +69,10 @@ static class GoldenFolder
             return [Failing(file.File, exception)];
         }
     }
+
+    /// <summary>Tells entries of the same name apart.</summary>
+    static IEnumerable<GoldenEntry> Numbered(IEnumerable<GoldenEntry> entries) =>
+        entries.Select((entry, number) => number == 0 ? entry : entry with { Id = $"{entry.Id} ({number + 1})" });
 
     static IEnumerable<GoldenEntry> Cases(ManifestEntry file)
     {

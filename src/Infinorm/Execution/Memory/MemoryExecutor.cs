@@ -37,7 +37,12 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         foreach (ref VariableState state in _states.AsSpan())
         {
             if (state.HasMasterWeights)
-                _arena.ViewAs(in state, state.FloatCopy, state.Variable.Path, null).CopyFrom(state.Variable);
+                CopyVariable(in state, state.FloatCopy);
+            for (int slot = 0; slot < request.Slots.Declared.Count; slot++)
+            {
+                if (request.Slots.Declared[slot].Spec.StartsAsVariable)
+                    CopyVariable(in state, state.Slots + (slot * state.Stride));
+            }
         }
 
         _foreign = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Elements.IsForeign && _states[i].Elements.Length > 0)];
@@ -51,6 +56,9 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         _passes = [.. _work.Select(work => new PreparedPass(this, work, request.Slots))];
         _checks = new GradientChecks(request.Variables, _arena);
     }
+
+    void CopyVariable(in VariableState state, byte* target) =>
+        _arena!.ViewAs(in state, target, state.Variable.Path, null).CopyFrom(state.Variable);
 
     public Variable? View(int variable, StateKind kind, int slot, string path)
     {
