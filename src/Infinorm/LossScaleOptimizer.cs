@@ -41,6 +41,12 @@ public sealed class LossScaleOptimizer : Optimizer
         ArgumentNullException.ThrowIfNull(innerOptimizer);
         if (innerOptimizer is LossScaleOptimizer)
             throw new ArgumentException("A LossScaleOptimizer cannot wrap another: gradients would be divided twice.", nameof(innerOptimizer));
+        if (innerOptimizer is MultiOptimizer)
+        {
+            throw new ArgumentException(
+                "A LossScaleOptimizer cannot wrap a MultiOptimizer, whose optimizers would skip steps one by one.", nameof(innerOptimizer));
+        }
+
         if (innerOptimizer.IsBuilt)
             throw new ArgumentException($"{innerOptimizer.Name} is built already; wrap it before.", nameof(innerOptimizer));
         InnerOptimizer = innerOptimizer;

@@ -61,7 +61,7 @@ public abstract partial class RuleOptimizer
         }
 
         CheckSettings();
-        CheckTrainable(variables);
+        CheckTrainable(Name, variables);
         var decays = new bool[variables.Length];
         for (int i = 0; i < variables.Length; i++)
             decays[i] = !IsExcludedFromWeightDecay(variables[i]);
@@ -111,10 +111,11 @@ public abstract partial class RuleOptimizer
         ForgetVariables();
     }
 
-    void CheckTrainable(ReadOnlySpan<Variable> variables)
+    /// <exception cref="ArgumentException">There is none, one occurs twice, or one cannot be trained.</exception>
+    internal static void CheckTrainable(string optimizer, ReadOnlySpan<Variable> variables)
     {
         if (variables.IsEmpty)
-            throw new ArgumentException($"{Name}: there are no variables to train.");
+            throw new ArgumentException($"{optimizer}: there are no variables to train.");
         var seen = new HashSet<Variable>();
         var paths = new HashSet<string>();
         foreach (Variable variable in variables)

@@ -29,6 +29,15 @@ public abstract partial class RuleOptimizer
         return clone;
     }
 
+    /// <summary>A copy of an optimizer that is not built.</summary>
+    internal RuleOptimizer CloneUnbuilt()
+    {
+        var clone = (RuleOptimizer)CloneSelf();
+        clone._use = new UseFlag();
+        clone.ForgetVariables();
+        return clone;
+    }
+
     // Makes Variables anew when it is next asked for.
     void ForgetVariables() => _variables = null;
 

@@ -13,20 +13,33 @@ public abstract partial class RuleOptimizer
     Gradient[] _ordered = [];
     bool[] _isListed = [];
     HalfMadeStepException? _halfMade;
+    StepPlan _prepared;
+    int _missing;
 
     internal override ExclusiveUse Enter() => _use.Enter(Name);
 
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         long start = StepMeter.Start();
-        RequireWhole();
-        int missing = CountMissing(gradients);
-        _executor!.Accept(gradients);
-        StepPlan plan = Decide(gradients, CurrentLearningRate, dynamicScale);
-        StepInfo info = Run(missing, in plan);
-        StepMeter.Record(this, start, in info, plan.LossScale);
+        Prepare(gradients, dynamicScale);
+        StepInfo info = Carry();
+        StepMeter.Record(this, start, in info, _prepared.LossScale);
         return info;
     }
+
+    /// <summary>Checks and decides what a step does; nothing is changed.</summary>
+    /// <returns>How many variables have no gradient.</returns>
+    internal int Prepare(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
+    {
+        RequireWhole();
+        _missing = CountMissing(gradients);
+        _executor!.Accept(gradients);
+        _prepared = Decide(gradients, CurrentLearningRate, dynamicScale);
+        return _missing;
+    }
+
+    /// <summary>Carries out what was decided.</summary>
+    internal StepInfo Carry() => Run(_missing, in _prepared);
 
     StepInfo Run(int missing, in StepPlan plan)
     {

@@ -255,7 +255,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
         _dropsPlaceholders = true;
     }
 
-    /// <summary>Sets what losses are multiplied by, for who wraps it.</summary>
+    /// <summary>Sets what losses are multiplied by, for a <see cref="MultiOptimizer"/>.</summary>
     internal void SetLossScaleFactor(double? factor) => _lossScaleFactor.Value = factor;
 
     double Evaluate(LearningRate learningRate, double held)
