@@ -26,6 +26,9 @@ static class BuiltInOptimizers
         Keras(() => new Lion());
         Keras(() => new ScheduleFreeAdamW());
         Ours(() => new TorchAdamax());
+        Ours(() => new TorchAdam());
+        Ours(() => new TorchAdamW());
+        Ours(() => new TorchSgd());
     }
 
     static void Keras<T>(Func<T> create)

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using Infinorm.Types;
 
 namespace Infinorm.Tests.Conformance;
@@ -34,6 +35,12 @@ static class Comparison
                     + $"expected {want[i]:R} ({BitConverter.DoubleToInt64Bits(want[i]):X16}).");
         }
     }
+
+    /// <summary>What Keras calls a variable that nobody named.</summary>
+    public const string Nameless = "variable";
+
+    /// <summary>A variable without a name has a number that counts them, and the optimizer's path only in some calls.</summary>
+    public static string WithoutNumber(string path) => Regex.IsMatch(path, @"^(\w+/)*variable(_\d+)?$") ? Nameless : path;
 
     public static double[] ToDoubles(DType dtype, ReadOnlySpan<byte> bytes) => dtype switch
     {

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Infinorm.Constraints;
 using Infinorm.Schedules;
 using Infinorm.Tests.Execution;
@@ -9,10 +8,8 @@ using Infinorm.Variables;
 namespace Infinorm.Tests.Conformance;
 
 /// <summary>The objects of one case while it runs: the optimizer, the model variables, and what the data say about them.</summary>
-sealed partial class Session
+sealed class Session
 {
-    const string Nameless = "variable";
-
     readonly bool _behindNorm;
     readonly Tolerance? _tolerance;
     readonly DType _floatX;
@@ -97,8 +94,8 @@ sealed partial class Session
         for (int i = 0; i < Variables.Length; i++)
             Compare(Variables[i].Path, Variables[i].DType, Variables[i].Shape, expect.Variables[i], Variables[i].ToNdArray());
 
-        Assert.Equal(_layout.Select(item => WithoutNumber(item.Path)), Tracked.Select(variable => WithoutNumber(variable.Path)));
-        Assert.Equal(_layout.Select(item => WithoutNumber(item.Name)), Tracked.Select(variable => WithoutNumber(variable.Name)));
+        Assert.Equal(_layout.Select(item => Comparison.WithoutNumber(item.Path)), Tracked.Select(variable => Comparison.WithoutNumber(variable.Path)));
+        Assert.Equal(_layout.Select(item => Comparison.WithoutNumber(item.Name)), Tracked.Select(variable => Comparison.WithoutNumber(variable.Name)));
         for (int i = 0; i < _layout.Length; i++)
         {
             VariableLayout item = _layout[i];
@@ -107,13 +104,7 @@ sealed partial class Session
     }
 
     /// <summary>The optimizer's variables; without those of no name in a LossScaleOptimizer, as Keras lists none there.</summary>
-    Variable[] Tracked => [.. Optimizer.Variables.Where(variable => Optimizer is not LossScaleOptimizer || variable.Name != Nameless)];
-
-    /// <summary>A variable without a name has a number that counts them, and the optimizer's path only in some calls.</summary>
-    static string WithoutNumber(string path) => NamelessPath().IsMatch(path) ? Nameless : path;
-
-    [GeneratedRegex(@"^(\w+/)*variable(_\d+)?$")]
-    private static partial Regex NamelessPath();
+    Variable[] Tracked => [.. Optimizer.Variables.Where(variable => Optimizer is not LossScaleOptimizer || variable.Name != Comparison.Nameless)];
 
     Optimizer Create(JsonObject config) => Optimizer.FromConfig(config, _floatX).WithSmallTasks();
 
