@@ -85,7 +85,8 @@ sealed record KerasError(string Type, string Message);
 sealed record VariableLayout(string Name, string Path, DType Dtype, int[] Shape);
 
 /// <summary>A number and the type it has in Keras (<c>python_float</c> for a plain Python number).</summary>
-sealed record GoldenNumber(string Dtype, double Value);
+/// <param name="Error">What Keras raises instead; null if there is a number.</param>
+sealed record GoldenNumber(string? Dtype = null, double Value = 0, string? Error = null);
 
 /// <summary>The whole state after a step.</summary>
 /// <param name="Variables">The bytes of each model variable.</param>

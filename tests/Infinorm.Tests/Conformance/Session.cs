@@ -39,8 +39,8 @@ sealed class Session
     /// <summary>The settings of the (inner) optimizer, by Keras's names.</summary>
     public JsonObject Arguments { get; }
 
-    /// <summary>The stored counter; of the innermost optimizer when there is a wrapper, whose own counter stays 0.</summary>
-    public Variable Counter => Optimizer.Variables.Last(variable => variable.Name == "iteration");
+    /// <summary>The stored counter; of the inner optimizer of a LossScaleOptimizer, whose own counter stays 0.</summary>
+    public Variable Counter => (Optimizer is LossScaleOptimizer wrapper ? wrapper.InnerOptimizer : Optimizer).Variables[0];
 
     public long RawIterations => Counter.ToNdArray().AsSpan<long>()[0];
 
@@ -90,7 +90,10 @@ sealed class Session
             return;
         Assert.Equal(expect.Iterations, Optimizer.Iterations);
         Assert.Equal(expect.RawIterations, RawIterations);
-        Assert.Equal(expect.LearningRate.Value, Optimizer.CurrentLearningRate);
+        if (expect.LearningRate.Error is null)
+            Assert.Equal(expect.LearningRate.Value, Optimizer.CurrentLearningRate);
+        else
+            Assert.Throws<InvalidOperationException>(() => Optimizer.CurrentLearningRate);
         for (int i = 0; i < Variables.Length; i++)
             Compare(Variables[i].Path, Variables[i].DType, Variables[i].Shape, expect.Variables[i], Variables[i].ToNdArray());
 
