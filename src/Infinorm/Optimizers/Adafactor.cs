@@ -117,12 +117,13 @@ public sealed class Adafactor : RuleOptimizer
                 r[i] = (b * r[i]) + (a * WholeSums.Mean(squares, i * columns, 1, columns));
             for (int i = 0; i < c.Length; i++)
                 c[i] = (b * c[i]) + (a * WholeSums.Mean(squares, (i / columns * rows * columns) + (i % columns), columns, rows));
+            T mean = T.One;
             for (int i = 0; i < v.Length; i++)
             {
                 int row = i / columns, matrix = row / rows;
                 if (i % (rows * columns) == 0)
-                    a = WholeSums.Mean<T>(r, matrix * rows, 1, rows);
-                v[i] = r[row] / a * c[(matrix * columns) + (i % columns)];
+                    mean = WholeSums.Mean<T>(r, matrix * rows, 1, rows);
+                v[i] = r[row] / mean * c[(matrix * columns) + (i % columns)];
             }
         }
     }
