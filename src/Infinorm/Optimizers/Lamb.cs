@@ -23,16 +23,16 @@ public sealed class Lamb : RuleOptimizer
 
     /// <summary>A Lamb with Keras's defaults.</summary>
     /// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>
-    /// <param name="beta1">Decay of the mean of the gradients. Keras: <c>beta_1</c>.</param>
-    /// <param name="beta2">Decay of the mean of their squares. Keras: <c>beta_2</c>.</param>
+    /// <param name="beta1">Decay of the mean of the gradients, in [0, 1]. Keras: <c>beta_1</c>.</param>
+    /// <param name="beta2">Decay of the mean of their squares, in [0, 1]. Keras: <c>beta_2</c>.</param>
     /// <param name="epsilon">Added to the root against division by zero. Keras: <c>epsilon</c>.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A number is not finite.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public Lamb(LearningRate? learningRate = null, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-7)
         : base(learningRate ?? 0.001)
     {
-        _beta1 = Hyperparameters.Number("beta_1", beta1);
-        _beta2 = Hyperparameters.Number("beta_2", beta2);
-        _epsilon = Hyperparameters.Number("epsilon", epsilon);
+        _beta1 = Hyperparameters.Number("beta_1", beta1, NumberRange.Unit);
+        _beta2 = Hyperparameters.Number("beta_2", beta2, NumberRange.Unit);
+        _epsilon = Hyperparameters.Number("epsilon", epsilon, NumberRange.NotNegative);
     }
 
     /// <summary>Decay of the mean of the gradients.</summary>

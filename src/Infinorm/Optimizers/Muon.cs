@@ -51,13 +51,13 @@ public sealed class Muon : RuleOptimizer
         WeightDecay = 0.004;
         _beta1 = Hyperparameters.Number("adam_beta_1", adamBeta1);
         _beta2 = Hyperparameters.Number("adam_beta_2", adamBeta2);
-        _epsilon = Hyperparameters.Number("epsilon", epsilon);
+        _epsilon = Hyperparameters.Number("epsilon", epsilon, NumberRange.NotNegative);
         _excludeLayers = Hyperparameters.Texts("exclude_layers", excludeLayers ?? [], static pattern => _ = new Regex(pattern));
         _a = Hyperparameters.Number("muon_a", muonA);
         _b = Hyperparameters.Number("muon_b", muonB);
         _c = Hyperparameters.Number("muon_c", muonC);
         _ratio = Hyperparameters.Steps("adam_lr_ratio", adamLearningRateRatio);
-        _factor = Hyperparameters.Number("momentum", momentum);
+        _factor = Hyperparameters.Number("momentum", momentum, NumberRange.NotNegative);
         _steps = Hyperparameters.Integer("ns_steps", newtonSchulzSteps);
         _nesterov = Hyperparameters.Switch("nesterov", nesterov);
         _excludeEmbeddings = Hyperparameters.Switch("exclude_embeddings", excludeEmbeddings);

@@ -81,8 +81,14 @@ sealed record DeserializeCase(
     string Id, JsonObject Input, JsonNode? Serialized = null, KerasError? Error = null, string[]? Warnings = null,
     bool MessageIsEnvironmentSpecific = false)
 {
+    public const string LackReason = "Lamb, which is missing from Keras's own list of optimizers, is found";
+
+    public static bool KerasLacks(string? className) => "Lamb".Equals(className, StringComparison.OrdinalIgnoreCase);
+
     public Outcome Run()
     {
+        if (KerasLacks(Input["class_name"]?.ToString()))
+            return new Outcome(Extent.Different, LackReason);
         Departure? departure = Serialized is JsonValue
             ? Departures.Refused<FormatException>("an unknown class, whose name Keras returns")
             : SettingDepartures.Of(Input);
@@ -102,6 +108,12 @@ sealed record GetCase(string Id, string? Identifier, JsonObject? Serialized = nu
         if (Identifier is null)
             return new Outcome(Extent.NotApplicable, "Get without a name: the parameter is not nullable");
         Optimizer? optimizer = null;
+        if (DeserializeCase.KerasLacks(Identifier))
+        {
+            Assert.IsType<Lamb>(Optimizer.Get(Identifier));
+            return new Outcome(Extent.Different, DeserializeCase.LackReason);
+        }
+
         if (Attempt.Run(() => optimizer = Optimizer.Get(Identifier), Error, departure: null) is { } outcome)
             return outcome;
         JsonComparison.AssertSame(Serialized!, optimizer!, input: null);

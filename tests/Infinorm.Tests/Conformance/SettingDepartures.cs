@@ -22,7 +22,7 @@ static class SettingDepartures
     static readonly string[] NotZero = ["loss_scale_factor"];
     static readonly string[] Positive = ["initial_scale", "dynamic_growth_steps"];
     static readonly string[] UnitInterval = ["beta_1", "beta_2", "rho", "ema_momentum"];
-    static readonly string[] Integers = ["ema_overwrite_frequency", "gradient_accumulation_steps", "dynamic_growth_steps"];
+    static readonly string[] Integers = ["ema_overwrite_frequency", "gradient_accumulation_steps", "dynamic_growth_steps", "ns_steps"];
 
     /// <summary>The departure of a config object, or of the one inside it.</summary>
     public static Departure? Of(JsonObject config)
@@ -43,6 +43,9 @@ static class SettingDepartures
             return Different("an integer momentum is a number");
         if (KerasConfig.IsInteger(arguments["learning_rate"]))
             return Different("an integer learning rate is a number");
+
+        if (arguments["exclude_layers"] is JsonValue)
+            return Refused<FormatException>("a text for a list of expressions, which Keras takes letter by letter");
 
         foreach (string key in Integers)
         {
