@@ -165,7 +165,7 @@ public sealed class MultiOptimizer : Optimizer
             return;
         }
 
-        if (grouping.GroupOf.Length > 0)
+        if (grouping.Groups.Length > 1 || grouping.Groups.Any(group => group.LearningRate is not null || group.WeightDecay is not null))
             throw new InvalidOperationException($"{Name} divides variables itself; give an optimizer to each group, not a rate.");
         RuleOptimizer.CheckTrainable(Name, variables);
         Variable[] all = variables.ToArray();
