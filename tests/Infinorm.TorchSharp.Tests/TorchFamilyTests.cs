@@ -15,13 +15,14 @@ public class TorchFamilyTests
         new TorchAdam(coupledWeightDecay: weightDecay, amsGrad: amsGrad, maximize: maximize),
         theirs => optim.Adam([theirs], weight_decay: weightDecay, amsgrad: amsGrad, maximize: maximize));
 
+    // PyTorch rounds 1 - rate * decay to float and multiplies by it: up to 3e-8 of the weight in each of the 1,000 steps, always to one side.
     [Theory]
     [InlineData(false, false)]
     [InlineData(true, false)]
     [InlineData(false, true)]
     public void AdamWAgreesWithTorchSharps(bool amsGrad, bool maximize) => Agree(
         new TorchAdamW(amsGrad: amsGrad, maximize: maximize),
-        theirs => optim.AdamW([theirs], weight_decay: 0.01, amsgrad: amsGrad, maximize: maximize));
+        theirs => optim.AdamW([theirs], weight_decay: 0.01, amsgrad: amsGrad, maximize: maximize), tolerance: 3e-5f);
 
     [Theory]
     [InlineData(0, 0, 0, false, false)]
@@ -32,7 +33,7 @@ public class TorchFamilyTests
         new TorchSgd(0.01, momentum, dampening, weightDecay, nesterov, maximize),
         theirs => optim.SGD([theirs], 0.01, momentum, dampening, weightDecay, nesterov, maximize));
 
-    static void Agree(RuleOptimizer rule, Func<Parameter, optim.Optimizer> make)
+    static void Agree(RuleOptimizer rule, Func<Parameter, optim.Optimizer> make, float tolerance = 5e-6f)
     {
         using Parameter ours = Parameter(1, 400), theirs = Parameter(1, 400);
         using TorchOptimizer optimizer = rule.For([("p", ours)]);
@@ -50,6 +51,6 @@ public class TorchFamilyTests
 
         float[] a = Floats(ours), b = Floats(theirs);
         Assert.InRange(a.Zip(start, (x, y) => Math.Abs(x - y)).Average(), 0.005, 5); // it went somewhere
-        Assert.All(a.Zip(b), pair => Assert.Equal(pair.First, pair.Second, 5e-6f + 5e-6f * Math.Abs(pair.First)));
+        Assert.All(a.Zip(b), pair => Assert.Equal(pair.First, pair.Second, tolerance + tolerance * Math.Abs(pair.First)));
     }
 }

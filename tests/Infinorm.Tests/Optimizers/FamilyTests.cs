@@ -22,9 +22,9 @@ public class FamilyTests
     public void AdamWNeedsADecay()
     {
         var none = new AdamW { WeightDecay = null };
-        Assert.Throws<ArgumentException>(() => none.Build([new Variable<float>("w", [1f])]));
+        Assert.Throws<ArgumentException>(() => none.Build([new Variable<float>("w", new[] { 1f })]));
         Assert.False(none.IsBuilt);
-        Assert.Throws<FormatException>(() => Optimizer.FromConfig(none.ToJson()));
+        Assert.Throws<FormatException>(() => Optimizer.FromConfig(none.GetConfig()));
         Assert.Equal(0.004, new AdamW().WeightDecay);
     }
 
@@ -35,13 +35,13 @@ public class FamilyTests
         var store = new VariableStore();
         first.SaveOwnVariables(store);
 
-        var copy = new Variable<float>("w", [.. weights.AsSpan()]);
+        var copy = new Variable<float>("w", Values(weights));
         var second = new LossScaleOptimizer(new Nadam());
         second.Build([copy]);
         second.LoadOwnVariables(store);
         first.Apply([new[] { 0.5f, -2f }]);
         second.Apply([new[] { 0.5f, -2f }]);
-        Assert.Equal(weights.AsSpan().ToArray(), copy.AsSpan().ToArray());
+        Assert.Equal(Values(weights), Values(copy));
     }
 
     [Fact]
@@ -61,7 +61,7 @@ public class FamilyTests
     [Fact]
     public void ScheduleFreeAdamWIsTheSameStateless()
     {
-        var weights = new Variable<float>("w", [1f, -2f]);
+        var weights = new Variable<float>("w", new[] { 1f, -2f });
         var optimizer = new ScheduleFreeAdamW(0.05);
         optimizer.Build([weights]);
         Gradient[] gradients = [new[] { 0.5f, -2f }];
@@ -70,13 +70,15 @@ public class FamilyTests
             var (after, _) = optimizer.StatelessApply(
                 [.. optimizer.Variables.Select(variable => variable.ToNdArray())], gradients, [weights.ToNdArray()]);
             optimizer.Apply(gradients);
-            Assert.Equal(weights.AsSpan().ToArray(), after[0].AsSpan<float>().ToArray());
+            Assert.Equal(Values(weights), after[0].AsSpan<float>().ToArray());
         }
     }
 
+    static float[] Values(Variable variable) => variable.ToNdArray().AsSpan<float>().ToArray();
+
     static (LossScaleOptimizer Optimizer, Variable<float> Weights) Trained(int steps)
     {
-        var weights = new Variable<float>("w", [1f, -2f]);
+        var weights = new Variable<float>("w", new[] { 1f, -2f });
         var optimizer = new LossScaleOptimizer(new Nadam());
         optimizer.Build([weights]);
         for (int i = 0; i < steps; i++)
