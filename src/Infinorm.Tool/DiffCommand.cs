@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Infinorm.Config;
-using Infinorm.Kernels;
 using Infinorm.Tool.Conversions;
 using Infinorm.Tool.Files;
 using Infinorm.Types;

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Infinorm.Checkpoints;
-using Infinorm.Schedules;
 using Infinorm.Tool.Charts;
 
 namespace Infinorm.Tool;

@@ -1,5 +1,4 @@
 using Infinorm.Execution;
-using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Variables;
 using TorchSharp;

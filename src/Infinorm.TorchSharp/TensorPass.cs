@@ -1,9 +1,7 @@
 using Infinorm.Execution;
 using Infinorm.Kernels;
 using Infinorm.Rules;
-using Infinorm.Schedules;
 using Infinorm.Types;
-using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;

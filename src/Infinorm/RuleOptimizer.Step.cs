@@ -1,7 +1,6 @@
 using Infinorm.Execution;
 using Infinorm.Kernels;
 using Infinorm.Rules;
-using Infinorm.Schedules;
 using Infinorm.Variables;
 
 namespace Infinorm;

@@ -1,5 +1,3 @@
-using Infinorm.Execution.Memory;
-using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Variables;
 

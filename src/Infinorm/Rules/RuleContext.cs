@@ -1,5 +1,3 @@
-using Infinorm.Schedules;
-
 namespace Infinorm.Rules;
 
 /// <summary>Whoever forms the coefficients of an update and names its rule: an optimizer.</summary>

@@ -4,7 +4,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
-using Infinorm.Variables;
 using static Infinorm.Execution.Memory.GradientBlocks;
 
 namespace Infinorm.Execution.Memory;

@@ -1,7 +1,4 @@
-using Infinorm.Constraints;
-using Infinorm.Kernels;
 using Infinorm.Rules;
-using Infinorm.Types;
 using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;

@@ -1,7 +1,5 @@
-using System.Runtime.CompilerServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
-using Infinorm.Schedules;
 using Infinorm.Types;
 
 namespace Infinorm.Execution.Memory;
