@@ -25,7 +25,9 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 
     /// <summary>Initialises what all optimizers with a rule share.</summary>
     /// <param name="learningRate">A number, a schedule or a function.</param>
+#pragma warning disable RS0022 // It is what optimizers derive from; the contract itself is implemented here and in the wrappers alone.
     protected RuleOptimizer(LearningRate learningRate)
+#pragma warning restore RS0022
         : base(learningRate?.Value ?? 0)
     {
         ArgumentNullException.ThrowIfNull(learningRate);
