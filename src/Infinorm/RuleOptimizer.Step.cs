@@ -19,8 +19,9 @@ public abstract partial class RuleOptimizer
     {
         long start = StepMeter.Start();
         RequireWhole();
-        int missing = CountMissing(gradients);
-        _executor!.Accept(gradients);
+        int missing = _executor!.Accept(gradients);
+        if (missing == gradients.Length)
+            throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
         StepPlan plan = Decide(gradients, CurrentLearningRate, dynamicScale);
         StepInfo info = Run(missing, in plan);
         StepMeter.Record(this, start, in info, plan.LossScale);
@@ -31,12 +32,10 @@ public abstract partial class RuleOptimizer
     {
         ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
         double rate = plans[0].LearningRate;
-        foreach (ScalarState scalar in _slots!.Scalars)
-            scalar.Drop();
+        _slots!.DropScalars();
         if (!RunPlans(plans, out GradientNorm norm))
             return new StepInfo { Result = StepResult.Skipped, MissingGradients = missing, LearningRate = rate };
-        foreach (ScalarState scalar in _slots.Scalars)
-            scalar.Commit();
+        _slots.CommitScalars();
         Counter++;
         return new StepInfo
         {
@@ -120,14 +119,6 @@ public abstract partial class RuleOptimizer
 
     // A group's number is held as the optimizer's is.
     double? OwnRateOf(VariableGroup group) => group.LearningRate is { } rate ? Evaluate(rate, Held(rate.Value ?? 0)) : null;
-
-    int CountMissing(ReadOnlySpan<Gradient> gradients)
-    {
-        int missing = 0;
-        foreach (ref readonly Gradient gradient in gradients)
-            missing += gradient.IsNone ? 1 : 0;
-        return missing < gradients.Length ? missing : throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
-    }
 
     bool HasSteppedGradient(ReadOnlySpan<Gradient> gradients)
     {

@@ -246,7 +246,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     protected abstract void UpdateStep<L>(RuleContext<L> context)
         where L : struct, ILane<L>;
 
-    void IRuleSource.UpdateStep<L>(RuleContext<L> context) => UpdateStep(context);
+    Action<RuleContext<L>> IRuleSource.UpdateIn<L>() => UpdateStep;
 
     /// <summary>Leaves the scaling to a <see cref="LossScaleOptimizer"/>.</summary>
     internal void ClearLossScaleFactor() => _lossScaleFactor.Value = null;

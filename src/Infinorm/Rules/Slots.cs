@@ -59,6 +59,20 @@ public sealed class Slots
         return new ScalarSlot(this, _scalars.Count - 1);
     }
 
+    /// <summary>Drops what a step that did not happen has prepared.</summary>
+    internal void DropScalars()
+    {
+        foreach (ScalarState scalar in _scalars)
+            scalar.Drop();
+    }
+
+    /// <summary>Takes over what a step has prepared.</summary>
+    internal void CommitScalars()
+    {
+        foreach (ScalarState scalar in _scalars)
+            scalar.Commit();
+    }
+
     /// <summary>The place of a slot among those declared here; −1 for one that is absent.</summary>
     /// <exception cref="InvalidOperationException">It was never declared, or by another optimizer.</exception>
     internal int IndexOf(Slot slot)
