@@ -23,41 +23,36 @@ public abstract partial class RuleOptimizer
         if (missing == gradients.Length)
             throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
         StepPlan plan = Decide(gradients, CurrentLearningRate, dynamicScale);
-        StepInfo info = Run(missing, in plan);
-        StepMeter.Record(this, start, in info, plan.LossScale);
-        return info;
-    }
-
-    StepInfo Run(int missing, in StepPlan plan)
-    {
         ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
-        double rate = plans[0].LearningRate;
         _slots!.DropScalars();
-        if (!RunPlans(plans, out GradientNorm norm))
-            return new StepInfo { Result = StepResult.Skipped, MissingGradients = missing, LearningRate = rate };
-        _slots.CommitScalars();
-        Counter++;
-        return new StepInfo
-        {
-            Result = plan.Updates ? StepResult.Updated : StepResult.Accumulated,
-            MissingGradients = missing,
-            GradientNorm = norm.Norm,
-            ClipFactor = norm.Factor,
-            LearningRate = rate,
-        };
-    }
-
-    bool RunPlans(ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
-    {
+        bool isMade;
+        GradientNorm norm;
         try
         {
-            return _executor!.Run(this, plans, out norm);
+            isMade = _executor.Run(this, plans, out norm);
         }
         catch (HalfMadeStepException e)
         {
             _halfMade = e;
             throw;
         }
+
+        if (isMade)
+        {
+            _slots.CommitScalars();
+            Counter++;
+        }
+
+        var info = new StepInfo
+        {
+            Result = !isMade ? StepResult.Skipped : plan.Updates ? StepResult.Updated : StepResult.Accumulated,
+            MissingGradients = missing,
+            GradientNorm = isMade ? norm.Norm : null,
+            ClipFactor = isMade ? norm.Factor : null,
+            LearningRate = plans[0].LearningRate,
+        };
+        StepMeter.Record(this, start, in info, plan.LossScale);
+        return info;
     }
 
     internal override void RequireWhole()
