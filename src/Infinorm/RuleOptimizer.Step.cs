@@ -1,6 +1,5 @@
 using Infinorm.Execution;
 using Infinorm.Kernels;
-using Infinorm.Rules;
 using Infinorm.Variables;
 
 namespace Infinorm;

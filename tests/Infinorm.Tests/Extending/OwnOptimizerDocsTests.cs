@@ -1,5 +1,4 @@
 using System.Numerics;
-using Infinorm.Optimizers;
 using Infinorm.Rules;
 using Infinorm.Variables;
 
