@@ -69,9 +69,9 @@ sealed class KerasTarget(bool isArchive) : FuzzTarget
             if (archive.UnorderedGroup is null && archive.HasOptimizerState && archive.OptimizerConfig is not null)
                 archive.LoadOptimizer();
         }
-        catch (InvalidFileException)
+        catch (Exception e) when (e is InvalidFileException or InvalidOperationException)
         {
-            return false;
+            return false; // the state does not fit, or what is trained is not known
         }
 
         var written = new MemoryStream();

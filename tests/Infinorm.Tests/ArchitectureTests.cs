@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 
 namespace Infinorm.Tests;
@@ -56,7 +55,7 @@ public sealed class ArchitectureTests
     [Fact]
     public void FoldersAreNamespaces()
     {
-        string source = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "../../src/Infinorm"));
+        string source = Path.Combine(ReadmeTests.Root, "src", "Infinorm");
         foreach (string file in Directory.EnumerateFiles(source, "*.cs", SearchOption.AllDirectories))
         {
             string folder = Path.GetRelativePath(source, Path.GetDirectoryName(file)!);
@@ -66,6 +65,4 @@ public sealed class ArchitectureTests
             Assert.Contains($"\nnamespace {expected};", $"\n{File.ReadAllText(file)}");
         }
     }
-
-    static string ThisFile([CallerFilePath] string path = "") => path;
 }

@@ -81,7 +81,8 @@ public partial class ReadmeTests
         Array.Fill(biasGradient, bias[0] + 1);
     }
 
-    static string Root { get; } = FindRoot();
+    /// <summary>The repository's folder.</summary>
+    internal static string Root { get; } = FindRoot();
 
     static string FindRoot()
     {

@@ -87,7 +87,7 @@ public sealed class ScheduleCommandTests : IDisposable
         Command.Fail($"{Command.Golden("dense_float_lr.weights.h5")}: it has no settings of an optimizer", "schedule", Command.Golden("dense_float_lr.weights.h5"));
         Command wrong = Command.Run("schedule", """{"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.1, "decay_steps": 0}}""");
         Assert.Equal(2, wrong.ExitCode);
-        Assert.StartsWith("infinorm: decaySteps must be a finite number > 0.", wrong.Error);
+        Assert.StartsWith("infinorm: CosineDecay: decaySteps must be a finite number > 0.", wrong.Error);
     }
 
     [Fact]

