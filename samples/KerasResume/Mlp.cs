@@ -1,3 +1,5 @@
+using Infinorm.Variables;
+
 namespace Infinorm.Samples.KerasResume;
 
 /// <summary>

@@ -1,4 +1,5 @@
 using Infinorm.Samples.Speech;
+using Infinorm.Variables;
 
 namespace Infinorm.Samples.NoisySpeech;
 
@@ -50,12 +51,12 @@ sealed class Experiment
     /// <param name="makeOptimizer">Makes the optimizer for a number of steps.</param>
     /// <param name="steps">How many steps.</param>
     /// <param name="progress">Told after every step.</param>
-    public Run Train(string name, Func<int, Optimizer> makeOptimizer, int steps, Action<int, Observation> progress)
+    public Run Train(string name, Func<int, RuleOptimizer> makeOptimizer, int steps, Action<int, Observation> progress)
     {
         var random = new Random(_seed + 1);
         var course = new NoiseCourse(steps, random);
         var network = new Network(FeatureExtractor.Features, Hidden, outputs: 10, random);
-        Optimizer optimizer = makeOptimizer(steps);
+        RuleOptimizer optimizer = makeOptimizer(steps);
         optimizer.Build(network.Variables());
         Gradient[] gradients = network.Gradients();
 
@@ -92,7 +93,7 @@ sealed class Experiment
         _features.ExtractAll(examples, MaxShift, batch);
     }
 
-    List<TestResult> Test(Network network, Optimizer optimizer)
+    List<TestResult> Test(Network network, RuleOptimizer optimizer)
     {
         NoiseCondition[] conditions = [new(NoiseKind.Clean), .. NoiseCourse.Tests];
         double[] raw = [.. conditions.Select(condition => Accuracy(network, condition))];

@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+
 namespace Infinorm.Samples.NoisySpeech;
 
 /// <summary>The optimizers of the sample, each with the same schedule, clipping and averages.</summary>
@@ -6,14 +9,14 @@ static class Optimizers
     /// <summary>The rates that <c>--compare</c> tries for <see cref="Sgd"/>.</summary>
     public static readonly double[] SgdRates = [0.005, 0.02, 0.05];
 
-    public static Optimizer Adamax(int steps) => new Adamax(Schedule(2e-3, steps))
+    public static RuleOptimizer Adamax(int steps) => new Adamax(Schedule(2e-3, steps))
     {
         GlobalClipNorm = 1,
         UseEma = true,
         EmaMomentum = AverageMomentum(steps),
     };
 
-    public static Optimizer Sgd(double rate, int steps) => new Sgd(Schedule(rate, steps))
+    public static RuleOptimizer Sgd(double rate, int steps) => new Sgd(Schedule(rate, steps))
     {
         GlobalClipNorm = 1,
         UseEma = true,

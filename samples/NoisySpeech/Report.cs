@@ -13,7 +13,7 @@ sealed class Report(TextWriter output)
         Line($"{experiment.TrainCount} recordings to train with, {experiment.TestCount} to test with");
 
     /// <summary>Trains and shows the progress.</summary>
-    public Run Watch(Experiment experiment, string name, Func<int, Optimizer> makeOptimizer, int steps)
+    public Run Watch(Experiment experiment, string name, Func<int, RuleOptimizer> makeOptimizer, int steps)
     {
         if (Console.IsOutputRedirected)
         {

@@ -25,7 +25,7 @@ static class SpeechOptions
 
     public static Option<FileInfo> Picture(string name) => new("--out")
     {
-        Description = "Where to draw loss and accuracy.",
+        Description = "Where to draw loss and accuracy: a .png file.",
         DefaultValueFactory = _ => new FileInfo(name),
     };
 
@@ -39,12 +39,7 @@ static class SpeechOptions
         return value >= 1 ? value : throw new InvalidDataException($"{option.Name} must be at least 1");
     }
 
-    /// <summary>The file for a picture, in a folder that is there.</summary>
-    public static string PicturePath(this ParseResult arguments, Option<FileInfo> option)
-    {
-        FileInfo picture = arguments.GetRequiredValue(option);
-        return picture.Directory is { Exists: false }
-            ? throw new DirectoryNotFoundException($"{picture.DirectoryName}: no such folder for the picture")
-            : picture.FullName;
-    }
+    /// <summary>The PNG file for a picture, in a folder that is there.</summary>
+    public static string PicturePath(this ParseResult arguments, Option<FileInfo> option) =>
+        OutputPath.Of(arguments.GetRequiredValue(option), ".png");
 }

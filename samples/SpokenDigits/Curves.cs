@@ -20,7 +20,7 @@ static class Curves
 
     static void Fill(Plot plot, Result result, string name, double scale)
     {
-        double[] epochs = [.. result.History.Select(log => log.Epoch + 1.0)];
+        double[] epochs = [.. result.History.Select(log => (double)log.Epoch)];
         Add(name, "training, with noise", Color.FromHex("#9aa5c4"));
         Add($"val_{name}", "test, clean, averaged weights", Color.FromHex("#1f3b73"));
         plot.YLabel(name);

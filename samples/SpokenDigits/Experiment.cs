@@ -1,6 +1,10 @@
 using System.Diagnostics;
+using Infinorm.Optimizers;
 using Infinorm.Samples.Speech;
+using Infinorm.Schedules;
 using Infinorm.Torch;
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;
 
 namespace Infinorm.Samples.SpokenDigits;

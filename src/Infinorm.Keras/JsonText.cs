@@ -1,38 +1,35 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Config;
 
 namespace Infinorm.Keras;
 
 /// <summary>Reads JSON entries of an archive.</summary>
 static class JsonText
 {
-    // Objects in memory are many times as large as the text of the smallest: "{},". Keras writes about twenty bytes for each value.
-    const int FreeValues = 1 << 15, BytesPerFurtherValue = 10;
+    // A value takes 12 bytes beside its text, one that somebody looks at 200 and more. Keras writes about twenty bytes for each value.
+    const int FreeValues = 1 << 19, FreeParts = 1 << 18, BytesPerValue = 20, BytesPerPart = 100;
 
     /// <summary>The object that the text of an entry is.</summary>
-    /// <exception cref="InvalidFileException">It is none, or holds more values than text of its size should.</exception>
-    public static JsonObject Parse(string file, string entry, byte[] text)
+    /// <param name="file">The file's name, for messages.</param>
+    /// <param name="entry">What the text is, for messages.</param>
+    /// <param name="text">The text, UTF-8.</param>
+    /// <param name="fileLength">The bytes that the text takes in the file, which may be fewer than it has; null for just those.</param>
+    /// <exception cref="InvalidFileException">It is none, or holds more values than a file of its size should.</exception>
+    public static JsonObject Parse(string file, string entry, byte[] text, long? fileLength = null)
     {
+        long length = fileLength ?? text.Length;
         try
         {
-            int values = 0, limit = FreeValues + (text.Length / BytesPerFurtherValue);
-            for (var reader = new Utf8JsonReader(text); reader.Read();)
-            {
-                if (reader.TokenType is not (JsonTokenType.EndObject or JsonTokenType.EndArray or JsonTokenType.PropertyName) && ++values > limit)
-                    throw new InvalidFileException(file, $"{entry} holds more than {limit} values in {text.Length} bytes");
-            }
-
-            return PythonJson.Parse(Encoding.UTF8.GetString(text)) as JsonObject
-                ?? throw new InvalidFileException(file, $"{entry} is not an object");
+            var limits = new PythonJson.Limits((int)(FreeValues + (length / BytesPerValue)), (int)(FreeParts + (length / BytesPerPart)));
+            return PythonJson.Parse(text, limits) as JsonObject ?? throw new InvalidFileException(file, $"{entry} is not an object");
         }
-        catch (JsonException e)
+        catch (FormatException e)
         {
-            throw new InvalidFileException(file, $"{entry} is not valid JSON: {e.Message}", e);
-        }
-        catch (FormatException e) when (e is not InvalidFileException)
-        {
-            throw new InvalidFileException(file, $"{entry}: {e.Message}", e);
+            throw new InvalidFileException(
+                file, e.InnerException is JsonException json ? $"{entry} is not valid JSON: {json.Message}" : $"{entry}: {e.Message}", e);
         }
     }
 

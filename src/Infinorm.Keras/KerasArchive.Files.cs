@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras;
 
@@ -8,6 +10,7 @@ public sealed partial class KerasArchive
 {
     internal const string ArchiveExtension = ".keras", WeightsExtension = ".weights.h5";
     const string NameAttribute = "name";
+    const int MaxMemoryStream = 1 << 30; // an HDF5 file that is longer is written by way of a temporary file
 
     static ReadOnlySpan<byte> ZipSignature => "PK"u8;
 
@@ -17,37 +20,59 @@ public sealed partial class KerasArchive
     /// For a weights file, which has none: the model as <c>json.loads(model.to_json())</c> has it. Without it names, constraints and the
     /// order of the weights are not known.
     /// </param>
+    /// <param name="trainablePaths">
+    /// What <c>[v.path for v in model.trainable_variables]</c> is in Python, if the archive does not tell it: in which order the model has
+    /// the variables, which of them it trains, and what those of layers of one's own are called. A path may also be one of
+    /// <see cref="Weights"/>, or a location.
+    /// </param>
     /// <exception cref="InvalidFileException">The file is malformed, or uses something that is not supported.</exception>
-    /// <exception cref="ArgumentException">A config is given for an archive, which has its own.</exception>
+    /// <exception cref="ArgumentException">
+    /// A config is given for an archive, which has its own; or a path is of no weight, or of several.
+    /// </exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
-    public static KerasArchive Open(string path, JsonObject? modelConfig = null)
+    public static KerasArchive Open(string path, JsonObject? modelConfig = null, IEnumerable<string>? trainablePaths = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        using FileStream stream = File.OpenRead(path);
-        return Open(path, stream, modelConfig);
+        OtherFiles.RefuseByPath(path);
+        using FileStream stream = RegularFile.OpenRead(path);
+        return Open(path, stream, modelConfig, trainablePaths);
     }
 
-    /// <summary>As <see cref="Open(string, JsonObject?)"/>, of a stream that can seek.</summary>
-    internal static KerasArchive Open(string file, Stream stream, JsonObject? modelConfig = null)
+    /// <summary>As <see cref="Open(string, JsonObject?, IEnumerable{string}?)"/>, from a stream.</summary>
+    /// <param name="stream">What is read, from where it stands to its end; it stays open. One that cannot seek is read into memory.</param>
+    /// <param name="modelConfig">As there.</param>
+    /// <param name="trainablePaths">As there.</param>
+    /// <exception cref="InvalidFileException">The file is malformed, or uses something that is not supported.</exception>
+    /// <exception cref="ArgumentException">
+    /// A config is given for an archive, which has its own; or a path is of no weight, or of several.
+    /// </exception>
+    /// <exception cref="IOException">The stream cannot be read.</exception>
+    public static KerasArchive Open(Stream stream, JsonObject? modelConfig = null, IEnumerable<string>? trainablePaths = null)
     {
-        Span<byte> start = stackalloc byte[Hdf5Reader.Signature.Length];
+        ArgumentNullException.ThrowIfNull(stream);
+        return Open("stream", SeekableStream.Of(stream), modelConfig, trainablePaths);
+    }
+
+    /// <summary>As <see cref="Open(string, JsonObject?, IEnumerable{string}?)"/>, of a stream that can seek.</summary>
+    internal static KerasArchive Open(string file, Stream stream, JsonObject? modelConfig = null, IEnumerable<string>? trainablePaths = null)
+    {
+        Span<byte> start = stackalloc byte[256];
         stream.Position = 0;
         start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         stream.Position = 0;
-        if (start.SequenceEqual(Hdf5Reader.Signature))
+        if (start.StartsWith(Hdf5Reader.Signature))
         {
-            if (stream.Length > Array.MaxLength)
-                throw new InvalidFileException(file, $"{stream.Length} bytes; more than {Array.MaxLength} are not supported");
-            var image = new byte[stream.Length];
-            stream.ReadExactly(image);
-            return new KerasArchive(file, image, Hdf5Reader.Read(file, image), [], Copy(modelConfig), metadata: null);
+            FileImage image = FileImage.Read(stream, stream.Length);
+            Hdf5Group root = Hdf5Reader.Read(file, image);
+            OtherFiles.RefuseLegacy(file, root);
+            return new KerasArchive(file, image, root, [], Copy(modelConfig), metadata: null, trainablePaths);
         }
 
         if (!start.StartsWith(ZipSignature))
-            throw new InvalidFileException(file, "neither a .keras archive (a zip file) nor a .weights.h5 file (HDF5)");
+            throw new InvalidFileException(file, OtherFiles.Describe(start));
         if (modelConfig is not null)
             throw new ArgumentException($"{file} has a config of its own.", nameof(modelConfig));
-        return OpenArchive(file, stream);
+        return OpenArchive(file, stream, trainablePaths);
     }
 
     /// <summary>Makes an archive from its parts, as <see cref="Locations"/>, <see cref="Read"/> and the other properties give them.</summary>
@@ -105,21 +130,43 @@ public sealed partial class KerasArchive
         bool isArchive = path.EndsWith(ArchiveExtension, StringComparison.Ordinal);
         if (!isArchive && !path.EndsWith(WeightsExtension, StringComparison.Ordinal))
             throw new ArgumentException($"Keras reads {ArchiveExtension} and {WeightsExtension} files: found \"{path}\".", nameof(path));
+        RequireConfig(isArchive);
+        Store();
+        AtomicFile.Write(path, stream => WriteStored(stream, isArchive), keep);
+    }
+
+    /// <summary>As <see cref="Save(string, int)"/>, into a stream.</summary>
+    /// <param name="stream">What is written to; it stays open.</param>
+    /// <param name="weightsOnly">Whether to write a <c>.weights.h5</c> file instead of a <c>.keras</c> archive.</param>
+    /// <exception cref="InvalidOperationException">A <c>.keras</c> archive needs a model's config, and there is none.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The HDF5 file must be written anew, and has data of a type that cannot be written or the program is compiled ahead of time.
+    /// </exception>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    public void Save(Stream stream, bool weightsOnly = false)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        RequireConfig(!weightsOnly);
+        Store();
+        if (stream.CanSeek && stream.Position == 0)
+        {
+            WriteStored(stream, !weightsOnly);
+            return;
+        }
+
+        var file = new MemoryStream(); // HDF5 files count from the first byte, and are not written front to back
+        WriteStored(file, !weightsOnly);
+        file.Position = 0;
+        file.CopyTo(stream);
+    }
+
+    void RequireConfig(bool isArchive)
+    {
         if (isArchive && ModelConfig is null)
         {
             throw new InvalidOperationException(
                 $"{_file} has no model config, which a {ArchiveExtension} archive needs; save it as {WeightsExtension}.");
         }
-
-        Store();
-        AtomicFile.Write(path, stream => WriteStored(stream, isArchive), keep);
-    }
-
-    /// <summary>As <see cref="Save"/>, to a stream that can seek.</summary>
-    internal void Write(Stream stream, bool isArchive)
-    {
-        Store();
-        WriteStored(stream, isArchive);
     }
 
     void Store()
@@ -133,36 +180,38 @@ public sealed partial class KerasArchive
         if (isArchive)
             ZipEntry.WriteAll(stream, Entries());
         else if (_image is not null)
-            stream.Write(_image);
+            _image.WriteTo(stream);
         else
             Hdf5Writer.Write(stream, _root);
     }
 
     static JsonObject? Copy(JsonObject? json) => (JsonObject?)json?.DeepClone(); // Save puts the optimizer's settings into it
 
-    static KerasArchive OpenArchive(string file, Stream stream)
+    static KerasArchive OpenArchive(string file, Stream stream, IEnumerable<string>? trainablePaths)
     {
         List<ZipEntry> entries = ZipEntry.ReadAll(file, stream);
-        byte[] image = Content(WeightsEntry);
-        JsonObject config = JsonText.Parse(file, ConfigEntry, Content(ConfigEntry));
-        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Content(MetadataEntry));
-        return new KerasArchive(file, image, Hdf5Reader.Read(file, image), entries, config, metadata);
+        FileImage image = Entry(WeightsEntry).Image;
+        JsonObject config = JsonText.Parse(file, ConfigEntry, Json(ConfigEntry), stream.Length);
+        JsonObject metadata = JsonText.Parse(file, MetadataEntry, Json(MetadataEntry), stream.Length);
+        return new KerasArchive(file, image, Hdf5Reader.Read(file, image), entries, config, metadata, trainablePaths);
 
-        byte[] Content(string name) => entries.Find(entry => entry.Name == name)?.Content
-            ?? throw new InvalidFileException(file, name == WeightsEntry && entries.Exists(entry => entry.Name == "model.weights.json")
-                ? "weights in several files (shards) are not supported"
-                : $"not a .keras archive: it has no {name}");
+        byte[] Json(string name) => Entry(name) is { Image.Length: <= MaxMemoryStream } entry
+            ? entry.Content
+            : throw new InvalidFileException(file, $"{name} has more than {MaxMemoryStream} bytes");
+
+        ZipEntry Entry(string name) => entries.Find(entry => entry.Name == name)
+            ?? throw new InvalidFileException(file, OtherFiles.Describe(entries, name));
     }
 
     // The entries as they are to be written, in their former order.
     IEnumerable<ZipEntry> Entries()
     {
         if (_entries.Count == 0)
-            return [Entry(MetadataEntry, JsonText.Write(Metadata ?? NewMetadata())), Entry(ConfigEntry, Config()), Entry(WeightsEntry, Hdf5())];
+            return [Entry(MetadataEntry, JsonText.Write(Metadata ?? NewMetadata())), Entry(ConfigEntry, Config()), new(WeightsEntry, Hdf5(), DateTimeOffset.Now)];
         return _entries.Select(entry => entry.Name switch
         {
-            ConfigEntry when _configChanged => entry with { Content = Config() },
-            WeightsEntry => entry with { Content = Hdf5() },
+            ConfigEntry when _configChanged => entry with { Image = Config() },
+            WeightsEntry => entry with { Image = Hdf5() },
             _ => entry,
         });
 
@@ -171,14 +220,17 @@ public sealed partial class KerasArchive
         byte[] Config() => JsonText.Write(ModelConfig!);
     }
 
-    byte[] Hdf5()
+    FileImage Hdf5()
     {
         if (_image is not null)
             return _image;
-        long numbers = _root.AllDatasets().Sum(d => (long)d.Dataset.Data.Length);
-        using var stream = new MemoryStream((int)Math.Min(numbers + (numbers / 16), Array.MaxLength)); // it need not grow to twice that
+        long numbers = _root.AllDatasets().Sum(d => (long)d.Dataset.Data.Length), capacity = numbers + (numbers / 16); // it need not grow to twice that
+        using Stream stream = capacity <= MaxMemoryStream
+            ? new MemoryStream((int)capacity)
+            : new FileStream(Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
         Hdf5Writer.Write(stream, _root);
-        return stream.ToArray();
+        stream.Position = 0;
+        return FileImage.Read(stream, stream.Length);
     }
 
     static JsonObject NewMetadata() => new()
@@ -191,8 +243,8 @@ public sealed partial class KerasArchive
     {
         foreach (KerasWeight weight in Weights)
         {
-            int name = weight.Location.LastIndexOf('/') + 1;
-            weight.Variable.Bytes.CopyTo(_root.Find(weight.Location[..name])!.Datasets[weight.Location[name..]].Data.Span);
+            foreach (string location in weight.Copies.Prepend(weight.Location))
+                weight.Variable.Bytes.CopyTo(Dataset(location).Data.Span);
         }
     }
 }

@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras;
 
@@ -19,18 +22,91 @@ public sealed partial class KerasArchive
     /// <summary>Whether the file holds an optimizer's variables.</summary>
     public bool HasOptimizerState => _root.Find(VarsGroup)?.Datasets.Count > 0;
 
+    Optimizer? _loaded; // by LoadOptimizer, which was given the order where it was not known
+
     /// <summary>The group in which it is not known what comes first; null if the order of all variables is known.</summary>
     internal string? UnorderedGroup => _model.UnorderedGroup;
 
     /// <summary>
-    /// The optimizer whose state and settings <see cref="Save"/> writes: the one that <see cref="LoadOptimizer"/> loaded, or another that is
+    /// The optimizer whose state and settings <see cref="Save(string, int)"/> writes: the one that <see cref="LoadOptimizer"/> loaded, or another that is
     /// built. Null, at first, for leaving what is stored as it is.
     /// </summary>
-    /// <exception cref="ArgumentException">It is not built.</exception>
+    /// <exception cref="ArgumentException">It is not built, or for the model's variables in another order.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// In which order the model has its variables is not known: <see cref="Open(string, JsonObject?, IEnumerable{string}?)"/> takes it.
+    /// </exception>
     public Optimizer? Optimizer
     {
         get;
-        set => field = value is null or { IsBuilt: true } ? value : throw new ArgumentException($"{value.Name} is not built.", nameof(value));
+        set
+        {
+            if (value is not null && value != field && value != _loaded)
+            {
+                if (!value.IsBuilt)
+                    throw new ArgumentException($"{value.Name} is not built.", nameof(value));
+                RequireOrder(_model.Tied, "");
+                RequireNames(value, value.TrainableVariables);
+                RequireTrained();
+                Dictionary<Variable, int> places = Weights.Select((weight, i) => (weight.Variable, i)).ToDictionary();
+                int[] order = [.. value.TrainableVariables.Where(places.ContainsKey).Select(variable => places[variable])];
+                if (!order.SequenceEqual(order.Order()))
+                    throw new ArgumentException($"{value.Name} is built for the model's variables in another order than {nameof(TrainableVariables)} has.", nameof(value));
+            }
+
+            field = value;
+        }
+    }
+
+    // What is not known is refused, with what to give.
+    void RequireOrder(string? tied, string orVariables)
+    {
+        string paths = $"Give {nameof(Open)} the paths that [v.path for v in model.trainable_variables] has in Python{orVariables}.";
+        if (UnorderedGroup is { } group)
+        {
+            throw new InvalidOperationException($"{_file}: in which order the model has the variables of {group} is not known. "
+                + (ModelConfig is null ? $"Give {nameof(Open)} the model's config{orVariables}." : paths));
+        }
+
+        if (_model.Missing is { } missing)
+            throw new InvalidOperationException($"{_file}: {missing}{(orVariables.Length > 0 ? $" to {nameof(LoadOptimizer)}" : "")}.");
+        if (tied is not null)
+            throw new InvalidOperationException($"{_file}: {tied}. {paths}");
+    }
+
+    // The weights of layers of one's own are taken for trained. A stored state tells whether they are: it has slots for each.
+    void RequireTrained()
+    {
+        if (!HasOptimizerState || OptimizerConfig is null || _model.AreTrainedGiven || !Weights.Any(weight => weight.IsTrainable && !weight.IsNamed))
+            return;
+        Optimizer stored;
+        try
+        {
+            stored = CreateOptimizer();
+            stored.Build(TrainableVariables);
+        }
+        catch (Exception e) when (e is InvalidFileException or ArgumentException)
+        {
+            return; // of another kind, whose slots are not known
+        }
+
+        if (stored.Variables.Count != _root.Find(VarsGroup)!.Datasets.Count)
+        {
+            throw new InvalidOperationException(
+                $"{_file}: which variables of layers of one's own are trained is not known: with all of them the stored optimizer had "
+                + $"{stored.Variables.Count} variables, and it has {_root.Find(VarsGroup)!.Datasets.Count}. Give {nameof(Open)} the paths that "
+                + "[v.path for v in model.trainable_variables] has in Python.");
+        }
+    }
+
+    // A pattern must not miss a weight only because it has a number for its name.
+    void RequireNames(Optimizer optimizer, IEnumerable<Variable> variables)
+    {
+        if (optimizer.ExcludesByName && variables.FirstOrDefault(Weights.Where(w => !w.IsNamed).Select(w => w.Variable).ToHashSet().Contains) is { } unnamed)
+        {
+            throw new InvalidOperationException(
+                $"{_file}: variables are excluded from weight decay by name, and the name of {unnamed.Path} is not known. Exclude variables, or give "
+                + $"{nameof(Open)} the paths that [v.path for v in model.trainable_variables] has in Python.");
+        }
     }
 
     /// <summary>
@@ -65,24 +141,24 @@ public sealed partial class KerasArchive
     /// The archive has no state or no settings of an optimizer, the order of its variables is not known and must be given, or the
     /// optimizer is built for other variables.
     /// </exception>
-    /// <exception cref="ArgumentException">The state stored does not fit the optimizer or the variables given; nothing was changed.</exception>
+    /// <exception cref="ArgumentException">
+    /// The state stored is another optimizer's, or does not fit the optimizer or the variables given; nothing was changed.
+    /// </exception>
     /// <exception cref="InvalidFileException">The archive's own settings, weights and state do not fit together.</exception>
     public Optimizer LoadOptimizer(Optimizer? optimizer = null, IEnumerable<Variable>? variables = null)
     {
         bool allFromFile = optimizer is null && variables is null;
-        if (variables is null && UnorderedGroup is { } group)
-        {
-            throw new InvalidOperationException(
-                $"{_file}: in which order the model has the variables of {group} is not known. "
-                + (ModelConfig is null ? $"Give {nameof(Open)} the model's config, or {nameof(LoadOptimizer)} the variables." : "Give the variables."));
-        }
-
+        if (variables is null)
+            RequireOrder(tied: null, $", or {nameof(LoadOptimizer)} the variables");
         Variable[] trained = [.. variables ?? TrainableVariables];
         optimizer ??= CreateOptimizer();
+        RefuseAnotherState(optimizer);
+        RequireNames(optimizer, trained);
         bool wasBuilt = optimizer.IsBuilt;
         try
         {
             optimizer.Build(trained);
+            RefuseOtherCount(optimizer, trained.Length);
             optimizer.LoadOwnVariables(StoredState(optimizer));
         }
         catch (Exception e)
@@ -94,6 +170,7 @@ public sealed partial class KerasArchive
             throw;
         }
 
+        _loaded = optimizer;
         return Optimizer = optimizer;
     }
 
@@ -103,7 +180,7 @@ public sealed partial class KerasArchive
     /// </summary>
     internal IEnumerable<(string Location, StateTensor Tensor)> StateLocations(Optimizer optimizer)
     {
-        StateTensor[] state = [.. optimizer.State(Checkpoint.OptimizerRoot)];
+        StateTensor[] state = [.. optimizer.State(CheckpointFile.OptimizerRoot)];
         IEnumerable<(string, StateTensor)> locations = state.Select((tensor, i) => ($"{VarsGroup}/{Key(i)}", tensor));
         return optimizer is LossScaleOptimizer { InnerOptimizer: { } inner } && _root.Find(InnerVarsGroup) is not null
             ? locations.Concat(state[^inner.Variables.Count..].Select((tensor, i) => ($"{InnerVarsGroup}/{Key(i)}", tensor)))
@@ -127,8 +204,6 @@ public sealed partial class KerasArchive
     // A LossScaleOptimizer is stored twice: all of it, and the inner optimizer by itself, which Keras reads last.
     VariableStore StoredState(Optimizer optimizer)
     {
-        if (!HasOptimizerState)
-            throw new InvalidOperationException($"{_file} has no optimizer state.");
         var store = new VariableStore();
         CopyTo(store, VarsGroup, first: 0);
         if (optimizer is LossScaleOptimizer { InnerOptimizer: { } inner } && _root.Find(InnerVarsGroup) is { } stored)

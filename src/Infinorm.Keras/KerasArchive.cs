@@ -1,6 +1,10 @@
 using System.Text.Json.Nodes;
+using Infinorm.Config;
+using Infinorm.Constraints;
 using Infinorm.Keras.Hdf5;
 using Infinorm.Keras.Layers;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras;
 
@@ -27,10 +31,12 @@ public sealed partial class KerasArchive
     readonly Hdf5Group _root;
     readonly ModelWeights _model;
     readonly List<ZipEntry> _entries; // of the .keras archive that was opened; else none
-    byte[]? _image; // the HDF5 file that the datasets view; null where it must be written anew
+    FileImage? _image; // the HDF5 file that the datasets view; null where it must be written anew
     bool _configChanged;
 
-    KerasArchive(string file, byte[]? image, Hdf5Group root, List<ZipEntry> entries, JsonObject? config, JsonObject? metadata)
+    KerasArchive(
+        string file, FileImage? image, Hdf5Group root, List<ZipEntry> entries, JsonObject? config, JsonObject? metadata,
+        IEnumerable<string>? trainable = null)
     {
         _file = file;
         _image = image;
@@ -38,7 +44,7 @@ public sealed partial class KerasArchive
         _entries = entries;
         ModelConfig = config;
         Metadata = metadata;
-        _model = ModelWeights.Of(file, root, config);
+        _model = ModelWeights.Of(file, root, config, trainable);
     }
 
     /// <summary>
@@ -52,9 +58,19 @@ public sealed partial class KerasArchive
 
     /// <summary>
     /// The model's weights in the order of Keras's <c>model.weights</c>, layer by layer, as far as config and layers tell it. Their
-    /// variables are what <see cref="Save"/> writes.
+    /// variables are what <see cref="Save(string, int)"/> writes.
     /// </summary>
     public IReadOnlyList<KerasWeight> Weights => _model.Weights;
+
+    /// <summary>
+    /// Lets the configs of layers name a constraint of your own. A name registered again means the new function. It must be registered
+    /// before an archive is opened.
+    /// </summary>
+    /// <param name="className">Name of the class in Python.</param>
+    /// <param name="create">Makes the constraint from its settings; it must read every key that is there.</param>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static void RegisterConstraint(string className, Func<ConfigReader, Constraint> create) =>
+        KerasConstraints.Classes.Register(className, create);
 
     /// <summary>The variables of the weights that the model trains. Keras: <c>model.trainable_variables</c>.</summary>
     public IReadOnlyList<Variable> TrainableVariables => field ??= [.. Weights.Where(w => w.IsTrainable).Select(w => w.Variable)];

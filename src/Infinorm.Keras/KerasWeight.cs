@@ -1,3 +1,5 @@
+using Infinorm.Variables;
+
 namespace Infinorm.Keras;
 
 /// <summary>A weight of a model: a variable, and where its archive keeps it.</summary>
@@ -8,6 +10,7 @@ public sealed class KerasWeight
         Location = location;
         Variable = variable;
         IsTrainable = isTrainable;
+        IsFrozen = !isTrainable;
     }
 
     /// <summary>Where the weight lies in the HDF5 file: <c>layers/dense/vars/0</c>.</summary>
@@ -24,7 +27,19 @@ public sealed class KerasWeight
     /// Whether the model trains the weight: its layers are trainable, and it is not a statistic, counter or the like that the layer sets
     /// itself. Of layers that are not Keras's own it is taken for granted where the weight is of a float type.
     /// </summary>
-    public bool IsTrainable { get; }
+    public bool IsTrainable { get; internal set; }
+
+    /// <summary>Whether the layer's config, or what is known about the weight, says that it is not trained.</summary>
+    internal bool IsFrozen { get; }
+
+    /// <summary>Where else the same variable lies: Keras saves one that several layers have with each of them.</summary>
+    internal List<string> Copies { get; } = [];
+
+    /// <summary>Whether the weight's name is known; else it has its number in the file.</summary>
+    internal bool IsNamed { get; set; }
+
+    /// <summary>Whether the names of the layers in its path are Keras's.</summary>
+    internal bool IsPathKnown { get; init; }
 
     /// <inheritdoc/>
     public override string ToString() => $"{Location}: {Variable}{(IsTrainable ? "" : ", not trained")}";

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Infinorm.Checkpoints;
 using Infinorm.Tool.Conversions;
 using Infinorm.Tool.Files;
 

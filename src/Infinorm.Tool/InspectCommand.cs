@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Infinorm.Tool.Files;
+using Infinorm.Types;
 
 namespace Infinorm.Tool;
 
@@ -45,8 +46,13 @@ static class InspectCommand
         var facts = new Table("property", "~value");
         facts.Add("file", file.Path);
         facts.Add("format", file.Format);
+        Table? history = RunHistory.Show(file);
         foreach (var (key, value) in file.About)
-            facts.Add(key, value);
+        {
+            foreach (var (name, text) in history is not null && key == RunHistory.StateKey ? Settings.Flat(key, value) : [(key, value)])
+                facts.Add(name, text);
+        }
+
         foreach (var (name, value) in Settings.Of(file))
             facts.Add($"setting {name}", value);
         foreach (var (name, value) in Counters(file))
@@ -56,6 +62,12 @@ static class InspectCommand
 
         facts.Write(session);
         session.Output.WriteLine();
+        if (history is not null)
+        {
+            history.Write(session);
+            session.Output.WriteLine();
+        }
+
         tensors.Write(session);
     }
 
@@ -104,7 +116,7 @@ static class InspectCommand
     // The numbers that an optimizer has once: iteration, learning rate, scale of the loss.
     static IEnumerable<KeyValuePair<string, string>> Counters(StateFile file) =>
         from tensor in file.Tensors
-        where tensor.Shape.Length == 0 && (tensor.Name.StartsWith($"{Checkpoint.OptimizerRoot}/", StringComparison.Ordinal)
-            || tensor.Name.StartsWith($"{KerasState.Unnamed}/{Checkpoint.OptimizerRoot}/", StringComparison.Ordinal))
+        where tensor.Shape.Length == 0 && (tensor.Name.StartsWith($"{CheckpointFile.OptimizerRoot}/", StringComparison.Ordinal)
+            || tensor.Name.StartsWith($"{KerasState.Unnamed}/{CheckpointFile.OptimizerRoot}/", StringComparison.Ordinal))
         select KeyValuePair.Create(tensor.Name, Values.FormatExact(file.Pieces(tensor).Single()));
 }

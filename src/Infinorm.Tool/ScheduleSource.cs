@@ -1,6 +1,9 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Config;
 using Infinorm.Keras;
+using Infinorm.Schedules;
 using Infinorm.Tool.Files;
 
 namespace Infinorm.Tool;
@@ -17,8 +20,6 @@ sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSte
     const int MaxJsonLength = 1 << 20;
 
     const double Margin = 1.25, Periods = 4;
-
-    static readonly string[] StateExtensions = [".safetensors", KerasArchive.ArchiveExtension, KerasArchive.WeightsExtension];
 
     /// <summary>Reads what <c>infinorm schedule</c> is given.</summary>
     public static ScheduleSource Read(string config, Session session)
@@ -37,18 +38,31 @@ sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSte
     {
         if (config.AsSpan().TrimStart().StartsWith("{"))
             return JsonText.Parse("CONFIG", "the text", Encoding.UTF8.GetBytes(config));
-        if (Array.Exists(StateExtensions, end => config.EndsWith(end, StringComparison.Ordinal)))
+        if (!IsJson(config))
         {
             using StateFile file = StateFile.Open(config, session);
             return file.Settings ?? throw new CommandException($"{config}: it has no settings of an optimizer");
         }
 
-        using FileStream stream = File.OpenRead(config);
+        using FileStream stream = RegularFile.OpenRead(config);
         if (stream.Length > MaxJsonLength)
             throw new InvalidFileException(config, $"a JSON file of {stream.Length} bytes; at most {MaxJsonLength} are supported");
         var text = new byte[stream.Length];
         stream.ReadExactly(text);
         return JsonText.Parse(config, "the text", text);
+    }
+
+    // What a file is, its first byte that is not white space says.
+    static bool IsJson(string path)
+    {
+        using FileStream stream = RegularFile.OpenRead(path);
+        int first;
+        do
+        {
+            first = stream.ReadByte();
+        }
+        while (first is ' ' or '\t' or '\r' or '\n');
+        return first == '{';
     }
 
     // A model has an optimizer, an optimizer a rate, maybe by way of another optimizer.
@@ -81,7 +95,7 @@ sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSte
     {
         if (rate.Schedule is { } schedule)
             return new(schedule.GetType().Name, schedule.At, Length(schedule));
-        double constant = rate.Number ?? throw new CommandException("the learning rate is a function, which only its program can ask");
+        double constant = rate.Value ?? throw new CommandException("the learning rate is a function, which only its program can ask");
         return new("constant", _ => constant, (long)(1000 * Margin));
     }
 

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
+using Infinorm.Config;
 using Infinorm.Tool.Files;
+using Infinorm.Types;
 
 namespace Infinorm.Tool;
 
@@ -76,6 +78,10 @@ static class Settings
 
         return settings;
     }
+
+    /// <summary>A JSON object in the metadata as a row for each of its values: "run seed".</summary>
+    public static IEnumerable<(string Name, string Text)> Flat(string key, string json) =>
+        Flatten((JsonObject)JsonNode.Parse(json)!, $"{key} ");
 
     static IEnumerable<(string, string)> Flatten(JsonObject config, string path)
     {

@@ -1,3 +1,6 @@
+using Infinorm.Types;
+using Infinorm.Variables;
+
 namespace Infinorm.Tool;
 
 /// <summary>How far two tensors of the same shape are apart.</summary>
@@ -23,16 +26,21 @@ readonly record struct TensorDifference(long Count, double MaxAbs, ulong? MaxUlp
         return total;
     }
 
+    /// <summary>Whether values of a type are integers, whose width says nothing: Keras's counters are of 32 bits or 64, as its backend is.</summary>
+    public static bool IsInteger(DType type) => type is DType.Int32 or DType.Int64;
+
     TensorDifference With(NdArray one, NdArray two, long start)
     {
-        bool isSameType = one.DType == two.DType;
+        bool isSameType = one.DType == two.DType, areIntegers = IsInteger(one.DType) && IsInteger(two.DType);
         ReadOnlySpan<double> a = one.Cast(DType.Float64).AsSpan<double>(), b = two.Cast(DType.Float64).AsSpan<double>();
-        ReadOnlySpan<long> ranksA = isSameType ? Values.Ranks(one) : [], ranksB = isSameType ? Values.Ranks(two) : [];
+        ReadOnlySpan<long> ranksA = isSameType || areIntegers ? Values.Ranks(one) : [], ranksB = isSameType || areIntegers ? Values.Ranks(two) : [];
         int size = one.DType.Size();
         var (count, maxAbs, maxUlp, at) = this;
         for (int i = 0; i < a.Length; i++)
         {
-            bool isSame = isSameType ? one.Bytes.Slice(i * size, size).SequenceEqual(two.Bytes.Slice(i * size, size)) : a[i].Equals(b[i]);
+            bool isSame = areIntegers ? ranksA[i] == ranksB[i]
+                : isSameType ? one.Bytes.Slice(i * size, size).SequenceEqual(two.Bytes.Slice(i * size, size))
+                : a[i].Equals(b[i]);
             if (isSame)
                 continue;
             count++;

@@ -1,4 +1,6 @@
 using Infinorm.Tool.Files;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool;
 

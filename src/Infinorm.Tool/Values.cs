@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool;
 

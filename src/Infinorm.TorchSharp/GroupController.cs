@@ -1,4 +1,5 @@
-using Infinorm.Pipeline;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;
@@ -18,7 +19,7 @@ sealed class GroupController(Optimizer optimizer, VariableGroup group, bool isOn
         get => optimizer.CurrentRateOf(group);
         set
         {
-            if ((group.LearningRate ?? optimizer.LearningRate).Number is null)
+            if ((group.LearningRate ?? optimizer.LearningRate).Value is null)
             {
                 throw new InvalidOperationException(
                     $"{optimizer.Name}: a schedule or function gives the learning rate, so it cannot be set to {value}; use either "
@@ -48,7 +49,7 @@ sealed class GroupController(Optimizer optimizer, VariableGroup group, bool isOn
     /// <summary>Whether the same betas were set for both.</summary>
     public bool SharesBetasWith(GroupController other) => _betas == other._betas;
 
-    static IBetas Of(Optimizer optimizer) => optimizer as IBetas
-        ?? throw new NotSupportedException(
+    static IBetas Of(Optimizer optimizer) => optimizer.Steppers is [IBetas betas] ? betas
+        : throw new NotSupportedException(
             $"{optimizer.Name}: an optimizer of class {optimizer.GetType().Name} has no betas; make the scheduler with cycle_momentum false.");
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TorchSharp;
 
 namespace Infinorm.Torch;
 
@@ -15,6 +16,12 @@ static partial class NativeTensor
     public static bool IsAvailable { get; } = HasAll(
         nameof(THSTensor_grad), nameof(THSTensor_dispose), nameof(THSTensor_data), nameof(THSTensor_numel), nameof(THSTensor_type),
         nameof(THSTensor_device_type), nameof(THSTensor_is_sparse), nameof(THSTensor_is_contiguous));
+
+    /// <summary>
+    /// The same number for all handles of one tensor: a module may hand out a new one each time, for instance of a weight that it shares.
+    /// A handle points to libtorch's <c>at::Tensor</c>, which is one pointer, to the tensor itself.
+    /// </summary>
+    public static nint IdentityOf(torch.Tensor tensor) => Marshal.ReadIntPtr(tensor.Handle);
 
     /// <summary>Whether a tensor is dense, contiguous, on the CPU, and of this type and length: its memory can be worked on where it is.</summary>
     public static bool IsPlain(nint tensor, sbyte type, long length) =>

@@ -1,3 +1,4 @@
+using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;
 
@@ -80,7 +81,8 @@ abstract class OptimizedParameter : IDisposable
             throw new InvalidOperationException($"{Name}: the gradient is of type {Gradient.dtype}, the parameter of {_dtype}.");
     }
 
-    void CheckValid()
+    /// <exception cref="InvalidOperationException">The parameter was disposed or moved.</exception>
+    public void CheckValid()
     {
         if (Parameter.IsInvalid)
         {

@@ -1,4 +1,6 @@
-using Infinorm.Pipeline;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 using TorchSharp.Modules;
 
 namespace Infinorm.Torch;
@@ -17,7 +19,7 @@ public sealed class ParameterGroup(IEnumerable<(string Name, Parameter Parameter
     public LearningRate? LearningRate { get; init; }
 
     /// <summary>
-    /// The decoupled weight decay, as <see cref="Optimizer.WeightDecay"/>: any finite number, 0 for none; null, the default, for the
+    /// The decoupled weight decay, as <see cref="RuleOptimizer.WeightDecay"/>: any finite number, 0 for none; null, the default, for the
     /// optimizer's.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is not finite.</exception>
@@ -29,5 +31,5 @@ public sealed class ParameterGroup(IEnumerable<(string Name, Parameter Parameter
 
     internal IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; } = [.. parameters];
 
-    internal VariableGroup ToVariables() => new() { LearningRate = LearningRate, WeightDecay = WeightDecay };
+    internal VariableGroup Of(IEnumerable<Variable> variables) => new(variables) { LearningRate = LearningRate, WeightDecay = WeightDecay };
 }

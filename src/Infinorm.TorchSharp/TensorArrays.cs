@@ -1,3 +1,6 @@
+using Infinorm.Checkpoints;
+using Infinorm.Types;
+using Infinorm.Variables;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch;

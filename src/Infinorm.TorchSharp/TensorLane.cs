@@ -1,5 +1,6 @@
 using System.Numerics;
 using Infinorm.Kernels;
+using Infinorm.Rules;
 using TorchSharp;
 
 namespace Infinorm.Torch;
@@ -65,6 +66,8 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
         ({ } a, { } b) => new(a.div(b)),
     };
 
+    public static TensorLane<T> operator -(TensorLane<T> value) => value.Tensor is null ? new(-value._number) : new(value.Tensor.neg());
+
     public static TensorLane<T> Max(TensorLane<T> left, TensorLane<T> right) => left.Tensor is null && right.Tensor is null
         ? new(T.Max(left._number, right._number))
         : new(left.ToTensor().maximum(right.ToTensor()));
@@ -78,6 +81,19 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
 
     public static TensorLane<T> Sqrt(TensorLane<T> value) =>
         value.Tensor is null ? new(T.Sqrt(value._number)) : new(value.Tensor.sqrt());
+
+    public static TensorLane<T> SelectGreater(TensorLane<T> left, TensorLane<T> right, TensorLane<T> whenGreater, TensorLane<T> otherwise) =>
+        left.Tensor is null && right.Tensor is null
+            ? left._number > right._number ? whenGreater : otherwise
+            : new(torch.where(left.ToTensor().gt(right.ToTensor()), whenGreater.ToTensor(), otherwise.ToTensor()));
+
+    public static TensorLane<T> Pow(TensorLane<T> value, double exponent)
+    {
+        if (value.Tensor is null)
+            return new(ElementPower.Of(value._number, exponent));
+        using Scalar power = Of(exponent).Number.ToScalar();
+        return new(value.Tensor.to(torch.ScalarType.Float64).pow(power).to(value.Tensor.dtype));
+    }
 
     public static TensorLane<T> Of(double value) => new(T.CreateTruncating(value));
 
@@ -108,5 +124,26 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
     {
         using Scalar number = lane.Number.ToScalar();
         return new(operation(tensor, number));
+    }
+}
+
+/// <summary>Tensors as lanes of a type that only the caller's caller knows, and back.</summary>
+static class TensorLanes
+{
+    public static L Of<L>(torch.Tensor tensor)
+        where L : struct, ILane<L> =>
+        L.IsDouble ? (L)(object)new TensorLane<double>(tensor) : (L)(object)new TensorLane<float>(tensor);
+
+    /// <summary>The lane's elements; null where all are one number.</summary>
+    public static torch.Tensor? TensorOf<L>(L lane)
+        where L : struct, ILane<L> => ((ITensorLane)(object)lane).Tensor;
+
+    /// <summary>Sets a tensor's elements to the lane's.</summary>
+    public static void Store<L>(L lane, torch.Tensor target)
+        where L : struct, ILane<L>
+    {
+        var values = (ITensorLane)(object)lane;
+        if (!ReferenceEquals(values.Tensor, target))
+            values.StoreIn(target);
     }
 }

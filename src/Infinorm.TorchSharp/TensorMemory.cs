@@ -1,4 +1,6 @@
 using System.Buffers;
+using Infinorm.Types;
+using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;
@@ -35,7 +37,7 @@ abstract class TensorMemory
         TensorMemory memory = TensorTypes.Of(name, tensor) switch
         {
             DType.Float16 => new Typed<Half>(name, length, owner),
-            DType.BFloat16 => new Typed<Numerics.BFloat16>(name, length, owner),
+            DType.BFloat16 => new Typed<Types.BFloat16>(name, length, owner),
             DType.Float32 => new Typed<float>(name, length, owner),
             _ => new Typed<double>(name, length, owner),
         };
@@ -69,7 +71,7 @@ abstract class TensorMemory
 
         public override Variable AsVariable(string path, ReadOnlySpan<long> shape) => new Variable<T>(path, _manager.Memory, shape);
 
-        sealed unsafe class Manager(string name, int length, torch.Tensor? owner) : MemoryManager<T>
+        sealed unsafe class Manager(string name, int length, torch.Tensor? owner) : MemoryManager<T>, IVouchedMemory
         {
             public nint Address { get; set; }
 

@@ -1,3 +1,4 @@
+using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;
 

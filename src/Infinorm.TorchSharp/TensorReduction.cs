@@ -1,5 +1,7 @@
+using Infinorm.Execution;
 using Infinorm.Kernels;
-using Infinorm.Pipeline;
+using Infinorm.Rules;
+using Infinorm.Types;
 using TorchSharp;
 
 namespace Infinorm.Torch;
@@ -66,10 +68,10 @@ static class TensorReduction
                 check.add_(gradient.sub(gradient).sum(torch.ScalarType.Float64)); // 0 if finite, else NaN
             if (plan.Clip is not (ClipKind.Norm or ClipKind.GlobalNorm))
                 continue;
-            L value = formula.Unscale(TensorExecutor.Lane<L>(gradient));
-            if (piece.Accumulator is not null)
-                value = formula.Mean(value, TensorExecutor.Lane<L>(piece.Accumulator));
-            squares.add_(((ITensorLane)(object)(value * value)).Tensor!.sum(torch.ScalarType.Float64));
+            bool accumulates = piece.Accumulator is not null;
+            L value = Stages.Unclipped(
+                in formula, TensorLanes.Of<L>(gradient), accumulates, accumulates ? TensorLanes.Of<L>(piece.Accumulator!) : default);
+            squares.add_(TensorLanes.TensorOf(value * value)!.sum(torch.ScalarType.Float64));
         }
 
         return (check, squares);

@@ -1,4 +1,5 @@
-using Infinorm.Pipeline;
+using Infinorm.Execution;
+using Infinorm.Types;
 using TorchSharp;
 
 namespace Infinorm.Torch;
@@ -6,20 +7,18 @@ namespace Infinorm.Torch;
 /// <summary>One variable as the executor sees it: its tensor, its slots, and its gradient in the present step.</summary>
 sealed class TensorTarget : IDisposable
 {
-    /// <param name="variable">The variable.</param>
-    /// <param name="decays">Whether weight decay applies, if there is any.</param>
-    /// <param name="group">The group it belongs to.</param>
-    /// <param name="needs">What to keep for it.</param>
-    public TensorTarget(TensorVariable variable, bool decays, int group, SlotNeeds needs)
+    /// <param name="request">What to keep for each variable.</param>
+    /// <param name="number">The number of this one.</param>
+    public TensorTarget(BuildRequest request, int number)
     {
-        Variable = variable;
-        Decays = decays;
-        Group = group;
-        ComputeType = variable.DType == DType.Float64 ? DType.Float64 : DType.Float32;
-        Slots = [.. needs.Slots.Select(_ => MakeSlot())];
-        Average = needs.HasAverages ? MakeSlot() : null;
-        Accumulator = needs.HasAccumulators ? MakeSlot() : null;
-        if (needs.HasMasterWeights && variable.DType is DType.Float16 or DType.BFloat16)
+        Variable = (TensorVariable)request.Variables[number];
+        Decays = request.Decays[number];
+        Group = request.GroupOf[number];
+        ComputeType = Variable.DType == DType.Float64 ? DType.Float64 : DType.Float32;
+        Slots = [.. request.Slots.Declared.Select(slot => MakeSlot(slot.Spec.Initial))];
+        Average = request.HasAverages ? MakeSlot() : null;
+        Accumulator = request.HasAccumulators ? MakeSlot() : null;
+        if (request.HasMasterWeights && Variable.DType is DType.Float16 or DType.BFloat16)
             Master = MakeMaster();
     }
 
@@ -81,8 +80,11 @@ sealed class TensorTarget : IDisposable
         return master;
     }
 
-    torch.Tensor MakeSlot() =>
-        torch.zeros(Variable.Tensor.shape, TensorTypes.ComputeTypeOf(ComputeType), Variable.Tensor.device).DetachFromDisposeScope();
+    torch.Tensor MakeSlot(double initial = 0)
+    {
+        using Scalar value = initial.ToScalar();
+        return torch.full(Variable.Tensor.shape, value, TensorTypes.ComputeTypeOf(ComputeType), Variable.Tensor.device).DetachFromDisposeScope();
+    }
 }
 
 /// <summary>Where a piece lies in each of a variable's tensors: along an axis, or in the row of all elements.</summary>

@@ -1,3 +1,4 @@
+using Infinorm.Types;
 using TorchSharp;
 
 namespace Infinorm.Torch;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;
@@ -39,6 +40,8 @@ sealed class TensorVariable : Variable
         using torch.Tensor detached = Tensor.detach();
         return new TensorVariable(Path, detached.clone().DetachFromDisposeScope());
     }
+
+    internal override void ReleaseCopy() => Tensor.Dispose();
 
     internal override MemorySpot Spot => throw NotMemory();
 

@@ -1,4 +1,6 @@
-using Infinorm.Pipeline;
+using Infinorm.Checkpoints;
+using Infinorm.Schedules;
+using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch.optim;
@@ -16,6 +18,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     readonly TensorExecutor? _executor;
     readonly Gradient[] _gradients;
     readonly GroupController[] _groups;
+    bool _isDisposed;
 
     /// <param name="optimizer">Not yet built.</param>
     /// <param name="groups">The parameters.</param>
@@ -25,9 +28,6 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     {
         Check(optimizer, groups);
         Optimizer = optimizer;
-        VariableGroup[] variables = [.. groups.Select(group => group.ToVariables())];
-        Infinorm.Optimizer stepping = optimizer is LossScaleOptimizer scaling ? scaling.InnerOptimizer : optimizer;
-        _groups = [.. variables.Select(group => new GroupController(stepping, group, isOnly: groups.Count == 1))];
         (string Name, Parameter Parameter)[] parameters = [.. groups.SelectMany(group => group.Parameters)];
         if (onTensors || parameters.Any(named => !named.Parameter.IsInvalid && named.Parameter.device_type != DeviceType.CPU))
             _executor = new TensorExecutor();
@@ -41,10 +41,10 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
                     : new TensorParameter(name, parameter));
             }
 
-            stepping.SetGroups([.. groups.SelectMany((group, i) => group.Parameters.Select(_ => i))], variables);
-            if (_executor is not null)
-                stepping.SetExecutor(_executor);
-            optimizer.Build(made.Select(parameter => parameter.Variable));
+            foreach (RuleOptimizer stepper in _executor is null ? [] : optimizer.Steppers)
+                stepper.UseExecutor(() => _executor!);
+            int next = 0;
+            optimizer.Build([.. groups.Select(group => group.Of(group.Parameters.Select(_ => made[next++].Variable).ToArray()))]);
         }
         catch
         {
@@ -52,6 +52,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
             throw;
         }
 
+        _groups = [.. optimizer.Groups.Select(group => new GroupController(optimizer, group, isOnly: groups.Count == 1))];
         _parameters = [.. made];
         _gradients = new Gradient[_parameters.Length];
     }
@@ -81,7 +82,13 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     }
 
     /// <summary>The parameters, in the order of the optimizer's variables.</summary>
-    public override IEnumerable<Parameter> parameters() => _parameters.Select(optimized => optimized.Parameter);
+    /// <exception cref="InvalidOperationException">A parameter was disposed or moved since the optimizer was made.</exception>
+    public override IEnumerable<Parameter> parameters()
+    {
+        foreach (OptimizedParameter parameter in _parameters)
+            parameter.CheckValid();
+        return _parameters.Select(optimized => optimized.Parameter);
+    }
 
     /// <summary>
     /// The loss to call <c>backward</c> on: multiplied by the loss scale where there is one, so that 16-bit gradients do not underflow.
@@ -94,7 +101,9 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         return loss * Optimizer.ScaleLoss(1.0);
     }
 
-    /// <summary>Steps the parameters by their gradients; those without one stay as they are.</summary>
+    /// <summary>
+    /// Steps the parameters by their gradients; those without one, and frozen ones (<c>requires_grad</c> is false), stay as they are.
+    /// </summary>
     /// <param name="closure">Computes the loss and its gradients before the step; null if that was done.</param>
     /// <returns>What the closure returned; null without one.</returns>
     /// <exception cref="ArgumentException">No parameter has a gradient.</exception>
@@ -102,6 +111,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     /// <exception cref="NotSupportedException">Groups have different betas.</exception>
     public override torch.Tensor step(Func<torch.Tensor>? closure = null)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         torch.Tensor? loss = null;
         if (closure is not null)
         {
@@ -114,7 +124,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         try
         {
             for (int i = 0; i < _parameters.Length; i++)
-                _gradients[i] = _parameters[i].FetchGradient();
+                _gradients[i] = _parameters[i].Parameter.requires_grad ? _parameters[i].FetchGradient() : default;
             LastStep = Optimizer.Apply(_gradients);
         }
         finally
@@ -127,14 +137,43 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         return loss!; // TorchSharp's declaration knows no null
     }
 
-    /// <summary>Fills the gradients with zeros.</summary>
+    /// <summary>
+    /// Drops the gradients, as PyTorch does (<c>set_to_none</c>), so that a parameter that the next loss does not depend on stays as it is.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A parameter was disposed or moved since the optimizer was made.</exception>
     public override void zero_grad()
     {
-        foreach (OptimizedParameter parameter in _parameters)
-        {
-            using torch.Tensor? gradient = parameter.Parameter.grad;
-            gradient?.zero_().Dispose();
-        }
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        foreach (Parameter parameter in parameters())
+            parameter.grad = null;
+    }
+
+    /// <summary>
+    /// The optimizer's learning rate, which groups have that have none of their own; see <see cref="Infinorm.Optimizer.LearningRate"/>.
+    /// </summary>
+    /// <inheritdoc cref="Infinorm.Optimizer.LearningRate" path="/exception"/>
+    public LearningRate LearningRate
+    {
+        get => Optimizer.LearningRate;
+        set => Optimizer.LearningRate = value;
+    }
+
+    /// <inheritdoc cref="Infinorm.Optimizer.CurrentLearningRate"/>
+    public double CurrentLearningRate => Optimizer.CurrentLearningRate;
+
+    /// <inheritdoc cref="Infinorm.Optimizer.Save(string, bool, int)"/>
+    public void Save(string path, bool includeVariables = true, int keep = 0)
+    {
+        Locate();
+        Optimizer.Save(path, includeVariables, keep);
+    }
+
+    /// <inheritdoc cref="Infinorm.Optimizer.Restore(string, LoadOptions?)"/>
+    public void Restore(string path, LoadOptions? options = null)
+    {
+        Locate();
+        Optimizer.Restore(path, options);
+        Store();
     }
 
     /// <inheritdoc cref="Infinorm.Optimizer.FinalizeVariableValues()"/>
@@ -167,8 +206,9 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     protected override void Dispose(bool disposing)
     {
         base.Dispose(disposing);
-        if (!disposing)
+        if (!disposing || _isDisposed)
             return;
+        _isDisposed = true;
         foreach (OptimizedParameter parameter in _parameters)
             parameter.Dispose();
         _executor?.Dispose();
@@ -186,8 +226,8 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
                 throw new ArgumentException($"Each parameter has a name, found {(parameter is null ? "no parameter" : "none")}.", nameof(groups));
             if (!names.Add(name))
                 throw new ArgumentException($"{name}: two parameters have this name, by which the state is saved.", nameof(groups));
-            if (!parameter.IsInvalid && !handles.TryAdd(parameter.Handle, name))
-                throw new ArgumentException($"{name} and {handles[parameter.Handle]} are the same parameter.", nameof(groups));
+            if (!parameter.IsInvalid && !handles.TryAdd(NativeTensor.IdentityOf(parameter), name))
+                throw new ArgumentException($"{name} and {handles[NativeTensor.IdentityOf(parameter)]} are the same parameter.", nameof(groups));
         }
     }
 
@@ -203,6 +243,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     /// <summary>Has the optimizer's variables view the parameters where they are now.</summary>
     internal void Locate()
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         foreach (OptimizedParameter parameter in _parameters)
             parameter.Locate();
     }

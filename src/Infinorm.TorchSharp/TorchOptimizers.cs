@@ -1,8 +1,7 @@
-using Infinorm.Torch;
 using TorchSharp;
 using TorchSharp.Modules;
 
-namespace Infinorm;
+namespace Infinorm.Torch;
 
 /// <summary>Makes TorchSharp optimizers from Infinorm's.</summary>
 public static class TorchOptimizers
@@ -16,7 +15,8 @@ public static class TorchOptimizers
     public static TorchOptimizer For(this Optimizer optimizer, torch.nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return optimizer.For(model.named_parameters().DistinctBy(named => named.parameter.Handle));
+        return optimizer.For(model.named_parameters().DistinctBy(named =>
+            named.parameter.IsInvalid ? 0 : NativeTensor.IdentityOf(named.parameter)));
     }
 
     /// <summary>The optimizer for named parameters.</summary>

@@ -1,5 +1,8 @@
 using System.Text.Json.Nodes;
-using Infinorm.Pipeline;
+using Infinorm.Config;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm;
 
@@ -9,15 +12,18 @@ namespace Infinorm;
 /// <see cref="DynamicGrowthSteps"/> finite calls in a row double it, between bounds if there are any. Keras: <c>LossScaleOptimizer</c>.
 /// </summary>
 /// <remarks>
-/// The settings all optimizers share are the inner optimizer's: here they throw. <see cref="Optimizer.Iterations"/> and
-/// <see cref="LearningRate"/> are the inner optimizer's.
+/// The settings that optimizers with a rule share are the inner optimizer's, and so are <see cref="Optimizer.Iterations"/> and
+/// <see cref="LearningRate"/>.
 /// </remarks>
 public sealed class LossScaleOptimizer : Optimizer
 {
+    readonly Hyperparameter<double> _initialScale;
+    readonly Hyperparameter<int> _dynamicGrowthSteps;
+    readonly Hyperparameter<double?> _minimumScale, _maximumScale;
     long[] _stepCounter = new long[1];
     float[] _dynamicScale;
 
-    /// <summary>Wraps an optimizer; its <see cref="Optimizer.LossScaleFactor"/> is cleared.</summary>
+    /// <summary>Wraps an optimizer; its <see cref="RuleOptimizer.LossScaleFactor"/> is cleared.</summary>
     /// <param name="innerOptimizer">The optimizer that steps, not yet built.</param>
     /// <param name="initialScale">The first scale, finite and &gt; 0. Keras: <c>initial_scale</c>.</param>
     /// <param name="dynamicGrowthSteps">Finite calls after which the scale is doubled, ≥ 1. Keras: <c>dynamic_growth_steps</c>.</param>
@@ -30,7 +36,7 @@ public sealed class LossScaleOptimizer : Optimizer
     public LossScaleOptimizer(
         Optimizer innerOptimizer, double initialScale = 32768, int dynamicGrowthSteps = 2000,
         double? minimumScale = null, double? maximumScale = null)
-        : base(0, new OptimizerSettings(nameof(LossScaleOptimizer)))
+        : base(0)
     {
         ArgumentNullException.ThrowIfNull(innerOptimizer);
         if (innerOptimizer is LossScaleOptimizer)
@@ -38,34 +44,34 @@ public sealed class LossScaleOptimizer : Optimizer
         if (innerOptimizer.IsBuilt)
             throw new ArgumentException($"{innerOptimizer.Name} is built already; wrap it before.", nameof(innerOptimizer));
         InnerOptimizer = innerOptimizer;
-        InitialScale = Check.Positive(initialScale, nameof(initialScale));
-        DynamicGrowthSteps = Check.AtLeast(1, dynamicGrowthSteps, nameof(dynamicGrowthSteps));
-        MinimumScale = Bound(minimumScale, nameof(minimumScale));
-        MaximumScale = Bound(maximumScale, nameof(maximumScale));
-        if (!(initialScale >= Least && initialScale <= Most))
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(initialScale), initialScale, $"initialScale must be between minimumScale and maximumScale, in [{Least}, {Most}].");
-        }
+        _initialScale = Hyperparameters.Number("initial_scale", initialScale, NumberRange.Positive);
+        _dynamicGrowthSteps = Hyperparameters.Integer("dynamic_growth_steps", dynamicGrowthSteps, least: 1);
 
-        _dynamicScale = [(float)initialScale];
-        innerOptimizer.ClearLossScaleFactor();
+        // Not Keras's, whose text must stay as it is, so only where there are bounds. The scale is a float, so that a bound that is no
+        // positive float would be none.
+        var positiveFloat = new NumberRange("a finite number > 0", bound => (float)bound is > 0 and < float.PositiveInfinity);
+        _minimumScale = Hyperparameters.OptionalNumber("minimum_scale", minimumScale, positiveFloat).WrittenUnless(null);
+        _maximumScale = Hyperparameters.OptionalNumber("maximum_scale", maximumScale, positiveFloat).WrittenUnless(null);
+        _dynamicScale = FirstScale();
+        base.SetFloatX(innerOptimizer.FloatX); // one for both, as a checkpoint holds one
+        foreach (RuleOptimizer stepper in innerOptimizer.Steppers)
+            stepper.ClearLossScaleFactor();
     }
 
     /// <summary>The optimizer that steps.</summary>
     public Optimizer InnerOptimizer { get; private set; }
 
     /// <summary>The scale before the first step.</summary>
-    public double InitialScale { get; }
+    public double InitialScale => _initialScale;
 
     /// <summary>Finite calls in a row after which the scale is doubled.</summary>
-    public int DynamicGrowthSteps { get; }
+    public int DynamicGrowthSteps => _dynamicGrowthSteps;
 
     /// <summary>What the scale does not fall below; null for no bound.</summary>
-    public double? MinimumScale { get; }
+    public double? MinimumScale => _minimumScale;
 
     /// <summary>What the scale does not grow above; null for no bound.</summary>
-    public double? MaximumScale { get; }
+    public double? MaximumScale => _maximumScale;
 
     /// <summary>
     /// The present scale. Without <see cref="MinimumScale"/> and <see cref="MaximumScale"/> it can reach 0 and infinity, as in Keras.
@@ -83,8 +89,8 @@ public sealed class LossScaleOptimizer : Optimizer
 
     /// <inheritdoc/>
     public override IReadOnlyList<Variable> Variables => IsBuilt
-        ? [.. CounterAndRate(), .. CounterAndScale(), .. InnerOptimizer.Variables]
-        : [.. CounterAndRate(), .. InnerOptimizer.Variables];
+        ? [.. CounterAndRate(hasRate: true), .. CounterAndScale(), .. InnerOptimizer.Variables]
+        : [.. CounterAndRate(hasRate: true), .. InnerOptimizer.Variables];
 
     /// <inheritdoc/>
     public override long Iterations => InnerOptimizer.Iterations;
@@ -115,17 +121,31 @@ public sealed class LossScaleOptimizer : Optimizer
     public override void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null) =>
         InnerOptimizer.ExcludeFromWeightDecay(variables, names);
 
-    internal override IEnumerable<Variable> WeightDecayExclusions => InnerOptimizer.WeightDecayExclusions;
+    internal override bool ExcludesByName => InnerOptimizer.ExcludesByName;
 
-    internal override void SetGroups(int[] groupOf, VariableGroup[] groups) => InnerOptimizer.SetGroups(groupOf, groups);
+    internal override IEnumerable<Variable> WeightDecayExclusions => InnerOptimizer.WeightDecayExclusions;
 
     internal override IReadOnlyList<VariableGroup> Groups => InnerOptimizer.Groups;
 
     internal override int GroupOf(int variable) => InnerOptimizer.GroupOf(variable);
 
+    internal override double CurrentRateOf(VariableGroup group) => InnerOptimizer.CurrentRateOf(group);
+
+    internal override IReadOnlyList<RuleOptimizer> Steppers => InnerOptimizer.Steppers;
+
+    internal override bool SkipsNonFinite => true;
+
+    internal override void RequireWhole() => InnerOptimizer.RequireWhole();
+
+    internal override void MarkRestored() => InnerOptimizer.MarkRestored();
+
+    internal override bool HasAverages => InnerOptimizer.HasAverages;
+
+    internal override int PendingCalls => InnerOptimizer.PendingCalls;
+
     internal override IEnumerable<StateTensor> State(string root) =>
     [
-        .. CounterAndRate().Concat(CounterAndScale()).Select(variable => new StateTensor($"{root}/{variable.Name}", null, variable)),
+        .. CounterAndRate(hasRate: true).Concat(CounterAndScale()).Select(variable => new StateTensor($"{root}/{variable.Name}", null, variable)),
         .. InnerOptimizer.State(root + "/inner_optimizer"),
     ];
 
@@ -135,12 +155,12 @@ public sealed class LossScaleOptimizer : Optimizer
         new Variable<float>($"{Name}/dynamic_scale", _dynamicScale, ReadOnlySpan<int>.Empty),
     ];
 
-    // One turn for both, so that neither steps while the inner optimizer's averages are in the variables.
-    internal override Turn Enter() => InnerOptimizer.Enter();
+    // One use of both, so that neither steps while the inner optimizer's averages are in the variables.
+    internal override ExclusiveUse Enter() => InnerOptimizer.Enter();
 
-    internal override StepInfo Step(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
+    internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
-        StepInfo info = InnerOptimizer.Step(gradients, _dynamicScale[0]);
+        StepInfo info = InnerOptimizer.Advance(gradients, _dynamicScale[0]);
         ref long counter = ref _stepCounter[0];
         if (info.Result == StepResult.Skipped)
         {
@@ -161,19 +181,16 @@ public sealed class LossScaleOptimizer : Optimizer
         return info;
     }
 
+    float[] FirstScale() => InitialScale >= Least && InitialScale <= Most
+        ? [(float)InitialScale]
+        : throw new ArgumentOutOfRangeException(
+            "initialScale", InitialScale, $"initialScale must be between minimumScale and maximumScale, in [{Least}, {Most}].");
+
     double Least => MinimumScale ?? double.NegativeInfinity;
 
     double Most => MaximumScale ?? double.PositiveInfinity;
 
     float Bounded(float scale) => (float)Math.Clamp(scale, Least, Most);
-
-    // The scale is a float, so a bound that is no positive float would be none.
-    static double? Bound(double? bound, string name)
-    {
-        if (bound is { } number)
-            Check.Positive((float)number, name);
-        return bound;
-    }
 
     internal override ReadOnlySpan<Gradient> Ordered(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> variables) =>
         InnerOptimizer.Ordered(gradients, variables);
@@ -181,11 +198,12 @@ public sealed class LossScaleOptimizer : Optimizer
     // Built in Apply, Keras puts the inner optimizer's slots below the wrapper's name; built by Build, it does not.
     private protected override string ScopeInApply => $"{Name}/";
 
-    internal override void BuildAt(ReadOnlySpan<Variable> variables, string scope) => InnerOptimizer.BuildAt(variables, scope);
+    internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string scope) =>
+        InnerOptimizer.BuildAt(variables, grouping, scope);
 
     internal override void Unbuild() => InnerOptimizer.Unbuild();
 
-    internal override Optimizer CloneFor(ReadOnlySpan<Variable> copies)
+    internal override Optimizer CloneFor(Variable[] copies)
     {
         var clone = (LossScaleOptimizer)CloneSelf();
         clone._stepCounter = [.. _stepCounter];
@@ -200,23 +218,7 @@ public sealed class LossScaleOptimizer : Optimizer
         InnerOptimizer.SetFloatX(floatX);
     }
 
-    private protected override void GetSharedConfig(JsonObject config)
-    {
-    }
-
-    /// <inheritdoc/>
-    protected override void GetConfig(JsonObject config)
-    {
-        config["inner_optimizer"] = InnerOptimizer.GetConfig();
-        config["initial_scale"] = InitialScale;
-        config["dynamic_growth_steps"] = DynamicGrowthSteps;
-
-        // Not Keras's, whose text must stay as it is, so only where there are bounds.
-        if (MinimumScale is { } minimum)
-            config["minimum_scale"] = minimum;
-        if (MaximumScale is { } maximum)
-            config["maximum_scale"] = maximum;
-    }
+    private protected override void WriteConfig(JsonObject config) => config["inner_optimizer"] = InnerOptimizer.GetConfig();
 
     internal static LossScaleOptimizer FromConfig(ConfigReader config)
     {
@@ -228,20 +230,11 @@ public sealed class LossScaleOptimizer : Optimizer
                 $"{config.ClassName}: 'dynamic' false is not supported; set 'loss_scale_factor' on the inner optimizer instead.");
         }
 
-        return new(
-            FromConfig(inner),
-            config.Number("initial_scale", 32768),
-            config.OptionalInteger("dynamic_growth_steps") ?? 2000,
-            config.OptionalNumber("minimum_scale"),
-            config.OptionalNumber("maximum_scale"));
+        var optimizer = new LossScaleOptimizer(FromConfig(inner));
+        optimizer.ReadName(config);
+        RuleOptimizer.RefuseSettings(config);
+        optimizer.Hyperparameters.Read(config);
+        optimizer._dynamicScale = optimizer.FirstScale();
+        return optimizer;
     }
-
-    /// <inheritdoc/>
-    protected override void Build(Slots slots)
-    {
-    }
-
-    /// <inheritdoc/>
-    protected override void UpdateStep<L>(Step<L> step) =>
-        throw new NotSupportedException("The inner optimizer steps.");
 }

@@ -1,12 +1,48 @@
 using System.Buffers;
-using Infinorm.Kernels;
-using Infinorm.Pipeline;
+using System.Runtime.CompilerServices;
+using Infinorm.Variables;
 
 namespace Infinorm;
 
 public abstract partial class Optimizer
 {
-    int _busy;
+    /// <summary>
+    /// Makes the optimizer's state for these variables. A second call with the same variables does nothing. Keras: <c>build</c>.
+    /// </summary>
+    /// <param name="trainableVariables">Float variables, each once, over memory that does not overlap.</param>
+    /// <exception cref="ArgumentException">There is none, one occurs twice, two overlap, or one is of an integer type.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The optimizer was built for other variables, or its settings exclude each other.
+    /// </exception>
+    public void Build(params ReadOnlySpan<Variable> trainableVariables) => BuildAt(trainableVariables, Grouping.None, scope: "");
+
+    /// <inheritdoc cref="Build(ReadOnlySpan{Variable})"/>
+    public void Build(IEnumerable<Variable> trainableVariables)
+    {
+        ArgumentNullException.ThrowIfNull(trainableVariables);
+        BuildAt([.. trainableVariables], Grouping.None, scope: "");
+    }
+
+    /// <summary>
+    /// Makes the optimizer's state for groups of variables, each with a learning rate and a weight decay of its own or the optimizer's.
+    /// Everything else is over all groups: clipping by global norm, loss scaling, accumulation and averages.
+    /// </summary>
+    /// <param name="groups">The groups. The variables' order is that of the groups.</param>
+    /// <inheritdoc cref="Build(ReadOnlySpan{Variable})"/>
+    [OverloadResolutionPriority(-1)] // an empty list is one of variables
+    public void Build(params ReadOnlySpan<VariableGroup> groups)
+    {
+        var variables = new List<Variable>();
+        var groupOf = new List<int>();
+        for (int i = 0; i < groups.Length; i++)
+        {
+            ArgumentNullException.ThrowIfNull(groups[i], nameof(groups));
+            variables.AddRange(groups[i].Variables);
+            groupOf.AddRange(groups[i].Variables.Select(_ => i));
+        }
+
+        BuildAt([.. variables], new Grouping([.. groups], [.. groupOf]), scope: "");
+    }
 
     /// <summary>
     /// Steps the built variables by their gradients. Nothing is changed if it throws. Keras: <c>apply</c>.
@@ -35,7 +71,7 @@ public abstract partial class Optimizer
                 $"{Name}: {gradients.Length} gradients, the optimizer was built for {TrainableVariables.Count} variables.", nameof(gradients));
         }
 
-        return Step(gradients, dynamicScale: null);
+        return Advance(gradients, dynamicScale: null);
     }
 
     /// <summary>
@@ -43,7 +79,7 @@ public abstract partial class Optimizer
     /// Keras: <c>apply(grads, trainable_variables)</c>.
     /// </summary>
     /// <param name="gradients">One for each variable; <see langword="default"/> where there is none.</param>
-    /// <param name="trainableVariables">Variables the optimizer was built for, each at most once, in any order.</param>
+    /// <param name="trainableVariables">Variables that the optimizer was built for, each at most once, in any order.</param>
     /// <inheritdoc cref="Apply(ReadOnlySpan{Gradient})"/>
     public StepInfo Apply(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> trainableVariables)
     {
@@ -55,12 +91,12 @@ public abstract partial class Optimizer
 
         using var _ = Enter();
         if (IsBuilt)
-            return Step(Ordered(gradients, trainableVariables), dynamicScale: null);
+            return Advance(Ordered(gradients, trainableVariables), dynamicScale: null);
 
-        BuildAt(trainableVariables, ScopeInApply);
+        BuildAt(trainableVariables, Grouping.None, ScopeInApply);
         try
         {
-            return Step(gradients, dynamicScale: null);
+            return Advance(gradients, dynamicScale: null);
         }
         catch
         {
@@ -93,88 +129,24 @@ public abstract partial class Optimizer
     /// <summary>What the slots' paths begin with when the first Apply builds.</summary>
     private protected virtual string ScopeInApply => "";
 
-    /// <summary>Takes the build of a first Apply back, where its gradients turn out to be wrong.</summary>
-    internal virtual void Unbuild()
-    {
-        _pipeline = null;
-        ForgetVariables();
-        _slotVariables = [];
-        _slotOwners = [];
-        _trainable = [];
-        _ordered = [];
-        _variableArrays = null;
-    }
+    /// <summary>Builds; the slots' paths begin with the scope and the optimizer's name.</summary>
+    internal abstract void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string scope);
 
-    /// <summary>
-    /// One call of Apply: everything is checked and decided, then carried out.
-    /// </summary>
+    /// <summary>Takes the build of a first Apply back, where its gradients turn out to be wrong.</summary>
+    internal abstract void Unbuild();
+
+    /// <summary>The gradients in the order of the built variables.</summary>
+    /// <exception cref="ArgumentException">A variable is unknown or listed twice.</exception>
+    internal abstract ReadOnlySpan<Gradient> Ordered(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> variables);
+
+    /// <summary>One call of Apply: everything is checked and decided, then carried out.</summary>
     /// <param name="gradients">One for each built variable.</param>
     /// <param name="dynamicScale">
     /// What a <see cref="LossScaleOptimizer"/> divides by; then the call is skipped where a gradient is not finite.
     /// </param>
-    internal virtual StepInfo Step(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
-    {
-        long start = StepMeter.Start();
-        StepInfo info = Run(gradients, dynamicScale, out double? lossScale);
-        StepMeter.Record(this, start, in info, lossScale);
-        return info;
-    }
+    internal abstract StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale);
 
-    StepInfo Run(ReadOnlySpan<Gradient> gradients, double? dynamicScale, out double? lossScale)
-    {
-        int missing = Accept(gradients);
-        StepPlan plan = Decide(gradients, CurrentLearningRate, dynamicScale);
-        lossScale = plan.LossScale;
-        ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
-        double rate = plans[0].LearningRate;
-        if (!(_executor?.Run(this, plans, gradients, out GradientNorm norm) ?? _pipeline!.Run(this, plans, out norm)))
-            return new StepInfo(StepResult.Skipped, missing, null, null, rate);
-        Counter++;
-        return new StepInfo(plan.Updates ? StepResult.Updated : StepResult.Accumulated, missing, norm.Norm, norm.Factor, rate);
-    }
-
-    // The policy: what this call does, from the settings and counters alone.
-    StepPlan Decide(ReadOnlySpan<Gradient> gradients, double rate, double? dynamicScale)
-    {
-        int accumulation = GradientAccumulationSteps ?? 0;
-        bool updates = accumulation == 0 || (Counter + 1) % accumulation == 0;
-        bool steps = HasSteppedGradient(gradients);
-        (ClipKind clip, double limit) = (ClipNorm, GlobalClipNorm, ClipValue) switch
-        {
-            _ when !updates => (ClipKind.None, 0),
-            ({ } norm, _, _) => (ClipKind.Norm, norm),
-            (_, { } norm, _) => (ClipKind.GlobalNorm, norm),
-            (_, _, { } value) => (ClipKind.Value, value),
-            _ => (ClipKind.None, 0),
-        };
-        return new StepPlan
-        {
-            Updates = updates,
-            LearningRate = rate,
-            Iterations = Iterations,
-            LossScale = dynamicScale ?? LossScaleFactor,
-            RequiresFinite = dynamicScale is not null,
-            AccumulationSteps = accumulation,
-            ResetsAccumulators = updates && accumulation > 0 && steps,
-            Clip = clip,
-            ClipLimit = limit,
-            WeightDecay = WeightDecay,
-            AverageMomentum = !UseEma || !steps ? null : Iterations != 0 ? EmaMomentum : 0,
-            Overwrites = EmaOverwriteFrequency is { } frequency && (Iterations + 1) % frequency == 0,
-            Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, Counter) : null,
-        };
-    }
-
-    /// <summary>Lets one thread in at a time.</summary>
-    internal virtual Turn Enter()
-    {
-        if (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
-            throw new InvalidOperationException($"{Name} is in use: by another thread, or because its averages are in the variables.");
-        return new Turn(this);
-    }
-
-    internal readonly struct Turn(Optimizer optimizer) : IDisposable
-    {
-        public void Dispose() => Volatile.Write(ref optimizer._busy, 0);
-    }
+    /// <summary>Lets one thread in at a time, until the result is disposed.</summary>
+    /// <exception cref="InvalidOperationException">Somebody is in.</exception>
+    internal abstract ExclusiveUse Enter();
 }

@@ -1,3 +1,7 @@
+using Infinorm.Checkpoints;
+using Infinorm.Schedules;
+using Infinorm.Variables;
+
 namespace Infinorm;
 
 public abstract partial class Optimizer
@@ -11,16 +15,38 @@ public abstract partial class Optimizer
     /// <param name="includeVariables">Whether the values of <see cref="TrainableVariables"/> are saved too.</param>
     /// <param name="keep">How many former files stay, as <c>path.1</c> (the youngest), <c>path.2</c> and so on; ≥ 0.</param>
     /// <exception cref="InvalidOperationException">
-    /// The optimizer is not built or in use, or two of its variables have the same path.
+    /// The optimizer is not built or in use, two of its variables have the same path, its iteration or rate is none that can be loaded, or its last step
+    /// failed in the middle.
     /// </exception>
     /// <exception cref="ArgumentException">A variable's path is not Unicode, or there are too many variables for one file.</exception>
-    /// <exception cref="IOException">The disk is full, the folder is missing, …; a former file is as it was.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
+    /// <exception cref="IOException">
+    /// The disk is full, the folder is missing, the path is a device or a named pipe, …; a former file is as it was.
+    /// </exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written, or is a folder.</exception>
     public void Save(string path, bool includeVariables = true, int keep = 0)
     {
         RequireBuilt("to save");
+        RequireWhole();
         using var _ = Enter();
-        AtomicFile.Write(path, stream => Checkpoint.Write(this, stream, includeVariables), keep);
+        AtomicFile.Write(path, stream => CheckpointFile.Write(this, stream, includeVariables), keep);
+    }
+
+    /// <summary>As <see cref="Save(string, bool, int)"/>, into a stream.</summary>
+    /// <param name="stream">What is written to; it stays open.</param>
+    /// <param name="includeVariables">Whether the values of <see cref="TrainableVariables"/> are saved too.</param>
+    /// <exception cref="InvalidOperationException">
+    /// The optimizer is not built or in use, two of its variables have the same path, its iteration or rate is none that can be loaded, or its last step
+    /// failed in the middle.
+    /// </exception>
+    /// <exception cref="ArgumentException">A variable's path is not Unicode, or there are too many variables for one file.</exception>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    public void Save(Stream stream, bool includeVariables = true)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        RequireBuilt("to save");
+        RequireWhole();
+        using var _ = Enter();
+        CheckpointFile.Write(this, stream, includeVariables);
     }
 
     /// <summary>
@@ -44,12 +70,30 @@ public abstract partial class Optimizer
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static Optimizer Load(string path, IEnumerable<Variable> variables, LoadOptions? options = null)
     {
+        Variable[] list = Listed(variables);
+        using SafetensorsFile file = SafetensorsFile.Open(path, (options ??= new()).MaxHeaderLength);
+        return CheckpointFile.Load(file, list, options);
+    }
+
+    /// <summary>As <see cref="Load(string, IEnumerable{Variable}, LoadOptions?)"/>, from a stream.</summary>
+    /// <param name="stream">What is read, from where it stands to its end; it stays open. One that cannot seek is read into memory.</param>
+    /// <inheritdoc cref="Load(string, IEnumerable{Variable}, LoadOptions?)"/>
+    /// <param name="variables">As there.</param>
+    /// <param name="options">What may differ; by default nothing.</param>
+    public static Optimizer Load(Stream stream, IEnumerable<Variable> variables, LoadOptions? options = null)
+    {
+        Variable[] list = Listed(variables);
+        using SafetensorsFile file = SafetensorsFile.Open(stream, (options ??= new()).MaxHeaderLength);
+        return CheckpointFile.Load(file, list, options);
+    }
+
+    static Variable[] Listed(IEnumerable<Variable> variables)
+    {
         ArgumentNullException.ThrowIfNull(variables);
         Variable[] list = [.. variables];
         foreach (Variable variable in list)
             ArgumentNullException.ThrowIfNull(variable, nameof(variables));
-        using SafetensorsFile file = SafetensorsFile.Open(path);
-        return Checkpoint.Load(file, list, options ?? new());
+        return list;
     }
 
     /// <summary>
@@ -68,17 +112,27 @@ public abstract partial class Optimizer
     public void Restore(string path, LoadOptions? options = null)
     {
         RequireBuilt("to load into");
-        using var _ = Enter();
-        using SafetensorsFile file = SafetensorsFile.Open(path);
-        Checkpoint.Restore(this, file, options ?? new());
+        using SafetensorsFile file = SafetensorsFile.Open(path, (options ??= new()).MaxHeaderLength);
+        Restore(file, options);
     }
 
-    /// <summary>All of <see cref="Variables"/> under names that do not depend on the optimizer's, which begin with the root.</summary>
-    internal virtual IEnumerable<StateTensor> State(string root) =>
-    [
-        .. CounterAndRate().Select(variable => new StateTensor($"{root}/{variable.Name}", null, variable)),
-        .. _slotOwners.Zip(_slotVariables, (owner, slot) => new StateTensor($"{root}/{owner.Slot}", owner.Of.Path, slot)),
-    ];
+    /// <summary>As <see cref="Restore(string, LoadOptions?)"/>, from a stream.</summary>
+    /// <param name="stream">What is read, from where it stands to its end; it stays open. One that cannot seek is read into memory.</param>
+    /// <inheritdoc cref="Restore(string, LoadOptions?)"/>
+    /// <param name="options">What may differ; by default nothing.</param>
+    public void Restore(Stream stream, LoadOptions? options = null)
+    {
+        RequireBuilt("to load into");
+        using SafetensorsFile file = SafetensorsFile.Open(stream, (options ??= new()).MaxHeaderLength);
+        Restore(file, options);
+    }
+
+    void Restore(SafetensorsFile file, LoadOptions options)
+    {
+        using var _ = Enter();
+        CheckpointFile.Restore(this, file, options);
+        MarkRestored();
+    }
 
     void RequireBuilt(string purpose)
     {

@@ -1,20 +1,22 @@
-using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
+using Infinorm.Config;
+using Infinorm.Types;
 
 namespace Infinorm;
 
 public abstract partial class Optimizer
 {
-    const string KerasModule = "keras.optimizers";
+    /// <summary>The Python module of Keras's optimizers.</summary>
+    internal const string KerasModule = "keras.optimizers";
 
-    static readonly Dictionary<string, Func<ConfigReader, Optimizer>> BuiltIn = new(StringComparer.OrdinalIgnoreCase)
-    {
-        [nameof(Adamax)] = Adamax.FromConfig,
-        [nameof(LossScaleOptimizer)] = LossScaleOptimizer.FromConfig,
-        [nameof(TorchAdamax)] = TorchAdamax.FromConfig,
-    };
+    /// <summary>All classes that configs can name. Those of <c>Optimizers</c> add themselves.</summary>
+    internal static Registry<Optimizer> Classes { get; } = new Registry<Optimizer>("optimizer", ignoresCase: true)
+        .Add(KerasModule, LossScaleOptimizer.FromConfig);
 
-    static readonly ConcurrentDictionary<string, Func<ConfigReader, Optimizer>> Registered = new(StringComparer.OrdinalIgnoreCase);
+    /// <summary>
+    /// The settings of the subclass, which it declares in its constructor. They are its config, in the order of their declaration.
+    /// </summary>
+    protected Hyperparameters Hyperparameters { get; } = new();
 
     /// <summary>
     /// Everything needed to make the optimizer again, without its state: the object that Keras's <c>serialize_keras_object</c> gives.
@@ -23,26 +25,13 @@ public abstract partial class Optimizer
     public JsonObject GetConfig()
     {
         var config = new JsonObject { ["name"] = Name };
-        GetSharedConfig(config);
-        GetConfig(config);
-        string className = GetType().Name;
-        return this is Adamax or LossScaleOptimizer
-            ? KerasObject.Wrap(KerasModule, className, config, registeredName: null)
-            : KerasObject.Wrap(module: null, className, config, registeredName: className);
+        WriteConfig(config);
+        Hyperparameters.Write(config);
+        return Classes.Wrap(this, config);
     }
 
     /// <summary>The text of <see cref="GetConfig()"/>, equal to what Python's <c>json.dumps</c> writes.</summary>
     public string ToJson() => PythonJson.Write(GetConfig());
-
-    /// <summary>Adds the settings of the subclass, under their Keras names.</summary>
-    protected abstract void GetConfig(JsonObject config);
-
-    // What all optimizers have stands before the subclass's own; an optimizer around another one has only its own.
-    private protected virtual void GetSharedConfig(JsonObject config)
-    {
-        config["learning_rate"] = _learningRate.Number is null ? _learningRate.ToConfig() : HeldRate;
-        _settings.Write(config);
-    }
 
     /// <summary>
     /// Makes an optimizer from what <see cref="GetConfig()"/> or Keras wrote; the keys may stand in any order, missing settings have
@@ -55,23 +44,11 @@ public abstract partial class Optimizer
     {
         ArgumentNullException.ThrowIfNull(config);
         var read = KerasObject.Read("optimizer", config);
-        if (!BuiltIn.TryGetValue(read.ClassName, out var create) && !Registered.TryGetValue(read.ClassName, out create))
-        {
-            throw new FormatException($"optimizer: no class '{read.ClassName}'; known are {string.Join(", ", BuiltIn.Keys.Concat(Registered.Keys))}. "
-                + $"Others must be registered first with {nameof(Optimizer)}.{nameof(Register)}.");
-        }
-
         try
         {
-            return read.Create(reader =>
-            {
-                Optimizer optimizer = create(reader);
-                if (reader.Text("name", null) is { } name)
-                    optimizer._name = CheckName(name);
-                optimizer._settings.Read(reader);
-                optimizer.SetFloatX(floatX);
-                return optimizer;
-            });
+            Optimizer optimizer = Classes.Create(read);
+            optimizer.SetFloatX(floatX);
+            return optimizer;
         }
         catch (ArgumentException e)
         {
@@ -90,24 +67,29 @@ public abstract partial class Optimizer
         ArgumentNullException.ThrowIfNull(nameOrJson);
         if (nameOrJson.AsSpan().TrimStart().StartsWith("{"))
             return FromConfig(PythonJson.Parse(nameOrJson).AsObject());
-        return BuiltIn.ContainsKey(nameOrJson) || Registered.ContainsKey(nameOrJson)
+        return Classes.Knows(nameOrJson)
             ? FromConfig(new JsonObject { ["class_name"] = nameOrJson })
-            : throw new ArgumentException($"There is no optimizer \"{nameOrJson}\".", nameof(nameOrJson));
+            : throw new ArgumentException(
+                $"There is no optimizer \"{nameOrJson}\"; known are {string.Join(", ", Classes.Names)}.", nameof(nameOrJson));
     }
 
     /// <summary>Lets configs name an optimizer of your own. A name registered again means the new function.</summary>
     /// <param name="className">Name of the C# class, which is also its name in configs.</param>
-    /// <param name="create">
-    /// Makes the optimizer from its own settings, those it adds in <see cref="GetConfig(JsonObject)"/>, and the learning rate; the
-    /// settings all optimizers share are set afterwards.
-    /// </param>
-    /// <exception cref="ArgumentException">The name is empty, or one of Infinorm's.</exception>
-    public static void Register(string className, Func<ConfigReader, Optimizer> create)
+    /// <param name="create">Makes the optimizer with its defaults; what a config has is set afterwards.</param>
+    /// <exception cref="ArgumentException">The name is empty, or that of a built-in optimizer.</exception>
+    public static void Register(string className, Func<RuleOptimizer> create)
     {
-        ArgumentException.ThrowIfNullOrEmpty(className);
         ArgumentNullException.ThrowIfNull(create);
-        if (BuiltIn.ContainsKey(className))
-            throw new ArgumentException($"'{className}' is built in; register yours under a name of its own.", nameof(className));
-        Registered[className] = create;
+        Classes.Register(className, RuleOptimizer.Reading(create));
     }
+
+    /// <summary>Takes the name from a config.</summary>
+    private protected void ReadName(ConfigReader config)
+    {
+        if (config.Text("name", null) is { } name)
+            _name = CheckName(name);
+    }
+
+    /// <summary>Adds what stands before the hyperparameters.</summary>
+    private protected abstract void WriteConfig(JsonObject config);
 }

@@ -1,31 +1,10 @@
 using System.Globalization;
+using Infinorm.Variables;
 
 namespace Infinorm;
 
 public abstract partial class Optimizer
 {
-    IReadOnlyList<Variable>? _variables;
-
-    /// <summary>
-    /// The optimizer's own variables, named and ordered as in Keras: <c>iteration</c>; <c>learning_rate</c> where it is a number; then,
-    /// once built, all averages, all gradient accumulators, the slots of each variable in turn, and the master weights, which Keras does
-    /// not have. Each views the optimizer's memory and can be assigned. Keras: <c>variables</c>.
-    /// </summary>
-    public virtual IReadOnlyList<Variable> Variables => _variables ??= [.. CounterAndRate(), .. _slotVariables];
-
-    private protected IEnumerable<Variable> CounterAndRate()
-    {
-        yield return new Variable<long>($"{Name}/iteration", _iteration, ReadOnlySpan<int>.Empty);
-        if (_learningRate.Number is null)
-            yield break;
-        yield return _rate is float[] single
-            ? new Variable<float>($"{Name}/learning_rate", single, ReadOnlySpan<int>.Empty)
-            : new Variable<double>($"{Name}/learning_rate", (double[])_rate, ReadOnlySpan<int>.Empty);
-    }
-
-    /// <summary>Makes <see cref="Variables"/> anew when it is next asked for.</summary>
-    private protected void ForgetVariables() => _variables = null;
-
     /// <summary>Sets all of <see cref="Variables"/>, each cast to its type. Nothing is changed if it throws. Keras: <c>set_weights</c>.</summary>
     /// <param name="weights">One array for each, of its shape.</param>
     /// <exception cref="InvalidOperationException">The optimizer is not built, or in use.</exception>
@@ -41,7 +20,7 @@ public abstract partial class Optimizer
     /// <summary>
     /// Saves all of <see cref="Variables"/> under the keys "0", "1" and so on. Keras: <c>save_own_variables</c>.
     /// </summary>
-    public void SaveOwnVariables(IVariableStore store)
+    public void SaveOwnVariables(VariableStore store)
     {
         ArgumentNullException.ThrowIfNull(store);
         IReadOnlyList<Variable> variables = Variables;
@@ -55,7 +34,7 @@ public abstract partial class Optimizer
     /// </summary>
     /// <exception cref="InvalidOperationException">The optimizer is in use.</exception>
     /// <exception cref="ArgumentException">The store has more or fewer keys, another key, or an array of another shape.</exception>
-    public void LoadOwnVariables(IVariableStore store)
+    public void LoadOwnVariables(VariableStore store)
     {
         ArgumentNullException.ThrowIfNull(store);
         using var _ = Enter();
@@ -110,29 +89,16 @@ public abstract partial class Optimizer
     }
 
     /// <summary>An optimizer with the same settings, built for copies of this one's variables.</summary>
-    internal virtual Optimizer CloneFor(ReadOnlySpan<Variable> copies)
-    {
-        if (_executor is not null)
-            throw new NotSupportedException($"{Name} steps tensors of a device; StatelessApply is for memory.");
-        Optimizer clone = CloneSelf();
-        clone.Unbuild();
-        clone.BuildAt(copies, scope: "");
-        clone._decays = _decays;
-        for (int i = 0; i < copies.Length; i++)
-            clone._pipeline!.Targets[i].Decays = _decays[i];
-        return clone;
-    }
+    internal abstract Optimizer CloneFor(Variable[] copies);
 
-    /// <summary>A copy that shares the settings and nothing that a step changes.</summary>
-    private protected Optimizer CloneSelf()
-    {
-        var clone = (Optimizer)MemberwiseClone();
-        clone._iteration = [.. _iteration];
-        clone._rate = (Array)_rate.Clone();
-        clone._busy = 0;
-        clone.ForgetVariables();
-        return clone;
-    }
+    /// <exception cref="InvalidOperationException">A step failed in the middle, and the state was not set since.</exception>
+    internal abstract void RequireWhole();
+
+    /// <summary>Says that all of the state was set, so that a step that failed in the middle no longer matters.</summary>
+    internal abstract void MarkRestored();
+
+    /// <summary>All of <see cref="Variables"/> under names that do not depend on the optimizer's, which begin with the root.</summary>
+    internal abstract IEnumerable<StateTensor> State(string root);
 
     private protected void AssignAll(IReadOnlyList<NdArray> values)
     {
@@ -143,6 +109,7 @@ public abstract partial class Optimizer
             variables[i].CheckFits(values[i]);
         for (int i = 0; i < values.Count; i++)
             variables[i].Assign(values[i]);
+        MarkRestored();
     }
 
     static string Key(int index) => index.ToString(CultureInfo.InvariantCulture);

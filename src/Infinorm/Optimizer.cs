@@ -1,43 +1,33 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
-using Infinorm.Kernels;
-using Infinorm.Pipeline;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm;
 
 /// <summary>
-/// What all optimizers share, as in Keras's <c>Optimizer</c>: settings, counters, and the order of stages around the rule. A subclass
-/// names its slots, writes its rule, and adds its settings to the config.
+/// The contract of all optimizers, as Keras's <c>Optimizer</c>: variables are stepped by gradients, the state can be looked at, saved and
+/// loaded, the settings are a config. An optimizer with a rule derives from <see cref="RuleOptimizer"/>; <see cref="LossScaleOptimizer"/>
+/// wraps another one.
 /// </summary>
 /// <remarks>
 /// An optimizer is used by one thread at a time: a second one gets an <see cref="InvalidOperationException"/>. It keeps a reference to
 /// the gradients of the last call, so that the same memory need not be checked again.
 /// </remarks>
-public abstract partial class Optimizer : IUpdateStep
+public abstract partial class Optimizer
 {
     static readonly ConcurrentDictionary<string, int> AutoNames = new();
 
+    double _initialRate;
     long[] _iteration = new long[1];
-    readonly OptimizerSettings _settings;
-    LearningRate _learningRate;
-    Array _rate;
+    Array _heldRate;
     DType _floatX = DType.Float32;
     string? _name;
 
-    /// <summary>Initialises what all optimizers share.</summary>
-    /// <param name="learningRate">A number, a schedule or a function.</param>
-    protected Optimizer(LearningRate learningRate)
-        : this(learningRate, new OptimizerSettings())
-    {
-    }
-
-    private protected Optimizer(LearningRate learningRate, OptimizerSettings settings)
-    {
-        ArgumentNullException.ThrowIfNull(learningRate);
-        _settings = settings;
-        _learningRate = learningRate;
-        _rate = ToRate(learningRate.Number ?? 0);
-    }
+    /// <param name="rate">The number that the optimizer's own rate variable holds.</param>
+    private protected Optimizer(double rate) => SetInitialRate(rate);
 
     /// <summary>
     /// The name, first part of the paths of the optimizer's variables. The default is the class's name in snake case, with <c>_1</c>,
@@ -48,102 +38,6 @@ public abstract partial class Optimizer : IUpdateStep
     {
         get => _name ??= NextAutoName();
         init => _name = CheckName(value);
-    }
-
-    /// <summary>
-    /// Decoupled weight decay: before each update w ← w − w · decay · rate. Any finite number; null, the default, for none.
-    /// Keras: <c>weight_decay</c>.
-    /// </summary>
-    public double? WeightDecay
-    {
-        get => _settings.WeightDecay;
-        init => _settings.WeightDecay = value;
-    }
-
-    /// <summary>
-    /// The norm to which each gradient by itself is clipped: &gt; 0; null, the default, for none. At most one of the three clips may be
-    /// set. Keras: <c>clipnorm</c>.
-    /// </summary>
-    public double? ClipNorm
-    {
-        get => _settings.ClipNorm;
-        init => _settings.ClipNorm = value;
-    }
-
-    /// <summary>
-    /// The bound to which each element of a gradient is clipped: &gt; 0; null, the default, for none. Keras: <c>clipvalue</c>.
-    /// </summary>
-    public double? ClipValue
-    {
-        get => _settings.ClipValue;
-        init => _settings.ClipValue = value;
-    }
-
-    /// <summary>
-    /// The norm to which all gradients together are clipped: &gt; 0; null, the default, for none. Keras: <c>global_clipnorm</c>.
-    /// </summary>
-    public double? GlobalClipNorm
-    {
-        get => _settings.GlobalClipNorm;
-        init => _settings.GlobalClipNorm = value;
-    }
-
-    /// <summary>Whether a moving average of each variable is kept. The default is false. Keras: <c>use_ema</c>.</summary>
-    public bool UseEma
-    {
-        get => _settings.UseEma;
-        init => _settings.UseEma = value;
-    }
-
-    /// <summary>
-    /// Momentum of the moving averages, in [0, 1]: average ← momentum · average + (1 − momentum) · w. The default is 0.99.
-    /// Keras: <c>ema_momentum</c>.
-    /// </summary>
-    public double EmaMomentum
-    {
-        get => _settings.EmaMomentum;
-        init => _settings.EmaMomentum = value;
-    }
-
-    /// <summary>
-    /// After how many updates, ≥ 1, the averages overwrite the variables again and again; null, the default, for never.
-    /// Keras: <c>ema_overwrite_frequency</c>.
-    /// </summary>
-    public int? EmaOverwriteFrequency
-    {
-        get => _settings.EmaOverwriteFrequency;
-        init => _settings.EmaOverwriteFrequency = value;
-    }
-
-    /// <summary>
-    /// What losses are multiplied by (<see cref="ScaleLoss(double)"/>) and gradients divided by, so that 16-bit gradients do not
-    /// underflow: any finite number but 0; null, the default, for nothing. A <see cref="LossScaleOptimizer"/> around this optimizer
-    /// clears it. Keras: <c>loss_scale_factor</c>.
-    /// </summary>
-    public double? LossScaleFactor
-    {
-        get => _settings.LossScaleFactor;
-        init => _settings.LossScaleFactor = value;
-    }
-
-    /// <summary>
-    /// How many calls of Apply make one update with the mean of their gradients: ≥ 2; null, the default, for one.
-    /// Keras: <c>gradient_accumulation_steps</c>.
-    /// </summary>
-    public int? GradientAccumulationSteps
-    {
-        get => _settings.GradientAccumulationSteps;
-        init => _settings.GradientAccumulationSteps = value;
-    }
-
-    /// <summary>
-    /// How many threads a large step uses at most, the calling one included: ≥ 1; the default is all processors of this process. The
-    /// result does not depend on it. Helpers are shared by all optimizers; small steps stay on the calling thread.
-    /// </summary>
-    public int MaxDegreeOfParallelism
-    {
-        get => _settings.MaxDegreeOfParallelism;
-        init => _settings.MaxDegreeOfParallelism = value;
     }
 
     /// <summary>
@@ -162,91 +56,169 @@ public abstract partial class Optimizer : IUpdateStep
     /// variable <c>learning_rate</c> is gone. Keras: <c>learning_rate</c>.
     /// </summary>
     /// <exception cref="InvalidOperationException">A schedule or function is replaced by a number.</exception>
-    public virtual LearningRate LearningRate
-    {
-        get => _learningRate.Number is null ? _learningRate : HeldRate;
-        set
-        {
-            ArgumentNullException.ThrowIfNull(value);
-            if (value.Number is not { } number)
-            {
-                _learningRate = value;
-                ForgetVariables();
-                return;
-            }
-
-            if (_learningRate.Number is null)
-            {
-                throw new InvalidOperationException(
-                    $"{Name}: the learning rate is a {(_learningRate.Schedule is null ? "function" : "schedule")}, so it cannot be set to "
-                    + $"the number {number}. Give the constructor a number if the rate is to be set.");
-            }
-
-            ToRate(number).CopyTo(_rate, 0);
-        }
-    }
+    public abstract LearningRate LearningRate { get; set; }
 
     /// <summary>The number in force for the next step: the schedule at the counter, or what the function returns.</summary>
     /// <exception cref="InvalidOperationException">The schedule or function gives NaN or infinity.</exception>
-    public virtual double CurrentLearningRate => At(_learningRate, HeldRate);
+    public abstract double CurrentLearningRate { get; }
 
     /// <summary>Completed updates: the counter, divided by the accumulation steps. Keras: <c>iterations</c>.</summary>
-    public virtual long Iterations => Counter / (GradientAccumulationSteps ?? 1);
+    public abstract long Iterations { get; }
+
+    /// <summary>Whether <see cref="Build(ReadOnlySpan{Variable})"/> was called, by itself or by the first Apply with variables.</summary>
+    public abstract bool IsBuilt { get; }
+
+    /// <summary>The variables that the optimizer was built for, in that order; empty before.</summary>
+    public abstract IReadOnlyList<Variable> TrainableVariables { get; }
+
+    /// <summary>
+    /// The optimizer's own variables, named and ordered as in Keras: <c>iteration</c>; <c>learning_rate</c> where it is a number; then,
+    /// once built, all averages, all gradient accumulators, the slots, single numbers, and the master weights, which Keras does not have.
+    /// Each views the optimizer's memory and can be assigned. Keras: <c>variables</c>.
+    /// </summary>
+    public abstract IReadOnlyList<Variable> Variables { get; }
+
+    /// <summary>The loss to differentiate, so that gradients arrive multiplied by the loss scale. Keras: <c>scale_loss</c>.</summary>
+    /// <param name="loss">The loss.</param>
+    /// <returns>The loss times the loss scale, or the loss where there is none.</returns>
+    public abstract double ScaleLoss(double loss);
+
+    /// <inheritdoc cref="ScaleLoss(double)"/>
+    public abstract float ScaleLoss(float loss);
+
+    /// <summary>
+    /// Keeps variables out of weight decay. Each call replaces what former calls excluded. Keras: <c>exclude_from_weight_decay</c>.
+    /// </summary>
+    /// <param name="variables">Variables to exclude.</param>
+    /// <param name="names">
+    /// Regular expressions, searched for anywhere in <see cref="Variable.Name"/> (never in the path): <c>bias</c> also excludes
+    /// <c>my_bias_2</c>, <c>^bias$</c> does not. A pattern that matches no name excludes nothing, as in Keras.
+    /// </param>
+    /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
+    /// <exception cref="ArgumentException">A name is null or not a valid regular expression.</exception>
+    public abstract void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null);
+
+    /// <summary>
+    /// Ends a training with averages: copies them into the variables, each rounded once, to nearest, to its variable's type, and into
+    /// the master weights. Without averages it does nothing. Keras: <c>finalize_variable_values</c>.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">
+    /// There are no averages yet, as the optimizer is not built or made no step, or it is in use.
+    /// </exception>
+    public abstract void FinalizeVariableValues();
+
+    /// <summary>As <see cref="FinalizeVariableValues()"/>, for a caller who wants the variables checked.</summary>
+    /// <param name="trainableVariables">The variables the optimizer was built for, in that order.</param>
+    /// <exception cref="ArgumentException">They are others.</exception>
+    /// <exception cref="InvalidOperationException">There are no averages yet, or the optimizer is in use.</exception>
+    public void FinalizeVariableValues(IEnumerable<Variable> trainableVariables)
+    {
+        ArgumentNullException.ThrowIfNull(trainableVariables);
+        if (IsBuilt && !trainableVariables.SequenceEqual(TrainableVariables))
+        {
+            throw new ArgumentException(
+                $"{Name}: these are not the {TrainableVariables.Count} variables it was built for, in that order.", nameof(trainableVariables));
+        }
+
+        FinalizeVariableValues();
+    }
+
+    /// <summary>
+    /// Puts the averages into the variables until the result is disposed, which puts the variables' own values back, bit for bit:
+    /// <c>using (optimizer.UseAverages()) Evaluate();</c>. In between the optimizer cannot step.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">
+    /// The optimizer keeps no averages, there are none yet, or they are in the variables already.
+    /// </exception>
+    public abstract IDisposable UseAverages();
+
+    /// <summary>The class, name and rate, and how far the optimizer is.</summary>
+    public override string ToString() => $"{GetType().Name} \"{Name}\", learning rate {LearningRate}, "
+        + (IsBuilt ? $"{TrainableVariables.Count} variables, {Iterations} updates" : "not built");
+
+    /// <summary>The optimizers whose rules step the variables: this one, or those that it wraps.</summary>
+    internal abstract IReadOnlyList<RuleOptimizer> Steppers { get; }
+
+    /// <summary>Whether a call is skipped, not made, where a gradient is not finite.</summary>
+    internal virtual bool SkipsNonFinite => false;
+
+    /// <summary>Whether there are moving averages that hold something.</summary>
+    internal abstract bool HasAverages { get; }
+
+    /// <summary>Calls of Apply since the last update, whose gradients wait in the accumulators.</summary>
+    internal abstract int PendingCalls { get; }
+
+    /// <summary>Whether variables are excluded from weight decay by patterns of their names.</summary>
+    internal abstract bool ExcludesByName { get; }
+
+    /// <summary>The built variables that are excluded from weight decay, for what stores them.</summary>
+    internal abstract IEnumerable<Variable> WeightDecayExclusions { get; }
+
+    /// <summary>The groups; one that has nothing of its own where the variables are not divided.</summary>
+    internal abstract IReadOnlyList<VariableGroup> Groups { get; }
+
+    /// <summary>The number of the group that a built variable is in.</summary>
+    internal abstract int GroupOf(int variable);
+
+    /// <summary>The number in force for a group's next step.</summary>
+    internal abstract double CurrentRateOf(VariableGroup group);
 
     /// <summary>Calls of Apply that were not skipped; Keras's stored <c>iteration</c>.</summary>
     private protected ref long Counter => ref _iteration[0];
 
-    double At(LearningRate learningRate, double held)
+    /// <summary>The number that the rate variable holds.</summary>
+    private protected double HeldRate
     {
-        double rate = learningRate.Schedule?.At(Counter) ?? learningRate.Function?.Invoke() ?? held;
-        return double.IsFinite(rate)
-            ? rate
-            : throw new InvalidOperationException($"{Name}: the learning rate at step {Counter} is {rate}; it must be finite.");
+        get => _heldRate is float[] single ? single[0] : ((double[])_heldRate)[0];
+        set => ToHeldRate(value).CopyTo(_heldRate, 0);
     }
 
-    double HeldRate => _rate is float[] single ? single[0] : ((double[])_rate)[0];
+    /// <summary>The variables of the counter and, where it is a number, of the rate.</summary>
+    private protected IEnumerable<Variable> CounterAndRate(bool hasRate)
+    {
+        yield return new Variable<long>($"{Name}/iteration", _iteration, ReadOnlySpan<int>.Empty);
+        if (!hasRate)
+            yield break;
+        yield return _heldRate is float[] single
+            ? new Variable<float>($"{Name}/learning_rate", single, ReadOnlySpan<int>.Empty)
+            : new Variable<double>($"{Name}/learning_rate", (double[])_heldRate, ReadOnlySpan<int>.Empty);
+    }
 
-    /// <summary>The loss to differentiate, so that gradients arrive multiplied by the loss scale. Keras: <c>scale_loss</c>.</summary>
-    /// <param name="loss">The loss.</param>
-    /// <returns>The loss times <see cref="LossScaleFactor"/>, or the loss where there is none.</returns>
-    public virtual double ScaleLoss(double loss) => LossScaleFactor is { } scale ? loss * scale : loss;
-
-    /// <inheritdoc cref="ScaleLoss(double)"/>
-    public virtual float ScaleLoss(float loss) => LossScaleFactor is { } scale ? loss * (float)scale : loss;
-
-    /// <summary>Names the slots, once, when the optimizer is built; they are zero at first.</summary>
-    /// <param name="slots">Where to add them.</param>
-    protected abstract void Build(Slots slots);
-
-    /// <summary>
-    /// Forms the coefficients of this step in the type of the lanes and hands the rule to <see cref="Step{L}"/>. Called once for the
-    /// float (and 16-bit) and once for the double variables. Keras: <c>update_step</c>.
-    /// </summary>
-    /// <typeparam name="L">Lanes of one width and type.</typeparam>
-    /// <param name="step">The step.</param>
-    protected abstract void UpdateStep<L>(Step<L> step)
-        where L : struct, ILane<L>;
-
-    void IUpdateStep.UpdateStep<L>(Step<L> step) => UpdateStep(step);
-
-    internal void ClearLossScaleFactor() => _settings.LossScaleFactor = null;
+    [MemberNotNull(nameof(_heldRate))]
+    private protected void SetInitialRate(double rate)
+    {
+        _initialRate = rate;
+        _heldRate = ToHeldRate(rate);
+    }
 
     internal virtual void SetFloatX(DType floatX)
     {
         if (floatX is not (DType.Float32 or DType.Float64))
             throw new ArgumentOutOfRangeException(nameof(FloatX), floatX, "FloatX is Float32 or Float64.");
         _floatX = floatX;
-        _rate = ToRate(_learningRate.Number ?? 0);
+        _heldRate = ToHeldRate(_initialRate);
     }
 
-    Array ToRate(double value)
+    /// <summary>A number as the rate variable holds it.</summary>
+    private protected double Held(double rate) => _floatX == DType.Float64 ? rate : (float)rate;
+
+    /// <summary>A copy that shares the settings and nothing that a step changes.</summary>
+    private protected Optimizer CloneSelf()
+    {
+        var clone = (Optimizer)MemberwiseClone();
+        clone._iteration = [.. _iteration];
+        clone._heldRate = (Array)_heldRate.Clone();
+        return clone;
+    }
+
+    Array ToHeldRate(double rate)
     {
         if (_floatX == DType.Float64)
-            return new[] { value };
-        float rounded = (float)value;
+            return new[] { rate };
+        float rounded = (float)rate;
         return float.IsFinite(rounded)
             ? new[] { rounded }
-            : throw new ArgumentOutOfRangeException(nameof(LearningRate), value, "The learning rate does not fit into a float.");
+            : throw new ArgumentOutOfRangeException(nameof(LearningRate), rate, "The learning rate does not fit into a float.");
     }
 
     static string CheckName(string name)

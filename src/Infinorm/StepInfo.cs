@@ -1,3 +1,5 @@
+using Infinorm.Types;
+
 namespace Infinorm;
 
 /// <summary>What a call of Apply did.</summary>
@@ -16,12 +18,33 @@ public enum StepResult
 }
 
 /// <summary>What a call of Apply did and what it saw.</summary>
-/// <param name="Result">Whether the variables were updated.</param>
-/// <param name="MissingGradients">How many of the built variables had no gradient in this call.</param>
-/// <param name="GradientNorm">
-/// The norm of all gradients before clipping, if <see cref="Optimizer.GlobalClipNorm"/> is set and this call updated; else null.
-/// </param>
-/// <param name="ClipFactor">What the gradients were multiplied by, in the same case; else null.</param>
-/// <param name="LearningRate">The rate in force; where variables are in groups with rates of their own, that of the first group.</param>
-public readonly record struct StepInfo(
-    StepResult Result, int MissingGradients, double? GradientNorm, double? ClipFactor, double LearningRate);
+public readonly record struct StepInfo
+{
+    /// <summary>Whether the variables were updated.</summary>
+    public StepResult Result { get; internal init; }
+
+    /// <summary>How many of the built variables had no gradient in this call.</summary>
+    public int MissingGradients { get; internal init; }
+
+    /// <summary>
+    /// The norm of all gradients before clipping, if <see cref="RuleOptimizer.GlobalClipNorm"/> is set and this call updated; else null.
+    /// </summary>
+    public double? GradientNorm { get; internal init; }
+
+    /// <summary>What the gradients were multiplied by, in the same case; else null.</summary>
+    public double? ClipFactor { get; internal init; }
+
+    /// <summary>The rate in force; where variables are in groups with rates of their own, that of the first group.</summary>
+    public double LearningRate { get; internal init; }
+
+    /// <summary>What was done, in one line: <c>Updated at rate 0.002, norm 3.5, clipped by 0.2857</c>.</summary>
+    public override string ToString()
+    {
+        string text = $"{Result} at rate {NumberText.Of(LearningRate)}";
+        if (GradientNorm is { } norm)
+            text += $", norm {NumberText.Of(norm)}";
+        if (ClipFactor is { } factor)
+            text += $", clipped by {NumberText.Of(factor)}";
+        return MissingGradients > 0 ? $"{text}, {MissingGradients} variables without gradient" : text;
+    }
+}

@@ -39,6 +39,19 @@ static class StepMeter
     /// <param name="lossScale">What the gradients were divided by; null for nothing.</param>
     public static void Record(Optimizer optimizer, long start, in StepInfo step, double? lossScale)
     {
+        try
+        {
+            Tell(optimizer, start, in step, lossScale);
+        }
+        catch (Exception e)
+        {
+            // The step is made; that a listener failed must not look as if it were not.
+            Trace.TraceError($"A listener of the meter Infinorm threw after a step of {optimizer.Name}: {e}");
+        }
+    }
+
+    static void Tell(Optimizer optimizer, long start, in StepInfo step, double? lossScale)
+    {
         if (start != 0)
             Duration.Record(Stopwatch.GetElapsedTime(start).TotalSeconds, Tag(optimizer));
         if (GradientNorm.Enabled && step.GradientNorm is { } norm)

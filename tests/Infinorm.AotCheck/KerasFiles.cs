@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using Infinorm.Keras;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 
 namespace Infinorm.AotCheck;
 

@@ -1,6 +1,10 @@
 using Infinorm;
 using Infinorm.AotCheck;
-using Infinorm.Numerics;
+using Infinorm.Constraints;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 // Trains with many settings and prints the bits of what came out: compiled ahead of time and just in time, they must be the same.
 foreach (Optimizer optimizer in Optimizers())

@@ -1,4 +1,6 @@
 using System.Text;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
 
 namespace Infinorm.Fuzz;
 

@@ -1,6 +1,10 @@
 using System.Reflection;
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
 using Infinorm.Keras;
+using Infinorm.Optimizers;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Fuzz;
 
@@ -65,15 +69,15 @@ sealed class KerasTarget(bool isArchive) : FuzzTarget
             if (archive.UnorderedGroup is null && archive.HasOptimizerState && archive.OptimizerConfig is not null)
                 archive.LoadOptimizer();
         }
-        catch (InvalidFileException)
+        catch (Exception e) when (e is InvalidFileException or InvalidOperationException)
         {
-            return false;
+            return false; // the state does not fit, or what is trained is not known
         }
 
         var written = new MemoryStream();
         try
         {
-            archive.Write(written, isArchive);
+            archive.Save(written, weightsOnly: !isArchive);
         }
         catch (NotSupportedException) when (written.Length == 0)
         {
@@ -126,13 +130,13 @@ sealed class KerasTarget(bool isArchive) : FuzzTarget
         optimizer.Build(archive.TrainableVariables);
         archive.Optimizer = optimizer;
         var written = new MemoryStream();
-        archive.Write(written, isArchive);
+        archive.Save(written, weightsOnly: !isArchive);
         if (wrapsItself)
         {
             archive.Optimizer = null;
             archive.ModelConfig!["compile_config"]!["optimizer"] = optimizer.InnerOptimizer.GetConfig();
             written.SetLength(0);
-            archive.Write(written, isArchive);
+            archive.Save(written, weightsOnly: !isArchive);
         }
 
         return written.ToArray();

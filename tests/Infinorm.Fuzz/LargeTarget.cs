@@ -1,16 +1,19 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 
 namespace Infinorm.Fuzz;
 
 /// <summary>
-/// Checkpoints that are made to cost the most for their size, up to the longest header that is read: many tiny tensors, names, keys,
-/// settings. They are not damaged at random; only their sizes are.
+/// Checkpoints that are made to cost the most for their size: many tiny tensors, names, keys, settings. They are not damaged at random;
+/// only their sizes are.
 /// </summary>
-sealed class LargeTarget : FuzzTarget
+/// <param name="name">Its name in the report.</param>
+/// <param name="longest">The longest header in bytes.</param>
+sealed class LargeTarget(string name, int longest) : FuzzTarget
 {
-    const int MaxExclusions = 1 << 20;
-
     const string Config = """{"class_name": "Adamax", "config": {}}""";
 
     // Pieces of text, so that making an input takes little more memory than the input.
@@ -18,10 +21,14 @@ sealed class LargeTarget : FuzzTarget
     [
         length => Header(Config, tensors: Many(length, i => $$$""","{{{i:x}}}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}""")),
         length => Header(Config, tensors: Many(length, i => $$$""","{{{i:x}}}":{"dtype":"F32","shape":[0{{{Zeros(31)}}}],"data_offsets":[0,0]}""")),
+        length => Header(Config, tensors: Many(length, i => $$$""","{{{i:x}}}":{"dtype":"U8","shape":[],"data_offsets":[0,1]}""")),
+        length => Header(Config, tensors: Many(length, i => $$$""","{{{i:x}}}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}""")),
         length => Header(Config, tensors: [",\"", .. Many(length, _ => "aaaaaaaa"), "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}"]),
         length => Header(Config, tensors: [",\"a\":{\"", .. Many(length, _ => "aaaaaaaa"), "\":0}"]),
         length => Header(Config, tensors: Many(length, _ => "        ")),
-        length => Header(Config, exclusions: Many(Math.Min(length, MaxExclusions), i => $",\\\"{i:x}\\\"")),
+        length => Header(Config, exclusions: Paths(length)),
+        length => Header(Config, exclusions: Paths(length), metadata: Groups(length)),
+        length => Header(Config, exclusions: [new string(',', Math.Min(length, CheckpointInfo.MaxPathsLength) - 400)]),
         length => Header(Config, metadata: Many(length, i => $",\"{i:x}\":\"\"")),
         length => Header(Wrap($"{{\"\": 0{string.Concat(Many(ConfigLength(length), i => $",\"{i:x}\":0"))}}}")),
         length => Header(Wrap($"[0{Zeros(ConfigLength(length) / 2)}]")),
@@ -30,17 +37,15 @@ sealed class LargeTarget : FuzzTarget
         length => Header(Wrap($"\"{new string('a', ConfigLength(length))}\"")),
     ];
 
-    readonly Optimizer _optimizer = new Adamax { Name = "a" };
+    readonly Optimizer _optimizer = MakeOptimizer();
 
-    public LargeTarget() => _optimizer.Build(new Variable<float>("w", new float[1]));
-
-    public override string Name => "large";
+    public override string Name => name;
 
     public override IReadOnlyList<byte[]> Seeds => [];
 
     public override byte[] MakeInput(Mutator mutator)
     {
-        IEnumerable<string> header = mutator.Pick(Headers)(SafetensorsHeader.MaxLength >> mutator.Pick([0, 0, 1, 3, 5]));
+        IEnumerable<string> header = mutator.Pick(Headers)(longest >> mutator.Pick([0, 0, 1, 3, 5]));
         var stream = new MemoryStream();
         stream.Write(new byte[8]);
         using (var writer = new StreamWriter(stream, leaveOpen: true)) // UTF-8
@@ -58,8 +63,8 @@ sealed class LargeTarget : FuzzTarget
     }
 
     public override bool Read(byte[] input) =>
-        Loads(input, file => Checkpoint.Restore(_optimizer, file, new LoadOptions()))
-        | Loads(input, file => Checkpoint.Load(file, [.. _optimizer.TrainableVariables], new LoadOptions()));
+        Loads(input, file => CheckpointFile.Restore(_optimizer, file, new LoadOptions()))
+        | Loads(input, file => CheckpointFile.Load(file, [.. _optimizer.TrainableVariables], new LoadOptions()));
 
     // A call of its own, so that nothing of one load is still alive at the next.
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -83,6 +88,22 @@ sealed class LargeTarget : FuzzTarget
         "\"weight_decay_exclusions\":\"[\\\"\\\"", .. exclusions ?? [], "]\"", .. metadata ?? [], "}", .. tensors ?? [], "}",
     ];
 
+    static Optimizer MakeOptimizer()
+    {
+        var optimizer = new Adamax { Name = "a" };
+        optimizer.Build(new Variable<float>("w", new float[1]));
+        return optimizer;
+    }
+
+    static IEnumerable<string> Paths(int length) =>
+        Many(Math.Min(length, CheckpointInfo.MaxPathsLength), i => $",\\\"{i:x}\\\"", perPiece: 2);
+
+    static IEnumerable<string> Groups(int length) =>
+    [
+        ""","groups":"[{\"learning_rate\": null, \"weight_decay\": null}]","group_of":"{\"w\":0""",
+        .. Many(Math.Min(length, CheckpointInfo.MaxPathsLength), i => $",\\\"{i:x}\\\":0", perPiece: 2), "}\"",
+    ];
+
     static string Wrap(string value) => $$$"""{"class_name": "Adamax", "config": {"beta_1": {{{value}}}}}""";
 
     static int ConfigLength(int length) => Math.Min(length / 2, (1 << 17) - 100);
@@ -91,12 +112,13 @@ sealed class LargeTarget : FuzzTarget
 
     static string Repeat(string text, int count) => new StringBuilder().Insert(0, text, count).ToString();
 
-    static IEnumerable<string> Many(int length, Func<int, string> make)
+    // Escapes count less than they take.
+    static IEnumerable<string> Many(int length, Func<int, string> make, int perPiece = 0)
     {
         for (int i = 0, left = length - 400; left > 0; i++)
         {
             string piece = make(i);
-            left -= piece.Length;
+            left -= piece.Length - perPiece;
             yield return piece;
         }
     }

@@ -5,8 +5,11 @@ using Infinorm.Fuzz;
 //   --count N     inputs, shared among the targets (100,000)
 //   --minutes M   as many inputs as fit into so many minutes instead
 //   --seed S      other inputs (1)
-//   --target T    one target only; "large" are large files, which take more memory and are read only if asked for
+//   --target T    one target only; "large", "huge", "structures" and "structures40" are large files, which take more memory and are read
+//                 only if asked for
 //   --input I     one input only, the I-th
+//   --save F      inputs are written to the folder F and not read: making a large one takes more memory than reading it may
+//   --saved F     and read from there
 FuzzTarget[] targets =
 [
     new SafetensorsTarget(),
@@ -15,18 +18,34 @@ FuzzTarget[] targets =
     new KerasTarget(isArchive: true),
 ];
 
-TimeSpan longest = TimeSpan.FromSeconds(2); // of processor time for one input, which other processes do not lengthen
+TimeSpan longest = TimeSpan.FromSeconds(2); // of processor time for one input, or each MB of it, which other processes do not lengthen
 long count = Number("--count") ?? 100_000;
 int seed = (int)(Number("--seed") ?? 1);
 TimeSpan? time = Number("--minutes") is { } minutes ? TimeSpan.FromMinutes(minutes) : null;
 if (Option("--target") is { } name)
-    targets = [.. targets.Append(new LargeTarget()).Where(target => target.Name == name)];
+{
+    targets =
+    [
+        .. targets, new LargeTarget("large", 3 << 20), new LargeTarget("huge", 64 << 20), new StructureTarget("structures", 3),
+        new StructureTarget("structures40", 40),
+    ];
+    targets = [.. targets.Where(target => target.Name == name)];
+}
+
 if (targets.Length == 0)
     throw new ArgumentException("There is no such target.");
 if (Number("--input") is { } only)
 {
     foreach (FuzzTarget target in targets)
         Console.WriteLine($"target {target.Name}: input {only} was {(target.Read(MakeInput(target, only)) ? "accepted" : "refused")}");
+    return 0;
+}
+
+if (Option("--save") is { } folder)
+{
+    Directory.CreateDirectory(folder);
+    for (int i = 0; i < count; i++)
+        File.WriteAllBytes(Path.Combine(folder, $"{i}"), targets.Single().MakeInput(Mutator(i)));
     return 0;
 }
 
@@ -53,7 +72,7 @@ foreach (FuzzTarget target in targets)
         }
 
         TimeSpan taken = Environment.CpuUsage.TotalTime - start;
-        if (taken > longest)
+        if (taken > longest * Math.Max(1, input.Length >> 20))
             Fail(target, done, input, $"it took {taken.TotalSeconds:F1} s");
     }
 
@@ -62,7 +81,10 @@ foreach (FuzzTarget target in targets)
 
 return failures == 0 ? 0 : 1;
 
-byte[] MakeInput(FuzzTarget target, long number) => target.MakeInput(new Mutator(unchecked((seed * 1_000_003) + (int)number)));
+byte[] MakeInput(FuzzTarget target, long number) =>
+    Option("--saved") is { } saved ? File.ReadAllBytes(Path.Combine(saved, $"{number}")) : target.MakeInput(Mutator(number));
+
+Mutator Mutator(long number) => new(unchecked((seed * 1_000_003) + (int)number));
 
 void Fail(FuzzTarget target, long number, byte[] input, string what)
 {

@@ -1,4 +1,9 @@
 using System.Buffers.Binary;
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Fuzz;
 
@@ -12,7 +17,7 @@ sealed class SafetensorsTarget : FuzzTarget
 
     public override string Name => "safetensors";
 
-    public override IReadOnlyList<byte[]> Seeds => field ??= [.. _optimizers.Select(pair => pair.Checkpoint), AllTypes()];
+    public override IReadOnlyList<byte[]> Seeds => field ??= [.. _optimizers.Select(pair => pair.Checkpoint), AllTypes(), OtherTypes()];
 
     // Damage to the header as a whole seldom gets beyond its length or its JSON, so most inputs keep the length true.
     public override byte[] MakeInput(Mutator mutator)
@@ -44,8 +49,8 @@ sealed class SafetensorsTarget : FuzzTarget
         bool accepted = false;
         foreach (var (optimizer, checkpoint) in _optimizers)
         {
-            accepted |= Loads(optimizer, checkpoint, () => Checkpoint.Restore(optimizer, file, new LoadOptions()));
-            accepted |= Loads(optimizer, checkpoint, () => Checkpoint.Load(file, [.. optimizer.TrainableVariables], new LoadOptions()));
+            accepted |= Loads(optimizer, checkpoint, () => CheckpointFile.Restore(optimizer, file, new LoadOptions()));
+            accepted |= Loads(optimizer, checkpoint, () => CheckpointFile.Load(file, [.. optimizer.TrainableVariables], new LoadOptions()));
         }
 
         return accepted;
@@ -65,14 +70,14 @@ sealed class SafetensorsTarget : FuzzTarget
                 : throw new InvalidOperationException("The state changed although loading failed.", e);
         }
 
-        Checkpoint.Restore(optimizer, new SafetensorsFile(new MemoryStream(checkpoint), "seed"), new LoadOptions());
+        CheckpointFile.Restore(optimizer, new SafetensorsFile(new MemoryStream(checkpoint), "seed"), new LoadOptions());
         return true;
     }
 
     static byte[] Save(Optimizer optimizer)
     {
         var stream = new MemoryStream();
-        Checkpoint.Write(optimizer, stream, includeVariables: true);
+        CheckpointFile.Write(optimizer, stream, includeVariables: true);
         return stream.ToArray();
     }
 
@@ -90,6 +95,18 @@ sealed class SafetensorsTarget : FuzzTarget
             optimizer.Apply([new float[] { 1, 2, 3, 4, 5, 6 }, new float[] { 1, 2, 3 }]);
             yield return optimizer;
         }
+
+        var grouped = new Adamax { Name = "grouped", UseMasterWeights = true };
+        grouped.Build(
+            new VariableGroup(new Variable<float>("dense/kernel", new float[6], [2, 3])) { LearningRate = new ExponentialDecay(0.5, 7, 0.5) },
+            new VariableGroup(new Variable<Half>("dense/bias", new Half[3])) { LearningRate = 0.25, WeightDecay = 0 });
+        yield return grouped;
+    }
+
+    static byte[] OtherTypes()
+    {
+        byte[] header = [.. """{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"F4","shape":[3],"data_offsets":[3,5]}}"""u8];
+        return [.. BitConverter.GetBytes((long)header.Length), .. header, 1, 2, 3, 4, 5];
     }
 
     static byte[] AllTypes()

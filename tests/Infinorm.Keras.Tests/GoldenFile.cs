@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Infinorm.Tests.Conformance;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 

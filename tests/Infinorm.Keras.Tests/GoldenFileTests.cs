@@ -1,6 +1,8 @@
 using System.IO.Compression;
+using Infinorm.Tests.Checkpoints;
 using Infinorm.Tests.Conformance;
-using Infinorm.Tests.Serialization;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 

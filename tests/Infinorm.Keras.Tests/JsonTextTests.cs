@@ -1,4 +1,6 @@
 using System.Text;
+using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
 
 namespace Infinorm.Keras.Tests;
 
@@ -11,8 +13,8 @@ public class JsonTextTests
     [Theory]
     [InlineData("[]", "config.json is not an object")]
     [InlineData("null", "config.json: The JSON text is null.")]
-    [InlineData("{\"a\": 1, \"a\": 2}", "config.json: Not valid JSON: *")]
-    [InlineData("{\"a\": NaN}", "config.json is not valid JSON: *")]
+    [InlineData("{\"a\": 1, \"a\": 2}", "config.json is not valid JSON: *")]
+    [InlineData("{\"a\": nan}", "config.json is not valid JSON: *")]
     [InlineData("", "config.json is not valid JSON: *")]
     [InlineData("{} {}", "config.json is not valid JSON: *")]
     public void AnythingElseIsRefused(string text, string problem)
@@ -28,18 +30,30 @@ public class JsonTextTests
     public void DeepNestingIsRefused() => Assert.Throws<InvalidFileException>(() => JsonText.Parse(
         "x.keras", "config.json", Encoding.ASCII.GetBytes($"{{\"a\": {new string('[', 100_000)}{new string(']', 100_000)}}}")));
 
-    [Fact]
-    public void AMegabyteOfTheSmallestValuesTakesLessThanTheLimit()
+    [Theory]
+    [InlineData("{},", 8 << 20, 16_000)] // what a small zip entry can unpack to
+    [InlineData("0,", 8 << 20, 16_000)]
+    [InlineData("{\"config\":{}},", 8 << 20, 16_000)]
+    [InlineData("NaN,", 8 << 20, 16_000)]
+    [InlineData("{\"a\":[0]},", 8 << 20, 8 << 20)]
+    public void ABombIsRefused(string item, int length, int fileLength)
     {
-        byte[] text = Encoding.ASCII.GetBytes("{\"a\": [" + string.Join(',', Enumerable.Repeat("{}", 340_000)) + "]}");
+        byte[] text = Encoding.ASCII.GetBytes("{\"a\": [" + string.Concat(Enumerable.Repeat(item, length / item.Length)) + "0]}");
         long before = GC.GetAllocatedBytesForCurrentThread();
-        Assert.Throws<InvalidFileException>(() => JsonText.Parse("x.keras", "config.json", text));
-        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 1 << 20);
+        InvalidFileException e = Assert.Throws<InvalidFileException>(() => JsonText.Parse("x.keras", "config.json", text, fileLength));
+        Assert.Contains("values in", e.Message);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, (32 << 20) + fileLength);
+    }
 
-        string most = "{\"a\": [" + string.Join(',', Enumerable.Repeat("{\"a\":1}", 68_000)) + "]}";
-        text = Encoding.ASCII.GetBytes(most.PadRight(1 << 20));
-        before = GC.GetAllocatedBytesForCurrentThread();
-        JsonText.Parse("x.keras", "config.json", text);
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, (64L << 20) + (4 * text.Length));
+    [Fact]
+    public void AVocabularyOf200000WordsTakesLittleMoreThanItsText()
+    {
+        string words = string.Join(", ", Enumerable.Range(0, 200_000).Select(i => $"\"w{i}\""));
+        byte[] text = Encoding.ASCII.GetBytes($"{{\"config\": {{\"vocabulary\": [{words}], \"mask\": [-Infinity, NaN]}}}}");
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        JsonObject json = JsonText.Parse("x.keras", "config.json", text, text.Length);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 8 * text.Length);
+        Assert.Equal(200_000, json["config"]!["vocabulary"]!.AsArray().Count);
+        Assert.Equal(text, JsonText.Write(json));
     }
 }

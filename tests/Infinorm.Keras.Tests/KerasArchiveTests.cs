@@ -1,5 +1,8 @@
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
 using Infinorm.Tests;
-using Infinorm.Tests.Serialization;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 
@@ -47,8 +50,8 @@ public class KerasArchiveTests
         Assert.Equal($"x: {problem}", Assert.Throws<InvalidFileException>(() => OpenZip(entries)).Message);
         if (missing != "model.weights.h5")
             return;
-        entries.Add(new ZipEntry("model.weights.json", [], DateTimeOffset.Now));
-        Assert.Equal("x: weights in several files (shards) are not supported",
+        entries.Add(new ZipEntry("model.weights.json", Array.Empty<byte>(), DateTimeOffset.Now));
+        Assert.Equal("x: its weights lie in several files (shards), which is not supported. In Python, load the model and save it without max_shard_size: model.save('model.keras')",
             Assert.Throws<InvalidFileException>(() => OpenZip(entries)).Message);
     }
 
@@ -63,7 +66,7 @@ public class KerasArchiveTests
         KerasArchive archive = OpenZip(entries);
         archive.LoadOptimizer().Apply([new float[12], new float[4], new float[8], new float[2]]);
         using var written = new MemoryStream();
-        archive.Write(written, isArchive: true);
+        archive.Save(written);
         List<ZipEntry> again = ZipEntry.ReadAll(Dense, written);
         Assert.Equal(entries.Select(entry => entry.Name), again.Select(entry => entry.Name));
         Assert.Equal(entries[0].Content, again[0].Content);
@@ -83,7 +86,7 @@ public class KerasArchiveTests
         Assert.EndsWith("uint32[2]", other);
 
         using var written = new MemoryStream();
-        archive.Write(written, isArchive: false);
+        archive.Save(written, weightsOnly: true);
         Assert.Equal(image, written.ToArray());
     }
 
@@ -129,7 +132,7 @@ public class KerasArchiveTests
         byte[] image = File.ReadAllBytes(GoldenFile.PathOf(DenseWeights));
         int at = image.AsSpan().IndexOf(FloatType);
         image[at + 1] |= 1; // big-endian
-        KerasArchive archive = KerasArchive.Open("x", new MemoryStream(image));
+        KerasArchive archive = KerasArchive.Open("x", new MemoryStream(image), Open(Dense).ModelConfig);
         var optimizer = new Adamax();
         optimizer.Build(archive.TrainableVariables);
         archive.Optimizer = optimizer;
@@ -147,6 +150,20 @@ public class KerasArchiveTests
     public void ALocationIsAPath(string location) =>
         Refusal.Is<ArgumentException>($"'{location}' is no location such as layers/dense/vars/0.",
             () => KerasArchive.Create([KeyValuePair.Create(location, NdArray.Create([1f]))]));
+
+    [Fact]
+    public void GroupsAreNestedNoDeeperThanTheyAreRead()
+    {
+        static string Deep(int groups) => string.Join('/', Enumerable.Repeat("a", groups));
+        KeyValuePair<string, NdArray>[] arrays = [KeyValuePair.Create(Deep(64) + "/b", NdArray.Create([1f]))];
+        var written = new MemoryStream();
+        KerasArchive.Create(arrays, new Dictionary<string, string> { [Deep(64)] = "n" }).Save(written, weightsOnly: true);
+        Assert.Equal([1f], KerasArchive.Open("x", written).Read(arrays[0].Key).AsSpan<float>());
+
+        const string start = "'a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/…' is nested deeper than 64 groups.";
+        Refusal.Is<ArgumentException>(start, () => KerasArchive.Create([KeyValuePair.Create(Deep(65) + "/b", NdArray.Create([1f]))]));
+        Refusal.Is<ArgumentException>(start, () => KerasArchive.Create(arrays, new Dictionary<string, string> { [Deep(20_000)] = "n" }));
+    }
 
     [Fact]
     public void AnArrayIsNoGroup()

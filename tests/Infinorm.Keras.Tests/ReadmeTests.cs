@@ -1,3 +1,5 @@
+using Infinorm.Variables;
+
 namespace Infinorm.Keras.Tests;
 
 /// <summary>The README's example of a Keras archive.</summary>

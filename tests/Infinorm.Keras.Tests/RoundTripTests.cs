@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
 using CsCheck;
+using Infinorm.Tests.Checkpoints;
 using Infinorm.Tests.Properties;
-using Infinorm.Tests.Serialization;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 

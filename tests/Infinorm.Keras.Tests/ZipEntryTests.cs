@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using Infinorm.Checkpoints;
 
 namespace Infinorm.Keras.Tests;
 
@@ -13,7 +14,7 @@ public class ZipEntryTests
     {
         List<ZipEntry> entries =
         [
-            .. Entries, new ZipEntry("assets/", [], DateTimeOffset.UnixEpoch.AddYears(30)),
+            .. Entries, new ZipEntry("assets/", Array.Empty<byte>(), DateTimeOffset.UnixEpoch.AddYears(30)),
             new ZipEntry("assets/words.txt", new byte[5000], DateTimeOffset.UnixEpoch.AddYears(40), IsStored: false),
         ];
         List<ZipEntry> read = ZipEntry.ReadAll(Name, Zip(entries));

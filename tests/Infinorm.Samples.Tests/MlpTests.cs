@@ -1,4 +1,5 @@
 using Infinorm.Samples.KerasResume;
+using Infinorm.Variables;
 
 namespace Infinorm.Samples.Tests;
 

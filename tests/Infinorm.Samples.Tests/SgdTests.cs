@@ -1,4 +1,5 @@
 using Infinorm.Samples.NoisySpeech;
+using Infinorm.Variables;
 
 namespace Infinorm.Samples.Tests;
 
@@ -30,7 +31,7 @@ public class SgdTests
     [Fact]
     public void ItsConfigIsReadAgainOnceItIsRegistered()
     {
-        Optimizer.Register(nameof(Sgd), config => new Sgd(config.LearningRate(0.01), config.Number("momentum", 0.9)));
+        Optimizer.Register(nameof(Sgd), () => new Sgd(0.01));
         string json = new Sgd(0.5, momentum: 0.25) { Name = "sgd", ClipValue = 2 }.ToJson();
         Assert.Contains("\"momentum\": 0.25", json);
         Assert.Equal(json, Optimizer.Get(json).ToJson());

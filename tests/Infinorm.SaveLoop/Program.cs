@@ -1,7 +1,11 @@
-using Infinorm;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 
-// Saves over and over until it is killed: Infinorm.SaveLoop FILE. State number n has n in every element; the first continues the file.
+// Saves over and over until it is killed, or so many times: Infinorm.SaveLoop FILE [KEEP TIMES]. State number n has n in every element;
+// the first continues the file.
 string path = args[0];
+int keep = args.Length > 1 ? int.Parse(args[1]) : 1;
+long times = args.Length > 2 ? long.Parse(args[2]) : long.MaxValue;
 var weights = new Variable<float>("weights", new float[100_000]);
 var bias = new Variable<double>("bias", new double[100]);
 var optimizer = new Adamax();
@@ -9,11 +13,11 @@ optimizer.Build(weights, bias);
 if (File.Exists(path))
     optimizer.Restore(path);
 
-for (long number = optimizer.Iterations + 1; ; number++)
+for (long number = optimizer.Iterations + 1; times > 0; number++, times--)
 {
     foreach (Variable variable in optimizer.Variables.Concat(optimizer.TrainableVariables))
         Fill(variable, number);
-    optimizer.Save(path, keep: 1);
+    optimizer.Save(path, keep: keep);
     Console.WriteLine(number);
 }
 

@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Variables;
+
 namespace Infinorm.Tests;
 
 /// <summary>What Apply takes and what it refuses; that a refusal changes nothing is a property of its own.</summary>
@@ -163,11 +166,11 @@ public class OptimizerApplyTests
     {
         Exception? refused = null;
         Adamax adamax = null!;
-        adamax = new Adamax(() =>
+        adamax = new Adamax(new(() =>
         {
             refused ??= Record.Exception(() => adamax.Apply([new float[3]]));
             return 0.1;
-        })
+        }))
         { Name = "b" };
         adamax.Build(_bias);
         adamax.Apply([new float[3]]);

@@ -1,3 +1,7 @@
+using Infinorm.Optimizers;
+using Infinorm.Types;
+using Infinorm.Variables;
+
 namespace Infinorm.Tests;
 
 public class OptimizerAveragesTests
@@ -92,5 +96,71 @@ public class OptimizerAveragesTests
         adamax.FinalizeVariableValues([_weights]);
         Assert.Equal([1f, 2], Weights);
         Refusal.Is<InvalidOperationException>("b keeps no averages: UseEma is off.", () => adamax.UseAverages());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void AVariableThatIsGoneLeavesTheOthersAsTheyWere(bool finalizes)
+    {
+        float[] a = [1], c = [3];
+        var gone = new Mortal(1);
+        var optimizer = Trained(a, gone, c);
+        float[] before = [a[0], c[0]];
+        gone.IsGone = true;
+        Assert.Throws<ObjectDisposedException>(() =>
+        {
+            if (finalizes)
+                optimizer.FinalizeVariableValues();
+            else
+                optimizer.UseAverages();
+        });
+        Assert.Equal(before, (float[])[a[0], c[0]]);
+        gone.IsGone = false;
+        optimizer.UseAverages().Dispose();
+        Assert.Equal(before, (float[])[a[0], c[0]]);
+    }
+
+    [Fact]
+    public void AVariableThatGoesWhileAveragesAreInUseKeepsTheOthersFromNothing()
+    {
+        float[] a = [1], c = [3];
+        var gone = new Mortal(1);
+        var optimizer = Trained(a, gone, c);
+        float[] before = [a[0], c[0]];
+        IDisposable averages = optimizer.UseAverages();
+        gone.IsGone = true;
+        Assert.IsType<ObjectDisposedException>(Assert.Throws<InvalidOperationException>(averages.Dispose).InnerException);
+        Assert.Equal(before, (float[])[a[0], c[0]]);
+        gone.IsGone = false;
+        Assert.Equal(StepResult.Updated, optimizer.Apply(new float[1], new float[1], new float[1]).Result);
+    }
+
+    static Adamax Trained(float[] a, Mortal b, float[] c)
+    {
+        var optimizer = new Adamax(0.5) { UseEma = true };
+        optimizer.Build(new Variable<float>("a", a), new Variable<float>("b", b.Memory), new Variable<float>("c", c));
+        for (int step = 0; step < 3; step++)
+            optimizer.Apply(new[] { 1f }, new[] { 1f }, new[] { 1f });
+        return optimizer;
+    }
+
+    sealed class Mortal(int length) : System.Buffers.MemoryManager<float>
+    {
+        readonly float[] _values = new float[length];
+
+        public bool IsGone { get; set; }
+
+        public override Span<float> GetSpan() => IsGone ? throw new ObjectDisposedException(nameof(Mortal)) : _values;
+
+        public override System.Buffers.MemoryHandle Pin(int elementIndex = 0) => _values.AsMemory(elementIndex).Pin();
+
+        public override void Unpin()
+        {
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+        }
     }
 }

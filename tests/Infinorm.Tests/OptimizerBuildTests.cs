@@ -1,3 +1,7 @@
+using Infinorm.Constraints;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
+
 namespace Infinorm.Tests;
 
 public class OptimizerBuildTests
@@ -72,5 +76,29 @@ public class OptimizerBuildTests
             new Variable<float>("second", memory.AsMemory(5)));
         _adamax.Apply([new float[] { 1, 1, 1, 1, 1 }, default, default]);
         Assert.Equal([true, true, true, true, true, false, false, false, false, false], memory.Select(weight => weight < 0));
+    }
+
+    [Fact]
+    public void TwoVariablesOfOnePathAreRefused() => Refusal.Is<ArgumentException>(
+        "w: two variables have this path, by which the state is saved.",
+        () => new Adamax().Build(new Variable<float>("w", new float[1]), new Variable<float>("w", new float[1])));
+
+    [Fact]
+    public void NoSequenceOfVariablesIsRefused() =>
+        Assert.Throws<ArgumentNullException>(() => new Adamax().Build((IEnumerable<Variable>)null!));
+
+    [Fact]
+    public void GroupsOfVariablesAreSteppedWithTheirOwnRateAndDecay()
+    {
+        float[] a = [1], b = [1], c = [1];
+        var optimizer = new Adamax(0.5) { WeightDecay = 0.5 };
+        optimizer.Build(
+            new VariableGroup(new Variable<float>("a", a), new Variable<float>("b", b)),
+            new VariableGroup(new Variable<float>("c", c)) { LearningRate = 0.25, WeightDecay = 0 });
+        Assert.Equal(["a", "b", "c"], optimizer.TrainableVariables.Select(variable => variable.Path));
+        optimizer.Apply(new[] { 1f }, new[] { 1f }, new[] { 1f });
+        Assert.Equal([0.25f, 0.25f, 0.75f], (float[])[a[0], b[0], c[0]], (x, y) => MathF.Abs(x - y) < 1e-6f);
+        Assert.Throws<ArgumentOutOfRangeException>(() => new VariableGroup { WeightDecay = double.NaN });
+        Assert.Throws<ArgumentNullException>(() => new VariableGroup((Variable)null!));
     }
 }

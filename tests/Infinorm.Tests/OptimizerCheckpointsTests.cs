@@ -1,6 +1,10 @@
 using CsCheck;
+using Infinorm.Checkpoints;
+using Infinorm.Optimizers;
+using Infinorm.Tests.Checkpoints;
 using Infinorm.Tests.Properties;
-using Infinorm.Tests.Serialization;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests;
 
@@ -55,7 +59,7 @@ public sealed class OptimizerCheckpointsTests : IDisposable
         for (int bytes = 0; bytes < former.Length; bytes++)
         {
             Assert.Throws<IOException>(() => AtomicFile.Write(
-                _path, stream => Checkpoint.Write(optimizer, new FailingStream(stream, bytes), includeVariables: true)));
+                _path, stream => CheckpointFile.Write(optimizer, new FailingStream(stream, bytes), includeVariables: true)));
             Assert.Equal(former, File.ReadAllBytes(_path));
             Assert.Equal(["state.safetensors"], _folder.Files);
         }

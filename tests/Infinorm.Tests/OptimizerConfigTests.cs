@@ -1,4 +1,7 @@
 using System.Text.Json.Nodes;
+using Infinorm.Optimizers;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests;
 
@@ -18,7 +21,7 @@ public class OptimizerConfigTests
     [Fact]
     public void ReadsAZeroThatMeansOff()
     {
-        Optimizer adamax = Read(
+        var adamax = (Adamax)Read(
             """{"class_name": "Adamax", "config": {"global_clipnorm": 0, "ema_overwrite_frequency": 0, "gradient_accumulation_steps": 0}}""");
         Assert.Equal((null, null, null), (adamax.GlobalClipNorm, adamax.EmaOverwriteFrequency, adamax.GradientAccumulationSteps));
     }
@@ -34,7 +37,7 @@ public class OptimizerConfigTests
     public void WritesWhatKerasDoesNotHaveOnlyWhereItIsUsed()
     {
         string[] ours = ["use_master_weights", "use_stochastic_rounding", "rounding_seed", "minimum_scale", "maximum_scale"];
-        string plain = new LossScaleOptimizer(new Adamax { RoundingSeed = 3 }).ToJson();
+        string plain = new LossScaleOptimizer(new Adamax()).ToJson();
         Assert.All(ours, key => Assert.DoesNotContain(key, plain));
 
         Adamax masters = Copy(new Adamax { UseMasterWeights = true });
@@ -43,7 +46,7 @@ public class OptimizerConfigTests
         Assert.Equal((false, true, -3), (random.UseMasterWeights, random.UseStochasticRounding, random.RoundingSeed));
         LossScaleOptimizer scaled = Copy(new LossScaleOptimizer(random, 4, minimumScale: 0.5, maximumScale: 1e6));
         Assert.Equal((0.5, 1e6), (scaled.MinimumScale, scaled.MaximumScale));
-        Assert.Equal(-3, scaled.InnerOptimizer.RoundingSeed);
+        Assert.Equal(-3, ((Adamax)scaled.InnerOptimizer).RoundingSeed);
         Assert.EndsWith(
             "\"gradient_accumulation_steps\": null, \"use_stochastic_rounding\": true, \"rounding_seed\": -3, \"beta_1\": 0.9, "
             + "\"beta_2\": 0.999, \"epsilon\": 1e-07}, \"registered_name\": null}, \"initial_scale\": 4.0, "
@@ -72,7 +75,7 @@ public class OptimizerConfigTests
     [InlineData("""{"class_name": "Adamax", "config": {"clipnorm": -1}}""", "Adamax: ClipNorm must be a finite number > 0.")]
     [InlineData(
         """{"class_name": "Adamax", "config": {"clipnorm": 0, "clipvalue": 1}}""",
-        "Adamax: Only one of clipnorm, global_clipnorm and clipvalue can be set.")]
+        "Adamax: Only one of clipnorm, global_clipnorm, clipvalue can be set.")]
     [InlineData("""{"class_name": "Adamax", "config": {"name": "a/b"}}""", "Adamax: Name must not be empty or contain '/': found \"a/b\".")]
     [InlineData("""{"class_name": "Nope", "config": {}}""", "optimizer: no class 'Nope'; known are ")]
     [InlineData("""{"config": {}}""", "optimizer: config key 'class_name' is missing")]
@@ -97,7 +100,8 @@ public class OptimizerConfigTests
     {
         Assert.IsType<Adamax>(Optimizer.Get("ADAMAX"));
         Assert.Equal("x", Optimizer.Get(""" {"class_name": "Adamax", "config": {"name": "x"}}""").Name);
-        Refusal.Is<ArgumentException>("There is no optimizer \"adamex\".", () => Optimizer.Get("adamex"));
+        Assert.StartsWith(
+            "There is no optimizer \"adamex\"; known are Ada", Assert.Throws<ArgumentException>(() => Optimizer.Get("adamex")).Message);
         Assert.Throws<ArgumentNullException>(() => Optimizer.Get(null!));
         Assert.Throws<FormatException>(() => Optimizer.Get("{"));
     }
@@ -106,9 +110,9 @@ public class OptimizerConfigTests
     public void RefusesToRegisterAnotherClassUnderABuiltInName()
     {
         Refusal.Is<ArgumentException>(
-            "'Adamax' is built in; register yours under a name of its own.",
-            () => Optimizer.Register("Adamax", _ => new Adamax()));
-        Assert.Throws<ArgumentException>(() => Optimizer.Register("", _ => new Adamax()));
+            "'Adamax' is a built-in optimizer; register yours under a name of its own.",
+            () => Optimizer.Register("Adamax", () => new Adamax()));
+        Assert.Throws<ArgumentException>(() => Optimizer.Register("", () => new Adamax()));
         Assert.Throws<ArgumentNullException>(() => Optimizer.Register("Mine", null!));
     }
 }

@@ -1,4 +1,5 @@
-using Infinorm.Pipeline;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests;
 
@@ -15,9 +16,7 @@ public class OptimizerGroupsTests
         Gradient[] gradients = [.. lengths.Select(GradientOf)];
 
         var optimizer = new Adamax(0.125) { WeightDecay = 0.25 };
-        optimizer.SetGroups(
-            groupOf, [.. rates.Zip(decays, (rate, decay) => new VariableGroup { LearningRate = rate, WeightDecay = decay })]);
-        optimizer.Build(together);
+        optimizer.BuildAt(together, new Grouping([.. rates.Zip(decays, (rate, decay) => new VariableGroup { LearningRate = rate, WeightDecay = decay })], groupOf), scope: "");
         for (int step = 0; step < 3; step++)
             optimizer.Apply(gradients);
 
@@ -36,8 +35,7 @@ public class OptimizerGroupsTests
     {
         float[] a = [1], b = [1];
         var optimizer = new Adamax { GlobalClipNorm = 1 };
-        optimizer.SetGroups([0, 1], [new() { LearningRate = 0.5 }, new()]);
-        optimizer.Build(new Variable<float>("a", a), new Variable<float>("b", b));
+        optimizer.BuildAt([new Variable<float>("a", a), new Variable<float>("b", b)], new Grouping([new() { LearningRate = 0.5 }, new()], [0, 1]), scope: "");
         StepInfo step = optimizer.Apply(new[] { 3f }, new[] { 4f });
         Assert.Equal((5, 0.5), (step.GradientNorm, step.LearningRate));
         Assert.Equal(0.5f, a[0], 1e-6f);
@@ -48,9 +46,8 @@ public class OptimizerGroupsTests
     public void AFunctionIsAskedOnceAStep()
     {
         int asked = 0;
-        var optimizer = new Adamax(() => 1.0 / ++asked);
-        optimizer.SetGroups([0, 1], [new(), new()]);
-        optimizer.Build(new Variable<float>("a", new float[1]), new Variable<float>("b", new float[1]));
+        var optimizer = new Adamax(new(() => 1.0 / ++asked));
+        optimizer.BuildAt([new Variable<float>("a", new float[1]), new Variable<float>("b", new float[1])], new Grouping([new(), new()], [0, 1]), scope: "");
         for (int step = 1; step <= 3; step++)
             Assert.Equal(1.0 / step, optimizer.Apply(new float[1], new float[1]).LearningRate);
         Assert.Equal(3, asked);

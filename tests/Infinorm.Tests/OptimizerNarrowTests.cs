@@ -1,7 +1,10 @@
 using CsCheck;
+using Infinorm.Constraints;
 using Infinorm.Kernels;
-using Infinorm.Numerics;
+using Infinorm.Optimizers;
 using Infinorm.Tests.Properties;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests;
 

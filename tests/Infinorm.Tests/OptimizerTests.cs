@@ -1,5 +1,8 @@
-using System.Text.Json.Nodes;
-using Infinorm.Pipeline;
+using Infinorm.Optimizers;
+using Infinorm.Rules;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests;
 
@@ -91,7 +94,7 @@ public class OptimizerTests
         Refusal.Is<InvalidOperationException>(
             "a: the learning rate is a schedule, so it cannot be set to the number 0.5. "
             + "Give the constructor a number if the rate is to be set.", () => scheduled.LearningRate = 0.5);
-        var computed = new Adamax(() => 0.2) { Name = "b" };
+        var computed = new Adamax(new(() => 0.2)) { Name = "b" };
         Refusal.Is<InvalidOperationException>(
             "b: the learning rate is a function, so it cannot be set to the number 0.5. "
             + "Give the constructor a number if the rate is to be set.", () => computed.LearningRate = 0.5);
@@ -103,7 +106,7 @@ public class OptimizerTests
         Refusal.Is<ArgumentOutOfRangeException>("learningRate must be a finite number.", () => new Adamax(double.NaN));
         Refusal.Is<ArgumentOutOfRangeException>("The learning rate does not fit into a float.", () => new Adamax(1e39));
 
-        var adamax = new Adamax(() => double.NaN) { Name = "c" };
+        var adamax = new Adamax(new(() => double.NaN)) { Name = "c" };
         Variable[] variables = [new Variable<float>("w", new float[2])];
         adamax.Build(variables);
         const string message = "c: the learning rate at step 0 is NaN; it must be finite.";
@@ -131,17 +134,13 @@ public class OptimizerTests
         Assert.Equal(4, adamax.Variables[0].ToNdArray().AsSpan<long>()[0]);
     }
 
-    sealed class NamedByItself() : Optimizer(0.1)
+    sealed class NamedByItself() : RuleOptimizer(0.1)
     {
-        protected override void Build(Slots slots)
+        protected override void DefineSlots(Slots slots)
         {
         }
 
-        protected override void UpdateStep<L>(Step<L> step)
-        {
-        }
-
-        protected override void GetConfig(JsonObject config)
+        protected override void UpdateStep<L>(RuleContext<L> context)
         {
         }
     }

@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Variables;
+
 namespace Infinorm.Tests;
 
 public class OptimizerWeightDecayTests
@@ -38,6 +41,13 @@ public class OptimizerWeightDecayTests
     {
         _adamax.ExcludeFromWeightDecay([_bias], []);
         Assert.Equal([false, true, true], Decays());
+    }
+
+    [Fact]
+    public void APatternThatMatchesNoNameExcludesNothing()
+    {
+        _adamax.ExcludeFromWeightDecay(names: ["bais", "dense/bias"]);
+        Assert.Equal([true, true, true], Decays());
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using Infinorm.Variables;
+
 namespace Infinorm.Tests;
 
 /// <summary>Everything that a call which fails must leave as it was.</summary>

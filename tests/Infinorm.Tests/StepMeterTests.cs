@@ -1,5 +1,8 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Infinorm.Optimizers;
 using Infinorm.Tests.Properties;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests;
 
@@ -59,6 +62,31 @@ public class StepMeterTests
         var adamax = new Adamax();
         adamax.Build(_variable);
         Assert.Empty(Hear(() => Assert.Throws<ArgumentException>(() => adamax.Apply([new float[5]]))));
+    }
+
+    [Fact]
+    public void AListenerThatThrowsDoesNotMakeAStepLookAsIfItHadFailed()
+    {
+        var optimizer = new LossScaleOptimizer(new Adamax(0.25) { Name = "a" }, initialScale: 8, dynamicGrowthSteps: 1);
+        optimizer.Build(_variable);
+        using var told = new StringWriter();
+        using var trace = new TextWriterTraceListener(told);
+        using var listener = new MeterListener { InstrumentPublished = Enable };
+        listener.SetMeasurementEventCallback<double>((_, _, _, _) => throw new TimeoutException("the exporter is gone"));
+        Trace.Listeners.Add(trace);
+        try
+        {
+            listener.Start();
+            Assert.Equal(StepResult.Updated, optimizer.Apply([_gradient]).Result);
+        }
+        finally
+        {
+            Trace.Listeners.Remove(trace);
+        }
+
+        Assert.Equal((1, 16), (optimizer.Iterations, optimizer.DynamicScale));
+        Assert.Contains("A listener of the meter Infinorm threw after a step of a: ", told.ToString());
+        Assert.Contains("the exporter is gone", told.ToString());
     }
 
     [Fact]

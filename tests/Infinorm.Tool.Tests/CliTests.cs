@@ -1,4 +1,6 @@
-using Infinorm.Tests.Serialization;
+using Infinorm.Optimizers;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Tests;
 
@@ -22,14 +24,18 @@ public sealed class CliTests : IDisposable
         Assert.EndsWith("  2    an error, which one line on stderr names\n  130  stopped by Ctrl-C; no file is half written\n", help);
     }
 
+    [Fact]
+    public void TheCommandAloneShowsItsHelp() => Assert.Equal(Command.Succeed("--help").Output, Command.Succeed().Output);
+
     [Theory]
-    [InlineData("Required command was not provided. (see: infinorm --help)")]
     [InlineData("Unrecognized command or argument 'inspekt'. (see: infinorm --help)", "inspekt")]
     [InlineData("Unrecognized command or argument 'inspekt'. (see: infinorm --help)", "inspekt", "model.keras")]
     [InlineData("An argument is empty. (see: infinorm inspect --help)", "inspect", "")]
     [InlineData("An argument is empty. (see: infinorm schedule --help)", "schedule", "x", "--svg", "")]
-    [InlineData("Required argument missing for command: 'inspect'. (see: infinorm inspect --help)", "inspect")]
-    [InlineData("Unrecognized command or argument '--yaml'. (see: infinorm inspect --help)", "inspect", "x", "--yaml")]
+    [InlineData("FILE is missing: A .safetensors, .keras or .weights.h5 file. (see: infinorm inspect --help)", "inspect")]
+    [InlineData("B is missing: Another, of the same or another format. (see: infinorm diff --help)", "diff", "a.keras")]
+    [InlineData("There is no option '--yaml'; there are --json. (see: infinorm inspect --help)", "inspect", "x", "--yaml")]
+    [InlineData("There is no option '--jsn'; there are --json. (see: infinorm inspect --help)", "inspect", "--jsn", "x")]
     [InlineData("--steps: from 1 to 4503599627370496, found many (see: infinorm schedule --help)", "schedule", "x", "--steps", "many")]
     public void AWrongCommandLineIsOneLineAndExitCode2(string message, params string[] arguments)
     {
@@ -48,6 +54,16 @@ public sealed class CliTests : IDisposable
     {
         File.WriteAllText(_folder / "notes.txt", "Some text, longer than a header's length.");
         Command.Fail($"{_folder / "notes.txt"}: it is neither a safetensors file nor one of Keras (.keras, .weights.h5)", "inspect", _folder / "notes.txt");
+    }
+
+    [Fact]
+    public void APictureOfAnotherKindIsRefusedBeforeAnythingIsWritten()
+    {
+        string path = _folder / "rate.png";
+        Command.Fail(
+            $"--svg: the picture is an SVG, so the file's name must end in .svg; found {path}",
+            "schedule", Command.Golden("dense_float_lr.keras"), "--svg", path);
+        Assert.Empty(_folder.Files);
     }
 
     [Fact]
@@ -77,7 +93,7 @@ public sealed class CliTests : IDisposable
         optimizer.Save(other);
         Command command = Command.Run("convert", other, _folder / "x.keras", "--template", Command.Golden("dense_float_lr.keras"));
         Assert.Equal(2, command.ExitCode);
-        Assert.StartsWith($"infinorm: {other}: the file differs from what is to be loaded:", command.Error);
+        Assert.StartsWith($"infinorm: {other}: it does not fit: ", command.Error);
         Assert.Contains("missing: variables/hidden/kernel float32[3, 4]", command.Error);
         Assert.Equal(1, command.Error.Count(c => c == '\n'));
         Assert.Equal(["other.safetensors"], _folder.Files);

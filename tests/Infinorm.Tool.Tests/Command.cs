@@ -1,4 +1,7 @@
+using Infinorm.Checkpoints;
+using Infinorm.Config;
 using Infinorm.Keras;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Tests;
 

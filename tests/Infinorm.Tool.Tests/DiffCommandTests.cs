@@ -1,4 +1,7 @@
-using Infinorm.Tests.Serialization;
+using Infinorm.Optimizers;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Tests;
 
@@ -23,6 +26,20 @@ public sealed class DiffCommandTests : IDisposable
         string archive = Command.Golden(name + ".keras"), weights = Command.Golden(name + ".weights.h5");
         Assert.Equal("", Command.Succeed("diff", archive, weights).Output);
         Assert.Equal("", Command.Succeed("diff", weights, archive).Output);
+    }
+
+    [Fact]
+    public void ATensorThatCannotBeReadIsNotCalledTheSameInSilence()
+    {
+        byte[] header = [.. """{"q":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"""u8];
+        foreach (byte value in new byte[] { 1, 2 })
+            File.WriteAllBytes(_folder / $"{value}.safetensors", [.. BitConverter.GetBytes((long)header.Length), .. header, value, value]);
+        Command diff = Command.Run("diff", _folder / "1.safetensors", _folder / "2.safetensors");
+        Assert.Equal(
+            string.Concat(new[] { 1, 2 }.Select(
+                i => $"infinorm: note: {_folder / $"{i}.safetensors"}: not compared, as its type cannot be read here: q U8[2]\n")),
+            diff.Error);
+        Assert.Contains("not of a type that can be read here: q U8[2]", Command.Succeed("inspect", _folder / "1.safetensors").Output);
     }
 
     [Fact]
@@ -55,9 +72,9 @@ public sealed class DiffCommandTests : IDisposable
     public void NumbersOfEveryTypeAreCompared()
     {
         Write("a", ("h", NdArray.Create([(Half)1])), ("i", NdArray.Create([int.MinValue])), ("l", NdArray.Create([long.MinValue, long.MaxValue - 1])),
-            ("b", NdArray.Create([(Numerics.BFloat16)1f])));
+            ("b", NdArray.Create([(BFloat16)1f])));
         Write("b", ("h", NdArray.Create([Half.BitIncrement((Half)1)])), ("i", NdArray.Create([int.MaxValue])), ("l", NdArray.Create([long.MinValue, long.MaxValue])),
-            ("b", NdArray.Create([(Numerics.BFloat16)1.0078125f])));
+            ("b", NdArray.Create([(BFloat16)1.0078125f])));
         Differ("l\tvalues\t1/2\t0\t1\t[1]\n"
             + $"i\tvalues\t1/1\t4.29497E+09\t{uint.MaxValue}\t[0]\n"
             + "h\tvalues\t1/1\t0.000976562\t1\t[0]\n"
@@ -76,6 +93,16 @@ public sealed class DiffCommandTests : IDisposable
     }
 
     [Fact]
+    public void TheWidthOfIntegersIsNoDifferenceButTheirValueIs()
+    {
+        Write("a", ("iterations", NdArray.Create([4])));
+        Write("b", ("iterations", NdArray.Create([4L])));
+        Assert.Equal("", Command.Succeed("diff", _folder / "a.safetensors", _folder / "b.safetensors").Output);
+        Write("b", ("iterations", NdArray.Create([5L])));
+        Differ("iterations\ttype: int32, int64\t1/1\t1\t-\t[0]\n");
+    }
+
+    [Fact]
     public void SettingsDiffer()
     {
         Save("a", new Adamax(0.1, beta1: 0.8) { ClipValue = 1 }, exclude: true);
@@ -90,9 +117,7 @@ public sealed class DiffCommandTests : IDisposable
     public void GroupsOfVariablesAreSettings()
     {
         Save("a", new Adamax { Name = "same" }, exclude: false);
-        var grouped = new Adamax { Name = "same" };
-        grouped.SetGroups([0], [new() { WeightDecay = 0.5 }]);
-        Save("b", grouped, exclude: false);
+        Save("b", new Adamax { Name = "same" }, exclude: false, groupDecay: 0.5);
         string[][] rows = Command.Run("diff", _folder / "a.safetensors", _folder / "b.safetensors").Rows;
         Assert.Equal(["groups", "nothing", "[{\"learning_rate\": null, \"weight_decay\": 0.5}]"], rows[1]);
         Assert.Equal(["group_of", "nothing", "{\"x\": 0}"], rows[2]);
@@ -125,12 +150,12 @@ public sealed class DiffCommandTests : IDisposable
 
     void Write(string name, params (string, NdArray)[] tensors) => Command.WriteSafetensors(_folder / (name + ".safetensors"), tensors);
 
-    void Save(string name, Adamax optimizer, bool exclude)
+    void Save(string name, Adamax optimizer, bool exclude, double? groupDecay = null)
     {
         var variable = new Variable<float>("x", new float[1]);
         if (exclude)
             optimizer.ExcludeFromWeightDecay([variable]);
-        optimizer.Build(variable);
+        optimizer.Build(new VariableGroup(variable) { WeightDecay = groupDecay });
         optimizer.Save(_folder / (name + ".safetensors"));
     }
 }

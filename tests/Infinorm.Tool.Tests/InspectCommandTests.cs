@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
 using Infinorm.Keras;
-using Infinorm.Numerics;
-using Infinorm.Tests.Serialization;
+using Infinorm.Optimizers;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Tests;
 

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Infinorm.Keras;
-using Infinorm.Tests.Serialization;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Tests;
 

@@ -1,3 +1,4 @@
+using Infinorm.Optimizers;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;
 using static TorchSharp.torch;

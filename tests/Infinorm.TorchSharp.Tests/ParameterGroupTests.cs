@@ -1,3 +1,5 @@
+using Infinorm.Schedules;
+using Infinorm.Variables;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;
 using static TorchSharp.torch;

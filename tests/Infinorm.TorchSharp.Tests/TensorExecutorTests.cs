@@ -1,7 +1,10 @@
+using Infinorm.Optimizers;
+using Infinorm.Types;
+using Infinorm.Variables;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;
 using static TorchSharp.torch;
-using Adam = Infinorm.Tests.Extending.Adam;
+using Adam = Infinorm.Tests.Extending.PlainAdamOptimizer;
 
 namespace Infinorm.Torch.Tests;
 

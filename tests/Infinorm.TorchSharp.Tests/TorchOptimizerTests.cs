@@ -1,3 +1,5 @@
+using Infinorm.Variables;
+using TorchSharp;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;
 using static TorchSharp.torch;
@@ -52,7 +54,7 @@ public class TorchOptimizerTests
     }
 
     [Fact]
-    public void ZeroGradZeroesAndAMissingGradientLeavesItsParameter()
+    public void ZeroGradDropsAndAMissingGradientLeavesItsParameter()
     {
         using Parameter first = Parameter(1, 5), second = new(Random(2, 5));
         float[] before = Floats(second);
@@ -61,8 +63,77 @@ public class TorchOptimizerTests
         Assert.Equal(1, optimizer.LastStep?.MissingGradients);
         Assert.Equal(before, Floats(second));
         optimizer.zero_grad();
-        Assert.All(Floats(first.grad!), value => Assert.Equal(0, value));
+        Assert.Null(first.grad);
         Assert.Null(second.grad);
+    }
+
+    [Fact]
+    public void AFrozenParameterStaysThoughItHasAGradient()
+    {
+        using Parameter free = Parameter(1, 5), frozen = Parameter(2, 5);
+        using TorchOptimizer optimizer = new Adamax(0.5) { WeightDecay = 0.1 }.For([("free", free), ("frozen", frozen)]);
+        optimizer.step();
+        frozen.requires_grad = false;
+        float[] before = Floats(frozen), beforeFree = Floats(free);
+        optimizer.step();
+        Assert.Equal(before, Floats(frozen));
+        Assert.NotEqual(beforeFree, Floats(free));
+    }
+
+    [Fact]
+    public void ATiedWeightIsOneVariable()
+    {
+        using var embedding = nn.Embedding(7, 4);
+        using var projection = nn.Linear(4, 7, hasBias: false);
+        projection.weight = embedding.weight!;
+        using var model = nn.Sequential(("embedding", embedding), ("projection", projection));
+        using TorchOptimizer optimizer = new Adamax(0.1).For(model);
+        Assert.Equal(["embedding/weight"], optimizer.Optimizer.TrainableVariables.Select(variable => variable.Path));
+
+        // The projection alone trains the embedding.
+        float[] before = Floats(embedding.weight!);
+        using Tensor loss = projection.forward(ones(1, 4)).sum();
+        loss.backward();
+        optimizer.step();
+        Assert.All(Floats(embedding.weight!).Zip(before), pair => Assert.Equal(0.1, pair.Second - pair.First, 1e-3));
+        Assert.Equal(Floats(embedding.weight!), Floats(projection.weight!));
+    }
+
+    [Fact]
+    public void AMovedModelIsNamedByWhateverIsCalledFirst()
+    {
+        using var model = nn.Linear(2, 2);
+        using TorchOptimizer optimizer = new Adamax().For(model);
+        model.to(ScalarType.Float64);
+        foreach (Action call in (Action[])[optimizer.zero_grad, () => optimizer.parameters(), () => optimizer.step()])
+            Assert.StartsWith("weight: the parameter was disposed, or replaced", Assert.Throws<InvalidOperationException>(call).Message);
+    }
+
+    [Fact]
+    public void ADisposedOptimizerRefuses()
+    {
+        using Parameter parameter = Parameter(1, 5);
+        TorchOptimizer optimizer = new Adamax().For([("p", parameter)]);
+        optimizer.Dispose();
+        optimizer.Dispose();
+        foreach (Action call in (Action[])[optimizer.zero_grad, () => optimizer.step(), optimizer.FinalizeVariableValues, () => optimizer.Save("never")])
+            Assert.Throws<ObjectDisposedException>(call);
+    }
+
+    [Fact]
+    public void SavesAndRestoresWithoutADetour()
+    {
+        string folder = Directory.CreateTempSubdirectory().FullName, path = Path.Combine(folder, "a.safetensors");
+        using Parameter first = new(Random(1, 3, 4).t()), second = new(zeros(4, 3));
+        first.grad = ones(4, 3);
+        using TorchOptimizer saved = new Adamax(0.1).For([("p", first)]), restored = new Adamax(0.1).For([("p", second)]);
+        saved.step();
+        saved.LearningRate = 0.25;
+        saved.Save(path);
+        restored.Restore(path);
+        Assert.Equal(Floats(first), Floats(second));
+        Assert.Equal((0.25, 1), (restored.CurrentLearningRate, restored.Optimizer.Iterations));
+        Directory.Delete(folder, recursive: true);
     }
 
     [Fact]

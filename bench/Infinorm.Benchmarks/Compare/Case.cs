@@ -46,6 +46,7 @@ sealed record Goal(double Limit, bool AtLeast, string? Of = null)
         ["scaling/25M"] = Least(0.95),
         ["threads-allowed/16k"] = Most(1.05),
         ["tiny/5000x256"] = Most(1.2),
+        ["checks/30000-slices"] = Most(3),
         ["alloc/step"] = Most(0),
         ["torchsharp-step/mixed25M"] = Least(6),
         ["torchsharp-loop/cnn"] = Least(1),

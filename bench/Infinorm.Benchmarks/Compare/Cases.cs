@@ -1,3 +1,5 @@
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 using static Infinorm.Benchmarks.Workbench;
 
 namespace Infinorm.Benchmarks;
@@ -13,7 +15,7 @@ sealed class Cases(Workbench bench)
     static readonly int[] ThreadCounts = [.. new[] { 1, AllThreads }.Distinct()];
 
     public IEnumerable<Case> All() =>
-        [.. CeilingCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Allocation(), .. TorchDropInCases.All()];
+        [.. CeilingCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All()];
 
     IEnumerable<Case> CeilingCases() =>
         from length in Lengths
@@ -131,6 +133,27 @@ sealed class Cases(Workbench bench)
             optimizer.Build(Enumerable.Range(0, count).Select(i => new Variable<float>($"tiny{i}", bench.Streams(length).Weights.ToArray())));
             Gradient[] gradients = [.. Enumerable.Range(0, count).Select(_ => (Gradient)bench.Streams(length).Gradients.ToArray())];
             return new(() => optimizer.Apply(gradients));
+        }
+    });
+
+    /// <summary>Variables and gradients that are slices of one array: gradients in another buffer at each call, against always the same.</summary>
+    static Case Slices() => new("checks/30000-slices", budget =>
+    {
+        const int Count = 30_000, Length = 16;
+        return Measurement.Of(Rounds.Measure([Step(buffers: 2), Step(buffers: 1)], budget, Settle(AllThreads)), OursOverOther);
+
+        static Contender Step(int buffers)
+        {
+            float[] weights = new float[Count * Length];
+            Adamax optimizer = Bare(AllThreads);
+            optimizer.Build([.. Enumerable.Range(0, Count).Select(i => new Variable<float>($"slice{i}", weights.AsMemory(i * Length, Length)))]);
+            Gradient[][] gradients =
+            [
+                .. Enumerable.Range(0, buffers).Select(_ => new float[Count * Length]).Select(
+                    buffer => Enumerable.Range(0, Count).Select(i => (Gradient)buffer.AsMemory(i * Length, Length)).ToArray()),
+            ];
+            int call = 0;
+            return new(() => optimizer.Apply(gradients[call++ % buffers]));
         }
     });
 

@@ -1,3 +1,6 @@
+using Infinorm.Optimizers;
+using Infinorm.Variables;
+
 namespace Infinorm.Benchmarks;
 
 /// <summary>What the cases share: memory, threads, and the optimizers and ceilings that several cases use.</summary>

@@ -1,5 +1,7 @@
 using BenchmarkDotNet.Attributes;
-using Infinorm.Numerics;
+using Infinorm.Optimizers;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Benchmarks.Suites;
 

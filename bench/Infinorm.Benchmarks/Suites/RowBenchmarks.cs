@@ -1,4 +1,6 @@
 using BenchmarkDotNet.Attributes;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
 
 namespace Infinorm.Benchmarks.Suites;
 

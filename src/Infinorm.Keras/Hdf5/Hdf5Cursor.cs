@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Infinorm.Checkpoints;
 
 namespace Infinorm.Keras.Hdf5;
 

@@ -1,19 +1,30 @@
+using Infinorm.Types;
+using Infinorm.Variables;
+
 namespace Infinorm.Keras.Hdf5;
 
 /// <summary>A group of an HDF5 file: named groups, named datasets and attributes.</summary>
 sealed class Hdf5Group
 {
+    // The dictionaries are made when something is in them or they are asked for: a file may be made of empty groups.
+    Dictionary<string, Hdf5Group>? _groups;
+    Dictionary<string, Hdf5Dataset>? _datasets;
+    Dictionary<string, string?>? _attributes;
+
     /// <summary>The groups in it, by name.</summary>
-    public Dictionary<string, Hdf5Group> Groups { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, Hdf5Group> Groups => _groups ??= new(StringComparer.Ordinal);
 
     /// <summary>The datasets in it, by name.</summary>
-    public Dictionary<string, Hdf5Dataset> Datasets { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, Hdf5Dataset> Datasets => _datasets ??= new(StringComparer.Ordinal);
 
     /// <summary>Its attributes; null for the value of one that is no text.</summary>
-    public Dictionary<string, string?> Attributes { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, string?> Attributes => _attributes ??= new(StringComparer.Ordinal);
+
+    /// <summary>Whether it has neither groups nor datasets.</summary>
+    public bool IsEmpty => _groups is null or { Count: 0 } && _datasets is null or { Count: 0 };
 
     /// <summary>Whether there is a dataset in it, or in a group in it.</summary>
-    public bool HasData => Datasets.Count > 0 || Groups.Values.Any(group => group.HasData);
+    public bool HasData => !IsEmpty && (Datasets.Count > 0 || Groups.Values.Any(group => group.HasData));
 
     /// <summary>The group at a path of names joined by <c>/</c>, or null.</summary>
     public Hdf5Group? Find(string path)
@@ -25,8 +36,15 @@ sealed class Hdf5Group
     }
 
     /// <summary>As <see cref="Find"/>, but makes what is missing.</summary>
+    /// <exception cref="ArgumentException">It is nested deeper than a reader accepts.</exception>
     public Hdf5Group Make(string path)
     {
+        if (path.AsSpan().Trim('/').Count('/') >= Hdf5Reader.MaxDepth)
+        {
+            throw new ArgumentException(
+                $"'{path.AsSpan(0, Math.Min(path.Length, 60))}…' is nested deeper than {Hdf5Reader.MaxDepth} groups.", nameof(path));
+        }
+
         Hdf5Group group = this;
         foreach (string name in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
@@ -75,5 +93,8 @@ sealed record Hdf5Dataset(Hdf5Type Type, nint[] Shape, Memory<byte> Data)
 /// <param name="DType">The type as ours, or null if we have none: such data are kept as they are.</param>
 readonly record struct Hdf5Type(string Name, int Size, DType? DType = null)
 {
+    /// <summary>The name of h5py's bool: one byte, 0 or 1.</summary>
+    public const string Bool = "bool";
+
     public static Hdf5Type Of(DType type) => new(type.KerasName(), type.Size(), type);
 }

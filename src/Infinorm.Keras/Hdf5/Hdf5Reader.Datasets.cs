@@ -1,32 +1,40 @@
+using Infinorm.Types;
+
 namespace Infinorm.Keras.Hdf5;
 
 sealed partial class Hdf5Reader
 {
     const string BFloat16Name = "bfloat16";
 
-    Hdf5Dataset ReadDataset(ObjectHeader header, string path)
+    // How h5py keeps what NumPy calls bool: an enumeration of two.
+    static ReadOnlySpan<byte> False => "FALSE\0"u8;
+
+    static ReadOnlySpan<byte> True => "TRUE\0"u8;
+
+    Hdf5Dataset ReadDataset(ObjectHeader header, Place place)
     {
         if (header.Find(MessageType.Filters) is not null)
-            throw Unsupported(path, "is compressed or otherwise filtered");
+            throw Unsupported(place, "is compressed or otherwise filtered");
         if (header.Find(MessageType.ExternalFiles) is not null)
-            throw Unsupported(path, "has its data in another file");
+            throw Unsupported(place, "has its data in another file");
         if (header.Find(MessageType.Dataspace) is not { } space || header.Find(MessageType.Datatype) is not { } datatype)
-            throw Invalid($"{path} has no dataspace or no datatype");
+            throw Invalid($"{place} has no dataspace or no datatype");
 
         var attributes = new Dictionary<string, string?>();
-        ReadAttributes(header, path, attributes);
-        nint[] shape = ReadShape(Open(space, "dataspace message"), path) ?? throw Unsupported(path, "is empty (a null dataspace)");
-        Hdf5Type type = ReadType(Open(datatype, "datatype message"), attributes.GetValueOrDefault("dtype"), path);
-        Memory<byte> data = ReadLayout(Open(header.Find(MessageType.Layout)!.Value, "layout message"), path);
+        RefuseDense(header, MessageType.AttributeInfo, place, "attribute", largestIndexSize: 2);
+        ReadAttributes(header, place, attributes);
+        nint[] shape = ReadShape(Open(space, "dataspace message"), place) ?? throw Unsupported(place, "is empty (a null dataspace)");
+        Hdf5Type type = ReadType(Open(datatype, "datatype message"), attributes.GetValueOrDefault("dtype"), place);
+        Memory<byte> data = ReadLayout(Open(header.Find(MessageType.Layout)!.Value, "layout message"), place);
 
         long expected = (long)Shapes.Length(shape) * type.Size;
         if (expected != data.Length)
-            throw Invalid($"{path} has {data.Length} bytes; {type.Name}{Shapes.Format(shape)} takes {expected}");
+            throw Invalid($"{place} has {data.Length} bytes; {type.Name}{Shapes.Format(shape)} takes {expected}");
         return new Hdf5Dataset(type, shape, data);
     }
 
     // Null for a dataspace without any element, not even of a shape such as [0].
-    nint[]? ReadShape(Hdf5Cursor cursor, string path)
+    nint[]? ReadShape(Hdf5Cursor cursor, Place place)
     {
         byte version = cursor.Byte();
         int rank = cursor.Byte();
@@ -48,9 +56,9 @@ sealed partial class Hdf5Reader
         if (kind == none)
             return null;
         if (kind is not (scalar or simple))
-            throw Invalid($"{path} has a dataspace of kind {kind}, which does not exist");
+            throw Invalid($"{place} has a dataspace of kind {kind}, which does not exist");
         if (rank > MaxRank)
-            throw Invalid($"{path} has {rank} axes; HDF5 allows {MaxRank}");
+            throw Invalid($"{place} has {rank} axes; HDF5 allows {MaxRank}");
         var shape = new nint[rank];
         foreach (ref nint size in shape.AsSpan())
             size = (nint)Math.Min(cursor.UInt64(), (ulong)nint.MaxValue);
@@ -60,39 +68,41 @@ sealed partial class Hdf5Reader
         }
         catch (ArgumentException e)
         {
-            throw Invalid($"{path}: {e.Message}");
+            throw Invalid($"{place}: {e.Message}");
         }
 
         return shape;
     }
 
-    Memory<byte> ReadLayout(Hdf5Cursor cursor, string path)
+    Memory<byte> ReadLayout(Hdf5Cursor cursor, Place place)
     {
         byte version = cursor.Byte();
         if (version is not (3 or 4))
             throw Invalid($"a layout message of version {version} is not supported, only 3 and 4");
         string? storage = cursor.Byte() switch { 0 => "compact", 1 => null, 2 => "chunked", 3 => "virtual", _ => "unknown" };
         if (storage is not null)
-            throw Unsupported(path, $"has {storage} storage");
+            throw Unsupported(place, $"has {storage} storage");
         ulong address = cursor.UInt64(), length = cursor.UInt64();
         if (length == 0)
             return Memory<byte>.Empty;
         if (address == Undefined)
-            throw Unsupported(path, "has no data (they were never written)");
+            throw Unsupported(place, "has no data (they were never written)");
         if (address > (ulong)_image.Length || length > (ulong)_image.Length - address)
-            throw Invalid($"{path}: {length} bytes at {address} reach beyond the file's end at {_image.Length}");
-        _data.Add(((int)address, (int)(address + length), path));
-        return _image.AsMemory((int)address, (int)length);
+            throw Invalid($"{place}: {length} bytes at {address} reach beyond the file's end at {_image.Length}");
+        if (length > int.MaxValue)
+            throw Unsupported(place, $"has {length} bytes, more than {int.MaxValue}");
+        _data.Add(((long)address, (long)(address + length), place));
+        return _image.Memory((long)address, (long)length);
     }
 
-    Hdf5Type ReadType(Hdf5Cursor cursor, string? dtypeAttribute, string path)
+    Hdf5Type ReadType(Hdf5Cursor cursor, string? dtypeAttribute, Place place)
     {
-        int kind = cursor.Byte() & 15;
+        int versionAndKind = cursor.Byte(), kind = versionAndKind & 15;
         uint bits = cursor.Byte();
         cursor.Skip(2);
         uint size = cursor.UInt32();
         if (size is 0 or > int.MaxValue)
-            throw Invalid($"{path} has elements of {size} bytes");
+            throw Invalid($"{place} has elements of {size} bytes");
         switch (kind)
         {
             case 0:
@@ -101,6 +111,8 @@ sealed partial class Hdf5Reader
                 return ReadFloat(cursor, (int)size, bits);
             case 5 when size == 2 && dtypeAttribute == BFloat16Name:
                 return Hdf5Type.Of(DType.BFloat16);
+            case 8 when size == 1 && bits == 2 && IsBool(cursor, isPadded: versionAndKind >> 4 < 3):
+                return new Hdf5Type(Hdf5Type.Bool, 1);
             default:
                 string name = kind switch
                 {
@@ -113,10 +125,23 @@ sealed partial class Hdf5Reader
                     8 => "enum",
                     9 => "variable-length",
                     10 => "array",
-                    _ => throw Invalid($"{path} has a type of class {kind}, which does not exist"),
+                    _ => throw Invalid($"{place} has a type of class {kind}, which does not exist"),
                 };
                 return new Hdf5Type(name, (int)size);
         }
+    }
+
+    // The type of the values, an int8; then the names, in older versions padded to a multiple of eight bytes; then the values.
+    static bool IsBool(Hdf5Cursor cursor, bool isPadded)
+    {
+        const int int8Length = 12;
+        int falseLength = isPadded ? 8 : False.Length, trueLength = isPadded ? 8 : True.Length;
+        if (cursor.Remaining < int8Length + falseLength + trueLength + 2)
+            return false;
+        ReadOnlySpan<byte> type = cursor.Take(int8Length);
+        bool isInt8 = (type[0] & 15) == 0 && type[4] == 1;
+        return isInt8 && cursor.Take(falseLength).StartsWith(False) && cursor.Take(trueLength).StartsWith(True)
+            && cursor.Byte() == 0 && cursor.Byte() == 1;
     }
 
     static Hdf5Type ReadInteger(Hdf5Cursor cursor, int size, uint bits)

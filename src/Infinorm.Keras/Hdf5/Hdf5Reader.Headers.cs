@@ -1,3 +1,5 @@
+using Infinorm.Types;
+
 namespace Infinorm.Keras.Hdf5;
 
 sealed partial class Hdf5Reader
@@ -20,23 +22,27 @@ sealed partial class Hdf5Reader
     }
 
     /// <summary>A message of an object header: where its data lie in the file.</summary>
-    readonly record struct Message(MessageType Type, int Flags, ulong Address, int Length);
+    readonly record struct Message(MessageType Type, byte Flags, ushort Length, ulong Address);
 
-    /// <summary>What stands in an object's header.</summary>
-    sealed class ObjectHeader(List<Message> messages)
+    /// <summary>What stands in an object's header, as far as it is looked for: all links and attributes, of the rest the first of each type.</summary>
+    sealed class ObjectHeader
     {
-        public Message? Find(MessageType type)
-        {
-            foreach (Message message in messages)
-            {
-                if (message.Type == type)
-                    return message;
-            }
+        readonly List<Message> _messages = [];
+        uint _types;
 
-            return null;
+        public void Add(Message message)
+        {
+            uint type = 1U << (int)message.Type;
+            if ((_types & type) == 0 || IsRepeated(message.Type))
+                _messages.Add(message);
+            _types |= type;
         }
 
-        public IEnumerable<Message> All(MessageType type) => messages.Where(message => message.Type == type);
+        public static bool IsRepeated(MessageType type) => type is MessageType.Link or MessageType.Attribute;
+
+        public Message? Find(MessageType type) => (_types & (1U << (int)type)) != 0 ? _messages.Find(message => message.Type == type) : null;
+
+        public IEnumerable<Message> All(MessageType type) => _messages.Where(message => message.Type == type);
     }
 
     Hdf5Cursor Open(Message message, string what)
@@ -46,12 +52,10 @@ sealed partial class Hdf5Reader
         return At(message.Address, (ulong)message.Length, what);
     }
 
-    ObjectHeader ReadObject(ulong address, string path)
+    ObjectHeader ReadObject(ulong address)
     {
         const string what = "object header";
-        Visit(address, what);
-        var blocks = new Queue<(ulong Address, ulong Length)>();
-        var messages = new List<Message>();
+        var header = new ObjectHeader();
         if (Slice(address, 4, what).SequenceEqual("OHDR"u8))
         {
             Hdf5Cursor cursor = At(address + 4, 2, what);
@@ -60,79 +64,88 @@ sealed partial class Hdf5Reader
             ulong start = address + 6 + ((flags & 0x20) != 0 ? 16UL : 0) + ((flags & 0x10) != 0 ? 4UL : 0);
             ulong width = 1UL << (flags & 3);
             ulong length = At(start, width, what).UIntOf(flags & 3);
-            blocks.Enqueue((start + width, length));
-            while (blocks.TryDequeue(out var block))
-                ReadMessages2(block.Address, block.Length, hasOrder: (flags & 4) != 0, blocks, messages, path);
+            Visit(address, start + width - address, what);
+            _blocks.Enqueue((start + width, length));
+            while (_blocks.TryDequeue(out var block))
+                ReadMessages2(block.Address, block.Length, hasOrder: (flags & 4) != 0, header);
         }
         else
         {
             Hdf5Cursor cursor = At(address, 16, what);
             cursor.Version(1);
             cursor.Skip(7);
-            blocks.Enqueue((address + 16, cursor.UInt32()));
-            while (blocks.TryDequeue(out var block))
-                ReadMessages1(block.Address, block.Length, blocks, messages);
+            Visit(address, 16, what);
+            _blocks.Enqueue((address + 16, cursor.UInt32()));
+            while (_blocks.TryDequeue(out var block))
+                ReadMessages1(block.Address, block.Length, header);
         }
 
-        return new ObjectHeader(messages);
+        return header;
     }
 
-    void ReadMessages1(ulong address, ulong length, Queue<(ulong, ulong)> blocks, List<Message> messages)
+    void ReadMessages1(ulong address, ulong length, ObjectHeader header)
     {
+        Visit(address, length, "object header block");
         Hdf5Cursor cursor = At(address, length, "object header");
         while (cursor.Remaining >= 8)
         {
             var type = (MessageType)cursor.UInt16();
-            int size = cursor.UInt16();
-            int flags = cursor.Byte();
+            ushort size = cursor.UInt16();
+            byte flags = cursor.Byte();
             cursor.Skip(3);
             ulong data = address + length - (ulong)cursor.Remaining;
-            Add(new Message(type, flags, data, size), cursor.Take(size), blocks, messages, what: null);
+            Add(new Message(type, flags, size, data), cursor.Take(size), header, isVersion2: false);
         }
     }
 
     // In version 2 a checksum ends each block; a gap too small for a message may stand before it.
-    void ReadMessages2(ulong address, ulong length, bool hasOrder, Queue<(ulong, ulong)> blocks, List<Message> messages, string path)
+    void ReadMessages2(ulong address, ulong length, bool hasOrder, ObjectHeader header)
     {
+        Visit(address, length, "object header block");
         int prefix = hasOrder ? 6 : 4;
         Hdf5Cursor cursor = At(address, length, "object header");
         while (cursor.Remaining >= prefix)
         {
             var type = (MessageType)cursor.Byte();
-            int size = cursor.UInt16();
-            int flags = cursor.Byte();
+            ushort size = cursor.UInt16();
+            byte flags = cursor.Byte();
             cursor.Skip(prefix - 4);
             ulong data = address + length - (ulong)cursor.Remaining;
-            Add(new Message(type, flags, data, size), cursor.Take(size), blocks, messages, path);
+            Add(new Message(type, flags, size, data), cursor.Take(size), header, isVersion2: true);
         }
     }
 
-    // A continuation leads to another block; in version 2 (where the path is given) with a signature before and a checksum behind it.
-    void Add(Message message, ReadOnlySpan<byte> data, Queue<(ulong, ulong)> blocks, List<Message> messages, string? what)
+    // Keeps a message that is looked for. A continuation leads to another block; in version 2 with a signature before and a checksum
+    // behind it.
+    void Add(Message message, ReadOnlySpan<byte> data, ObjectHeader header, bool isVersion2)
     {
         if (message.Type != MessageType.Continuation)
         {
-            messages.Add(message);
+            if (Enum.IsDefined(message.Type) && data.Length == 0)
+                throw Invalid($"a message of type {(int)message.Type} at {message.Address} is empty");
+            if (ObjectHeader.IsRepeated(message.Type))
+                CountItem();
+            if (Enum.IsDefined(message.Type))
+                header.Add(message);
             return;
         }
 
         var cursor = new Hdf5Cursor(data, _file, "continuation message");
         ulong address = cursor.UInt64(), length = cursor.UInt64();
-        Visit(address, "object header block");
-        if (what is null)
+        if (!isVersion2)
         {
-            blocks.Enqueue((address, length));
+            _blocks.Enqueue((address, length));
             return;
         }
 
         At(address, 4, "object header block").Signature("OCHK"u8);
         if (length < 8)
             throw Invalid($"an object header block of {length} bytes at {address} is too short");
-        blocks.Enqueue((address + 4, length - 8));
+        _blocks.Enqueue((address + 4, length - 8));
     }
 
     // An info message says whether links or attributes lie in a heap of their own, after the largest index where their order is kept.
-    void RefuseDense(ObjectHeader header, MessageType infoType, string path, string what, int largestIndexSize)
+    void RefuseDense(ObjectHeader header, MessageType infoType, Place place, string what, int largestIndexSize)
     {
         if (header.Find(infoType) is not { } info)
             return;
@@ -140,17 +153,16 @@ sealed partial class Hdf5Reader
         cursor.Version(0);
         cursor.Skip((cursor.Byte() & 1) != 0 ? largestIndexSize : 0);
         if (cursor.UInt64() != Undefined)
-            throw Unsupported(path, $"has its {what}s outside its header (dense storage)");
+            throw Unsupported(place, $"has its {what}s outside its header (dense storage)");
     }
 
-    void ReadAttributes(ObjectHeader header, string path, Dictionary<string, string?> attributes)
+    void ReadAttributes(ObjectHeader header, Place place, Dictionary<string, string?> attributes)
     {
-        RefuseDense(header, MessageType.AttributeInfo, path, "attribute", largestIndexSize: 2);
         foreach (Message message in header.All(MessageType.Attribute))
         {
             var (name, value) = ReadAttribute(Open(message, "attribute message"));
             if (!attributes.TryAdd(name, value))
-                throw Invalid($"{path} has the attribute '{name}' twice");
+                throw Invalid($"{place} has the attribute '{name}' twice");
         }
     }
 
@@ -181,7 +193,7 @@ sealed partial class Hdf5Reader
     string? ReadText(ReadOnlySpan<byte> type, ReadOnlySpan<byte> space, Hdf5Cursor value)
     {
         const int fixedText = 3, variable = 9, variableIsText = 1;
-        nint[]? shape = ReadShape(new Hdf5Cursor(space, _file, "dataspace message"), "an attribute");
+        nint[]? shape = ReadShape(new Hdf5Cursor(space, _file, "dataspace message"), new Place(null, "an attribute"));
         if (shape is null || Shapes.Length(shape) != 1)
             return null;
         var cursor = new Hdf5Cursor(type, _file, "datatype message");

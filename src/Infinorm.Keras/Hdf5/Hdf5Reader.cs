@@ -1,4 +1,5 @@
 using System.Text;
+using Infinorm.Checkpoints;
 
 namespace Infinorm.Keras.Hdf5;
 
@@ -8,28 +9,41 @@ namespace Infinorm.Keras.Hdf5;
 /// </summary>
 /// <remarks>
 /// A library is not asked, because a file may be made to do harm: here nothing is allocated or repeated for what a file merely claims.
-/// Each structure is read once, within a budget of bytes, so time and memory are bounded by the file's size. Where each dataset's bytes
-/// lie is known in the end, and that nothing else lies there: they can be overwritten in place.
+/// Each structure is read once and shares no byte with another; what is kept of it, names above all, has a budget that follows from the
+/// file's size. So time and memory are bounded by that. Where each dataset's bytes lie is known in the end, and that nothing else lies
+/// there: they can be overwritten in place.
 /// </remarks>
 sealed partial class Hdf5Reader
 {
-    const int MaxDepth = 64, MaxRank = 32, BudgetFactor = 16;
+    /// <summary>How deep groups are nested at most, the root not counted.</summary>
+    public const int MaxDepth = 64;
+
+    const int MaxRank = 32, BudgetFactor = 16;
+
+    // An object or attribute takes up to 400 bytes of memory. Those that Keras writes take hundreds of bytes in the file, and have paths
+    // of some forty characters.
+    const int FreeItems = 1 << 16, BytesPerItem = 128, FreePathLength = 1 << 21, BytesPerPathLength = 8;
     const ulong Undefined = ulong.MaxValue;
 
     static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     readonly string _file;
-    readonly byte[] _image;
-    readonly HashSet<ulong> _visited = [];
-    readonly List<(int Start, int End)> _structures = [];
-    readonly List<(int Start, int End, string Path)> _data = [];
-    long _budget;
+    readonly FileImage _image;
+    readonly ByteMarks _structures, _visited;
+    readonly List<(long Start, long End, Place Place)> _data = [];
+    readonly Queue<(ulong Address, ulong Length)> _blocks = []; // of the object header that is being read
+    long _budget, _textBudget, _itemBudget, _pathBudget;
 
-    Hdf5Reader(string file, byte[] image)
+    Hdf5Reader(string file, FileImage image)
     {
         _file = file;
         _image = image;
-        _budget = ((long)image.Length * BudgetFactor) + 4096;
+        _structures = new ByteMarks(image.Length);
+        _visited = new ByteMarks(image.Length);
+        _budget = (image.Length * BudgetFactor) + 4096;
+        _textBudget = image.Length;
+        _itemBudget = FreeItems + (image.Length / BytesPerItem);
+        _pathBudget = FreePathLength + (image.Length / BytesPerPathLength);
     }
 
     /// <summary>How an HDF5 file begins.</summary>
@@ -39,18 +53,19 @@ sealed partial class Hdf5Reader
     /// <param name="file">Its name, for messages.</param>
     /// <param name="image">All of its bytes; the datasets view them.</param>
     /// <exception cref="InvalidFileException">It is malformed, cut off, or uses something that is not supported.</exception>
-    public static Hdf5Group Read(string file, byte[] image)
+    public static Hdf5Group Read(string file, FileImage image)
     {
         var reader = new Hdf5Reader(file, image);
-        Hdf5Group root = reader.ReadGroup(reader.ReadObject(reader.RootAddress(), "/"), "", depth: 0);
+        var place = new Place(null, "");
+        Hdf5Group root = reader.ReadGroup(reader.ReadObject(reader.RootAddress()), place, depth: 0);
         reader.RequireDisjointData();
+        reader.RequireShortPaths(root, location: 0, path: 0);
         return root;
     }
 
     InvalidFileException Invalid(string problem) => new(_file, $"HDF5: {problem}");
 
-    InvalidFileException Unsupported(string path, string feature) =>
-        Invalid($"{(path.Length == 0 ? "the root group" : path)} {feature}, which is not supported");
+    InvalidFileException Unsupported(Place place, string feature) => Invalid($"{place} {feature}, which is not supported");
 
     ReadOnlySpan<byte> Slice(ulong address, ulong length, string what)
     {
@@ -60,37 +75,67 @@ sealed partial class Hdf5Reader
         _budget -= (long)length;
         if (_budget < 0)
             throw Invalid("its structures overlap");
-        if (length > 0)
-            _structures.Add(((int)address, (int)(address + length)));
-        return _image.AsSpan((int)address, (int)length);
+        if (length > int.MaxValue)
+            throw Invalid($"a {what} of {length} bytes is not supported");
+        _structures.Set((long)address, (long)(address + length));
+        return _image.Span((long)address, (long)length);
     }
 
     Hdf5Cursor At(ulong address, ulong length, string what) => new(Slice(address, length, what), _file, what);
 
-    // Structures have one parent: who meets one a second time goes round in a circle, or is made to read it again and again.
-    void Visit(ulong address, string what)
+    // Structures have one parent and share no byte: who meets one a second time goes round in a circle, or is made to read it again and
+    // again.
+    void Visit(ulong address, ulong length, string what)
     {
-        if (!_visited.Add(address))
-            throw Invalid($"the {what} at {address} is reached twice");
+        Slice(address, length, what);
+        long start = (long)address, end = (long)(address + length);
+        if (_visited.AnyIn(start, end))
+            throw Invalid($"the {what} at {address} {(_visited.AnyIn(start, start + 1) ? "is reached twice" : "overlaps another structure")}");
+        _visited.Set(start, end);
+    }
+
+    void CountItem()
+    {
+        if (--_itemBudget < 0)
+            throw Invalid($"{_image.Length} bytes hold more links and attributes than fit into them");
     }
 
     void RequireDisjointData()
     {
-        _data.Sort();
+        _data.Sort((a, b) => a.Start.CompareTo(b.Start));
         for (int i = 1; i < _data.Count; i++)
         {
             if (_data[i].Start < _data[i - 1].End)
-                throw Invalid($"the data of {_data[i - 1].Path} and {_data[i].Path} overlap");
+                throw Invalid($"the data of {_data[i - 1].Place} and {_data[i].Place} overlap");
         }
 
-        _structures.Sort();
-        int next = 0;
-        foreach (var (start, end) in _structures)
+        foreach (var (start, end, place) in _data)
         {
-            while (next < _data.Count && _data[next].End <= start)
-                next++;
-            if (next < _data.Count && _data[next].Start < end)
-                throw Invalid($"the data of {_data[next].Path} lie where the file's structure is");
+            if (_structures.AnyIn(start, end))
+                throw Invalid($"the data of {place} lie where the file's structure is");
+        }
+    }
+
+    // Nested in one another, names make paths that are much longer than the file: counted before anybody makes one.
+    void RequireShortPaths(Hdf5Group group, int location, int path)
+    {
+        if (group.IsEmpty)
+            return;
+        foreach (var (key, child) in group.Groups)
+        {
+            int name = child.IsEmpty ? key.Length : child.Groups.GetValueOrDefault("vars")?.Attributes.GetValueOrDefault("name")?.Length ?? key.Length;
+            CountPath(location + key.Length + 1, path + name + 1);
+            RequireShortPaths(child, location + key.Length + 1, path + name + 1);
+        }
+
+        foreach (string key in group.Datasets.Keys)
+            CountPath(location + key.Length + 1, path + key.Length + 1);
+
+        void CountPath(int location, int path)
+        {
+            _pathBudget -= location + path;
+            if (_pathBudget < 0)
+                throw Invalid("the names of its groups and datasets make paths that are much longer than the file");
         }
     }
 
@@ -139,33 +184,34 @@ sealed partial class Hdf5Reader
             throw Invalid($"the file has {_image.Length} bytes, it should have {end}: it is cut off");
     }
 
-    Hdf5Group ReadGroup(ObjectHeader header, string path, int depth)
+    Hdf5Group ReadGroup(ObjectHeader header, Place place, int depth)
     {
         if (depth > MaxDepth)
             throw Invalid($"groups are nested deeper than {MaxDepth}");
         var group = new Hdf5Group();
-        ReadAttributes(header, path, group.Attributes);
-        foreach (var (name, address) in ReadLinks(header, path))
+        if (header.Find(MessageType.Attribute) is not null)
+            ReadAttributes(header, place, group.Attributes);
+        RefuseDense(header, MessageType.AttributeInfo, place, "attribute", largestIndexSize: 2);
+        ReadLinks(header, place, (name, address) =>
         {
-            string at = Hdf5Group.Join(path, name);
+            var at = new Place(place, name);
             if (name.Length == 0 || name.Contains('/'))
-                throw Invalid($"'{path}' has a link without a name, or with '/' in it");
+                throw Invalid($"{place} has a link without a name, or with '/' in it");
             if (group.Groups.ContainsKey(name) || group.Datasets.ContainsKey(name))
                 throw Invalid($"{at} is there twice");
 
-            ObjectHeader child = ReadObject(address, at);
+            ObjectHeader child = ReadObject(address);
             if (child.Find(MessageType.Layout) is not null)
                 group.Datasets.Add(name, ReadDataset(child, at));
             else
                 group.Groups.Add(name, ReadGroup(child, at, depth + 1));
-        }
-
+        });
         return group;
     }
 
-    List<(string Name, ulong Address)> ReadLinks(ObjectHeader header, string path)
+    // Calls back for each link with its name and where it leads; so no more is held than what is made of them.
+    void ReadLinks(ObjectHeader header, Place place, Action<string, ulong> add)
     {
-        var links = new List<(string, ulong)>();
         if (header.Find(MessageType.SymbolTable) is { } table)
         {
             Hdf5Cursor cursor = Open(table, "symbol table message");
@@ -178,25 +224,27 @@ sealed partial class Hdf5Reader
             heapHeader.Skip(8); // where its free space begins
             ulong start = heapHeader.UInt64();
             Slice(start, size, "local heap");
-            ReadTree(tree, (int)start..(int)(start + size), links, path, level: null);
+            ReadTree(tree, ((long)start, (long)size), add, place, level: null);
         }
         else if (header.Find(MessageType.LinkInfo) is null && header.Find(MessageType.Link) is null)
         {
-            throw Invalid($"{path} is neither a group nor a dataset");
+            throw Invalid($"{place} is neither a group nor a dataset");
         }
 
-        RefuseDense(header, MessageType.LinkInfo, path, "link", largestIndexSize: 8);
+        RefuseDense(header, MessageType.LinkInfo, place, "link", largestIndexSize: 8);
         foreach (Message link in header.All(MessageType.Link))
-            links.Add(ReadLink(Open(link, "link message"), path));
-        return links;
+        {
+            var (name, address) = ReadLink(Open(link, "link message"), place);
+            add(name, address);
+        }
     }
 
-    (string Name, ulong Address) ReadLink(Hdf5Cursor cursor, string path)
+    (string Name, ulong Address) ReadLink(Hdf5Cursor cursor, Place place)
     {
         cursor.Version(1);
         byte flags = cursor.Byte();
         if ((flags & 8) != 0 && cursor.Byte() != 0)
-            throw Unsupported(path, "has a soft or external link");
+            throw Unsupported(place, "has a soft or external link");
         cursor.Skip((flags & 4) != 0 ? 8 : 0);
         cursor.Skip((flags & 16) != 0 ? 1 : 0);
         ulong length = cursor.UIntOf(flags & 3);
@@ -204,59 +252,65 @@ sealed partial class Hdf5Reader
     }
 
     // A B-tree of version 1 over the nodes that hold a group's symbols.
-    void ReadTree(ulong address, Range names, List<(string, ulong)> links, string path, int? level)
+    void ReadTree(ulong address, (long Start, long Length) names, Action<string, ulong> add, Place place, int? level)
     {
-        Visit(address, "B-tree node");
+        Visit(address, 24, "B-tree node");
         Hdf5Cursor cursor = At(address, 24, "B-tree node");
         cursor.Signature("TREE"u8);
         if (cursor.Byte() != 0)
-            throw Invalid($"the B-tree of {path} is not one of a group");
+            throw Invalid($"the B-tree of {place} is not one of a group");
         int found = cursor.Byte();
         if (level is { } expected && found != expected)
             throw Invalid($"a B-tree node of level {found} stands where one of level {expected} should");
         int count = cursor.UInt16();
+        Visit(address + 24, (ulong)count * 16, "B-tree node");
         Hdf5Cursor entries = At(address + 24, (ulong)count * 16, "B-tree node");
         for (int i = 0; i < count; i++)
         {
             entries.Skip(8); // the key
             ulong child = entries.UInt64();
             if (found > 0)
-                ReadTree(child, names, links, path, found - 1);
+                ReadTree(child, names, add, place, found - 1);
             else
-                ReadSymbols(child, names, links, path);
+                ReadSymbols(child, names, add, place);
         }
     }
 
-    void ReadSymbols(ulong address, Range names, List<(string, ulong)> links, string path)
+    void ReadSymbols(ulong address, (long Start, long Length) names, Action<string, ulong> add, Place place)
     {
-        Visit(address, "symbol table node");
+        Visit(address, 8, "symbol table node");
         Hdf5Cursor cursor = At(address, 8, "symbol table node");
         cursor.Signature("SNOD"u8);
         cursor.Version(1);
         cursor.Skip(1);
         int count = cursor.UInt16();
+        Visit(address + 8, (ulong)count * 40, "symbol table node");
         Hdf5Cursor symbols = At(address + 8, (ulong)count * 40, "symbol table node");
         for (int i = 0; i < count; i++)
         {
+            CountItem();
             ulong name = symbols.UInt64(), target = symbols.UInt64();
             if (symbols.UInt32() == 2)
-                throw Unsupported(path, "has a soft link");
+                throw Unsupported(place, "has a soft link");
             symbols.Skip(20);
-            links.Add((NameAt(names, name), target));
+            add(NameAt(names, name), target);
         }
     }
 
-    string NameAt(Range names, ulong offset)
+    string NameAt((long Start, long Length) names, ulong offset)
     {
-        ReadOnlySpan<byte> heap = _image.AsSpan(names);
+        ReadOnlySpan<byte> heap = _image.Span(names.Start, names.Length);
         int length = offset < (ulong)heap.Length ? heap[(int)offset..].IndexOf((byte)0) : -1;
         if (length < 0)
             throw Invalid($"the name at {offset} of a local heap of {heap.Length} bytes has no end in it");
-        return Text(Slice((ulong)names.Start.Value + offset, (ulong)length, "name"));
+        return Text(Slice((ulong)names.Start + offset, (ulong)length, "name"));
     }
 
     string Text(ReadOnlySpan<byte> bytes)
     {
+        _textBudget -= bytes.Length;
+        if (_textBudget < 0)
+            throw Invalid("its names and texts are longer than the file");
         try
         {
             return Utf8.GetString(bytes);
@@ -265,5 +319,12 @@ sealed partial class Hdf5Reader
         {
             throw Invalid("a name is not UTF-8");
         }
+    }
+
+    /// <summary>An object's place in the tree. Its path is made only for a message.</summary>
+    sealed record Place(Place? Parent, string Name)
+    {
+        public override string ToString() =>
+            Name.Length == 0 ? "the root group" : Parent is not { Name.Length: > 0 } ? Name : Hdf5Group.Join(Parent.ToString(), Name);
     }
 }

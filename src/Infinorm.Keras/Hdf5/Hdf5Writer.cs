@@ -80,6 +80,7 @@ static class Hdf5Writer
             "bfloat16" => bytes.ToArray(),
             "float32" => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),
             "float64" => MemoryMarshal.Cast<byte, double>(bytes).ToArray(),
+            Hdf5Type.Bool => MemoryMarshal.Cast<byte, Hdf5Bool>(bytes).ToArray(),
             "int8" => MemoryMarshal.Cast<byte, sbyte>(bytes).ToArray(),
             "uint8" => bytes.ToArray(),
             "int16" => MemoryMarshal.Cast<byte, short>(bytes).ToArray(),
@@ -90,5 +91,12 @@ static class Hdf5Writer
             "uint64" => MemoryMarshal.Cast<byte, ulong>(bytes).ToArray(),
             string name => throw new NotSupportedException($"{path}: data of type {name} cannot be written anew."),
         };
+    }
+
+    // As h5py writes NumPy's bool: an enumeration with these names. (It has int8 below, and reads any; PureHDF writes bytes.)
+    enum Hdf5Bool : byte
+    {
+        FALSE,
+        TRUE,
     }
 }

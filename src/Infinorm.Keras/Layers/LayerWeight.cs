@@ -5,10 +5,12 @@ namespace Infinorm.Keras.Layers;
 
 /// <summary>What is known about one of the weights of a layer of Keras's own.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Switch">The setting of the layer that can leave the weight out when it is false; null where none does.</param>
+/// <param name="When">Whether a layer with these settings has it; null where each has.</param>
 /// <param name="Constraint">The setting that holds its constraint; null where there is none.</param>
 /// <param name="IsTrainable">Whether gradients train it.</param>
-sealed record LayerWeight(string Name, string? Switch = null, string? Constraint = null, bool IsTrainable = true)
+/// <param name="CopyOf">Where, from the layer's group, the same variable is saved once more; null where it is not.</param>
+sealed record LayerWeight(
+    string Name, Func<JsonObject?, bool>? When = null, string? Constraint = null, bool IsTrainable = true, string? CopyOf = null)
 {
     static readonly LayerWeight[] KernelAndBias = [new("kernel", null, "kernel_constraint"), Bias];
     static readonly LayerWeight[] Depthwise = [new("kernel", null, "depthwise_constraint"), Bias];
@@ -40,6 +42,10 @@ sealed record LayerWeight(string Name, string? Switch = null, string? Constraint
         ["separable_conv1d"] = Separable,
         ["separable_conv2d"] = Separable,
         ["embedding"] = [new("embeddings", null, "embeddings_constraint")],
+        ["reversible_embedding"] =
+        [
+            new("embeddings", null, "embeddings_constraint"), new("reverse_embeddings", config => IsFalse(config?["tie_weights"])),
+        ],
         ["simple_rnn_cell"] = Cell,
         ["gru_cell"] = Cell,
         ["lstm_cell"] = Cell,
@@ -49,26 +55,52 @@ sealed record LayerWeight(string Name, string? Switch = null, string? Constraint
         ["batch_normalization"] =
         [
             Gamma, Beta, new("moving_mean", IsTrainable: false), new("moving_variance", IsTrainable: false),
+            new("moving_stddev", With("renorm"), IsTrainable: false), new("renorm_mean", With("renorm"), IsTrainable: false),
+            new("renorm_stddev", With("renorm"), IsTrainable: false),
         ],
-        ["layer_normalization"] = GammaAndBeta,
+        ["layer_normalization"] =
+        [
+            Gamma with { When = config => !IsFalse(config?["scale"]) || IsTrue(config?["rms_scaling"]) },
+            Beta with { When = config => !IsFalse(config?["center"]) && !IsTrue(config?["rms_scaling"]) },
+        ],
         ["group_normalization"] = GammaAndBeta,
         ["rms_normalization"] = [new("scale")],
-        ["attention"] = [new("scale", "use_scale")],
-        ["additive_attention"] = [new("scale", "use_scale")],
-        ["spectral_normalization"] = [new("vector_u", IsTrainable: false)],
+        ["attention"] =
+        [
+            new("scale", Unless("use_scale")), new("concat_score_weight", config => JsonText.Text(config?["score_mode"]) == "concat"),
+        ],
+        ["additive_attention"] = [new("scale", Unless("use_scale"))],
+        ["spectral_normalization"] = [new("kernel", _ => true, CopyOf: "layer/vars/0"), new("vector_u", IsTrainable: false)],
         ["p_re_lu"] = [new("alpha", null, "alpha_constraint")],
         ["normalization"] =
         [
             new("mean", IsTrainable: false), new("variance", IsTrainable: false), new("count", IsTrainable: false),
         ],
+        ["stft_spectrogram"] =
+        [
+            new("real_kernel", config => JsonText.Text(config?["mode"]) != "imag"), new("imag_kernel", config => JsonText.Text(config?["mode"]) != "real"),
+        ],
         ["seed_generator"] = [new("seed_generator_state", IsTrainable: false)],
     };
 
-    static LayerWeight Bias => new("bias", "use_bias", "bias_constraint");
+    // Holding no weights themselves, they hand their settings to the layers in them, or have their layers' configs.
+    static readonly HashSet<string> Containers = new(StringComparer.Ordinal)
+    {
+        "functional", "sequential", "simple_rnn", "gru", "lstm", "conv_lstm1d", "conv_lstm2d", "conv_lstm3d", "rnn", "stacked_rnn_cells",
+        "bidirectional", "time_distributed", "wrapper", "multi_head_attention", "grouped_query_attention",
+    };
 
-    static LayerWeight Gamma => new("gamma", "scale", "gamma_constraint");
+    static LayerWeight Bias => new("bias", Unless("use_bias"), "bias_constraint");
 
-    static LayerWeight Beta => new("beta", "center", "beta_constraint");
+    static LayerWeight Gamma => new("gamma", Unless("scale"), "gamma_constraint");
+
+    static LayerWeight Beta => new("beta", Unless("center"), "beta_constraint");
+
+    /// <summary>Whether it is one of Keras's layers whose weights are known, or one that has other layers in it.</summary>
+    public static bool IsKnown(string? layerClass) => layerClass is not null && (Table.ContainsKey(layerClass) || Containers.Contains(layerClass));
+
+    /// <summary>Whether it is one of Keras's layers whose weights are known.</summary>
+    public static bool HasKnownWeights(string? layerClass) => layerClass is not null && Table.ContainsKey(layerClass);
 
     /// <summary>The weights of a layer in the order in which it saves them, or null if that is not known.</summary>
     /// <param name="layerClass">The layer's class in snake case.</param>
@@ -78,13 +110,56 @@ sealed record LayerWeight(string Name, string? Switch = null, string? Constraint
     {
         if (layerClass is null || !Table.TryGetValue(layerClass, out LayerWeight[]? all))
             return null;
-        LayerWeight[] present = [.. all.Where(weight => weight.Switch is null || !IsFalse(config?[weight.Switch]))];
+        LayerWeight[] present = [.. all.Where(weight => weight.When?.Invoke(config) ?? true)];
+        bool hasLora = HasLora(config);
+        if (hasLora || IsQuantized(config))
+        {
+            // Only the bias is trained, of what the layer had. What GPTQ and AWQ make of the kernel is saved after the bias.
+            present = [.. present.Select(weight => weight.Name == "bias" ? weight : weight with { IsTrainable = false })];
+            if (IsCalibrated(config))
+                present = [.. present.OrderByDescending(weight => weight.IsTrainable)];
+            if (present.Length > 0 && present.Length < count && IsQuantized(config))
+            {
+                string of = present.First(weight => weight.Name != "bias").Name;
+                present = [.. present, .. Enumerable.Range(present.Length, count - present.Length)
+                    .Select((_, i) => new LayerWeight(i switch { 0 => $"{of}_scale", 1 => $"{of}_zero", _ => $"{of}_{i}" }, IsTrainable: false))];
+            }
+        }
+
         if (present.Length == count)
             return present;
-        LayerWeight[] least = [.. all.Where(weight => weight.Switch is null)];
-        return least.Length == count ? least : null;
+        LayerWeight[] least = [.. all.Where(weight => weight.When is null)];
+        return least.Length == count ? least : all.Length == count && config is null ? all : null;
     }
+
+    /// <summary>Whether the layer trains two matrices of LoRA, which it does not save.</summary>
+    public static bool HasLora(JsonObject? config) => config?["lora_rank"] is not null;
+
+    /// <summary>How the layer is quantized where its trained variables then are not known: "float8"; else null.</summary>
+    public static string? UnknownQuantization(JsonObject? config) =>
+        Policy(config) is { } policy && policy.StartsWith("float8", StringComparison.Ordinal) ? "float8" : null;
 
     /// <summary>Whether a setting is there and false.</summary>
     public static bool IsFalse(JsonNode? setting) => setting?.GetValueKind() is JsonValueKind.False;
+
+    static bool IsTrue(JsonNode? setting) => setting?.GetValueKind() is JsonValueKind.True;
+
+    static Func<JsonObject?, bool> Unless(string setting) => config => !IsFalse(config?[setting]);
+
+    static Func<JsonObject?, bool> With(string setting) => config => IsTrue(config?[setting]);
+
+    static bool IsQuantized(JsonObject? config) =>
+        IsCalibrated(config) || (Policy(config) is { } policy
+            && (policy.StartsWith("int", StringComparison.Ordinal) || policy.StartsWith("ternary", StringComparison.Ordinal)));
+
+    static bool IsCalibrated(JsonObject? config) => Policy(config) is { } policy
+        && (policy.StartsWith("gptq", StringComparison.Ordinal) || policy.StartsWith("awq", StringComparison.Ordinal));
+
+    // "int8_from_float32" of a quantized layer.
+    static string? Policy(JsonObject? config) => config?["dtype"] switch
+    {
+        JsonObject policy when policy["config"] is JsonObject settings => JsonText.Text(settings["mode"]) ?? JsonText.Text(settings["name"]),
+        JsonValue name => JsonText.Text(name),
+        _ => null,
+    };
 }

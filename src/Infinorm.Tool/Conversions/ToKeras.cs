@@ -1,5 +1,8 @@
+using Infinorm.Checkpoints;
 using Infinorm.Keras;
 using Infinorm.Tool.Files;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Conversions;
 
@@ -62,14 +65,21 @@ static class ToKeras
         KerasArchive archive = template.Archive;
         if (archive.UnorderedGroup is { } group)
             throw new CommandException($"{template.Path}: in which order the model has the variables of {group} is not known");
-        Optimizer optimizer = Checkpoint.Load(state.File, [.. archive.TrainableVariables], new LoadOptions());
-        archive.Optimizer = optimizer;
+        Optimizer optimizer = CheckpointFile.Load(state.File, [.. archive.TrainableVariables], new LoadOptions());
+        try
+        {
+            archive.Optimizer = optimizer;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new CommandException(e.Message);
+        }
 
         List<string> losses = [.. Losses(state), .. kind == FileKind.Weights ? [ConfigLoss] : Array.Empty<string>()];
         var notes = new List<string>();
         if (archive.Weights.Count > archive.TrainableVariables.Count)
             notes.Add($"weights that are not trained are those of {template.Path}");
-        if (!state.Tensors.Any(tensor => tensor.Name.StartsWith($"{Checkpoint.VariablesKind}/", StringComparison.Ordinal)))
+        if (!state.Tensors.Any(tensor => tensor.Name.StartsWith($"{CheckpointFile.VariablesKind}/", StringComparison.Ordinal)))
             notes.Add($"{state.Path} has no variables; they are those of {template.Path}");
         if (archive.TrainableVariables.Any(variable => variable.DType is DType.Float16 or DType.BFloat16))
             notes.Add("slots of 16-bit variables are rounded to the types that they have in the archive");
@@ -82,6 +92,8 @@ static class ToKeras
             yield return $"which variables weight decay leaves out ({string.Join(", ", excluded)}): Keras's files do not say it";
         if (state.Groups is { Count: > 0 })
             yield return "learning rates and weight decays of groups of variables: Keras has no groups";
+        foreach (string tensor in state.Unread)
+            yield return tensor;
         foreach (string key in state.About.Keys)
             yield return $"\"{key}\" of the metadata";
     }
@@ -98,5 +110,5 @@ static class ToKeras
     static string[] UnusedTemplate(Template template) =>
         template.Path is null ? [] : [$"{template.Path} is not needed as a template, and not used"];
 
-    static Action<Stream> Writer(KerasArchive archive, FileKind kind) => stream => archive.Write(stream, kind == FileKind.Archive);
+    static Action<Stream> Writer(KerasArchive archive, FileKind kind) => stream => archive.Save(stream, weightsOnly: kind != FileKind.Archive);
 }

@@ -1,5 +1,8 @@
+using Infinorm.Checkpoints;
 using Infinorm.Keras;
 using Infinorm.Tool.Files;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Conversions;
 
@@ -11,6 +14,14 @@ static class ToSafetensors
     public static Conversion From(KerasState state)
     {
         KerasArchive archive = state.Archive;
+        string[] weights = [.. archive.Others.Where(other => !IsSeed(other))];
+        if (weights.Length > 0)
+        {
+            throw new CommandException(
+                $"{state.Path}: {weights.Length} arrays of types that safetensors files of ours do not hold would be lost, the first is {weights[0]}. "
+                + "A model with quantized layers cannot be converted");
+        }
+
         Dictionary<string, DType> types = TypesInCheckpoint(state);
         Dictionary<string, DType> stored = state.Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.DType);
         var tensors = new List<SafetensorsTensor>();
@@ -37,6 +48,9 @@ static class ToSafetensors
             ],
             Notes(state), stream => Write(stream, metadata, tensors));
     }
+
+    // What random generators are at. It is no weight: a model without it draws other numbers.
+    static bool IsSeed(string array) => array.Contains("seed_generator", StringComparison.Ordinal);
 
     /// <summary>The name of a tensor as Keras stored it, where it would not come back from the type that it has in a checkpoint.</summary>
     public static string Original(string name) => $"{KerasState.Unnamed}/{name}";
@@ -84,7 +98,7 @@ static class ToSafetensors
         var notes = new List<string>();
         if (state.Optimizer is null)
             notes.Add("the file will not be a checkpoint of an optimizer, but can be converted back");
-        if (state.Optimizer is { WeightDecay: not null } or LossScaleOptimizer { InnerOptimizer.WeightDecay: not null })
+        if (state.Optimizer?.Steppers.Any(stepper => stepper.WeightDecay is not null) == true)
             notes.Add("which variables weight decay leaves out is not in Keras's files; the checkpoint says none");
         if (state.OptimizerProblem is { } problem)
             notes.Add(problem);

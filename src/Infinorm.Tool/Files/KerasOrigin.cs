@@ -1,6 +1,9 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Config;
 using Infinorm.Keras;
+using Infinorm.Types;
 
 namespace Infinorm.Tool.Files;
 

@@ -1,6 +1,10 @@
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Config;
 using Infinorm.Keras;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Files;
 
@@ -43,10 +47,12 @@ sealed class KerasState : StateFile
     public override IReadOnlyDictionary<string, string> About =>
         (Archive.Metadata ?? []).ToDictionary(pair => pair.Key, pair => JsonText.Text(pair.Value) ?? PythonJson.Write(pair.Value));
 
+    public override IReadOnlyList<string> Unread => Archive.Others;
+
     public override IReadOnlyList<string> Notes =>
     [
         .. OptimizerProblem is null ? Array.Empty<string>() : [OptimizerProblem],
-        .. Archive.Others.Select(other => $"not of a type that can be read here: {other}"),
+        .. Unread.Select(other => $"not of a type that can be read here: {other}"),
     ];
 
     public override IReadOnlyList<TensorInfo> Tensors { get; }
@@ -90,7 +96,7 @@ sealed class KerasState : StateFile
         var names = new Dictionary<string, string>();
         foreach (KerasWeight weight in Archive.Weights)
         {
-            string name = $"{(weight.IsTrainable ? Checkpoint.VariablesKind : NonTrainable)}/{weight.Variable.Path}";
+            string name = $"{(weight.IsTrainable ? CheckpointFile.VariablesKind : NonTrainable)}/{weight.Variable.Path}";
             if (_locations.TryAdd(name, weight.Location))
                 names.Add(weight.Location, name);
         }

@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Types;
 
 namespace Infinorm.Tool.Files;
 
@@ -37,7 +39,12 @@ sealed class SafetensorsState : StateFile
     public override IReadOnlyDictionary<string, string> About { get; }
 
     public override IReadOnlyList<string> Notes =>
-        File.Metadata.ContainsKey(KerasOrigin.Key) ? ["converted from a Keras archive; convert makes it one again"] : [];
+    [
+        .. File.Metadata.ContainsKey(KerasOrigin.Key) ? ["converted from a Keras archive; convert makes it one again"] : Array.Empty<string>(),
+        .. Unread.Select(other => $"not of a type that can be read here: {other}"),
+    ];
+
+    public override IReadOnlyList<string> Unread => [.. File.Others.Values.Select(other => $"{other}")];
 
     public override IReadOnlyList<TensorInfo> Tensors { get; }
 

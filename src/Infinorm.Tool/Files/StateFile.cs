@@ -1,6 +1,9 @@
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
 using Infinorm.Keras;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tool.Files;
 
@@ -39,25 +42,25 @@ abstract class StateFile(string path, Session session) : IDisposable
     /// <summary>What one should know to understand the rest.</summary>
     public abstract IReadOnlyList<string> Notes { get; }
 
+    /// <summary>Tensors of types that cannot be read here, described.</summary>
+    public abstract IReadOnlyList<string> Unread { get; }
+
     /// <summary>The tensors, in the file's order.</summary>
     public abstract IReadOnlyList<TensorInfo> Tensors { get; }
 
     /// <summary>Opens a file; its content says which kind it is.</summary>
     /// <param name="path">The file.</param>
     /// <param name="session">Is told the progress.</param>
-    /// <param name="model">The model if it is a weights file, see <see cref="KerasArchive.Open(string, JsonObject?)"/>.</param>
+    /// <param name="model">The model if it is a weights file, see <see cref="KerasArchive.Open(string, JsonObject?, IEnumerable{string}?)"/>.</param>
     public static StateFile Open(string path, Session session, JsonObject? model = null)
     {
-        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
-        var stream = new WatchedStream(file, session);
+        var stream = new WatchedStream(RegularFile.OpenRead(path), session);
         try
         {
-            if (!stream.CanSeek)
-                throw new InvalidFileException(path, "it is not a file on a disk");
             session.Progress.Expect(stream.Length);
             FileStart start = StartOf(stream);
             if (start == FileStart.Other)
-                throw new InvalidFileException(path, "it is neither a safetensors file nor one of Keras (.keras, .weights.h5)");
+                throw new InvalidFileException(path, $"it is {(FileSignature.Of(stream) is { } kind ? $"{kind}, " : "")}neither a safetensors file nor one of Keras (.keras, .weights.h5)");
             if (start == FileStart.Safetensors)
                 return new SafetensorsState(path, stream, session);
             var state = new KerasState(path, stream, session, start == FileStart.Hdf5 ? model : null);

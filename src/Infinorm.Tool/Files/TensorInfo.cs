@@ -1,3 +1,5 @@
+using Infinorm.Types;
+
 namespace Infinorm.Tool.Files;
 
 /// <summary>One tensor of a file.</summary>

@@ -1,14 +1,14 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>Where batches come from, read the same way whether they come at once or later.</summary>
 static class BatchStream
 {
     /// <summary>
     /// A sequence as a stream that never waits. What is new in a batch, made when the sequence was asked for it, is disposed after its use;
-    /// what was there before, as in a list, stays.
+    /// what was there before, as in a list, stays. What else the sequence made it may want later, so that is freed once nothing refers to it.
     /// </summary>
     public static async IAsyncEnumerable<T> Of<T>(IEnumerable<T> sequence, Func<T, IEnumerable<Tensor>> tensors)
     {
@@ -24,7 +24,8 @@ static class BatchStream
                     yield break;
                 item = items.Current;
                 made = [.. tensors(item).Where(tensor => scope.Contains(tensor))];
-                scope.Detach(scope.DisposablesView); // the sequence's own, which it may want later
+                Leftovers.Add(scope.DisposablesView.OfType<Tensor>().Except(made));
+                scope.Detach(scope.DisposablesView); // some are the sequence's own
             }
 
             try

@@ -2,7 +2,7 @@ using System.Collections;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>TorchSharp's data loaders as what <see cref="Trainer"/> trains with: pairs of inputs and targets.</summary>
 public static class DataLoaders

@@ -1,6 +1,7 @@
+using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>What <see cref="Trainer.Fit"/> may be told besides data and epochs.</summary>
 public sealed class FitOptions

@@ -1,14 +1,27 @@
-namespace Infinorm.Torch;
+using System.Globalization;
+
+namespace Infinorm.Torch.Training;
 
 /// <summary>What was seen in one epoch.</summary>
-/// <param name="Epoch">Its number, from 0.</param>
+/// <param name="Epoch">Its number, from 1.</param>
 /// <param name="Batches">How many batches it had.</param>
 /// <param name="Duration">The time it took, validation included; of a resumed epoch, the part after resuming.</param>
 /// <param name="Values">
 /// <c>loss</c> and the metrics, over the training batches as they were learnt from; <c>val_loss</c> and so on, over the validation data
 /// after the epoch; <c>learning_rate</c>, of the last step. In this order.
 /// </param>
-public sealed record EpochLog(int Epoch, int Batches, TimeSpan Duration, OrderedDictionary<string, double> Values);
+public sealed record EpochLog(int Epoch, int Batches, TimeSpan Duration, OrderedDictionary<string, double> Values)
+{
+    /// <summary>The epoch in one line, such as <c>epoch 3  9 batches in 0.1 s  loss 0.25  learning_rate 0.002</c>.</summary>
+    public override string ToString() => Describe($"{Epoch}");
+
+    /// <summary>The same with another text for the epoch's number, such as <c>3/10</c>.</summary>
+    internal string Describe(string number) => string.Create(
+        CultureInfo.InvariantCulture, $"epoch {number}  {Batches} batches in {Duration.TotalSeconds:F1} s  {Format(Values)}");
+
+    internal static string Format(IEnumerable<KeyValuePair<string, double>> values) =>
+        string.Join("  ", values.Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Key} {pair.Value:G4}")));
+}
 
 /// <summary>What <see cref="Trainer.Fit"/> saw. Keras: <c>History</c>.</summary>
 public sealed class History
@@ -39,9 +52,21 @@ public sealed class History
     /// <summary>The time spent in the optimizer since the run was started or resumed.</summary>
     public TimeSpan OptimizerTime { get; internal set; }
 
+    /// <summary>
+    /// Where a resumed run went on, such as <c>resumed at epoch 3, batch 17</c>, or that there was nothing to do; null for a new run.
+    /// </summary>
+    public string? Beginning { get; internal set; }
+
     /// <summary>Why a callback stopped the training; null if none did.</summary>
     public string? StopReason { get; internal set; }
 
     /// <summary>The seed of the run: with it, the same run can be had again.</summary>
     public long Seed { get; internal set; }
+
+    /// <summary>What was done in a few lines: where it began, how many steps there were, the last epoch, and why it was stopped.</summary>
+    public override string ToString() => string.Join(Environment.NewLine, new[]
+    {
+        Beginning, $"{Logs.Count} epochs, {Steps} steps", Logs.LastOrDefault()?.ToString(),
+        StopReason is null ? null : $"stopped: {StopReason}",
+    }.OfType<string>());
 }

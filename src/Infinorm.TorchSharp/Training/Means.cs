@@ -1,7 +1,7 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>Means of the loss and the metrics over the examples seen so far.</summary>
 sealed class Means(IReadOnlyList<Metric> metrics)

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>A number that says how good predictions are, shown beside the loss.</summary>
 /// <param name="Name">Its name in histories and logs; with the prefix <c>val_</c> for the validation data.</param>
@@ -11,7 +11,7 @@ namespace Infinorm.Torch;
 public sealed record Metric(string Name, Func<Tensor, Tensor, Tensor> Compute)
 {
     /// <summary>
-    /// Whether a larger value is better: <see cref="EarlyStopping"/> and <see cref="Checkpoint"/> ask for it. The default is null: they must
+    /// Whether a larger value is better: <see cref="Callbacks.EarlyStopping"/> and <see cref="Callbacks.Checkpoint"/> ask for it. The default is null: they must
     /// be told.
     /// </summary>
     public bool? LargerIsBetter { get; init; }

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// Puts a model into training or evaluation mode and, when disposed, every part of it back into the mode it was in. A model that trains is

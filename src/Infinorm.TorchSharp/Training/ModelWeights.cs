@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>A copy of a model's parameters and persistent buffers in memory.</summary>
 sealed class ModelWeights : IDisposable

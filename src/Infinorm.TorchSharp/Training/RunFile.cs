@@ -1,8 +1,11 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Types;
+using Infinorm.Variables;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// A training run in a file: the optimizer's checkpoint with the trained variables, and below <c>run/</c> the rest of the model, the
@@ -27,6 +30,8 @@ static class RunFile
             SkippedSteps = run.History.SkippedSteps,
             LearningRate = run.LearningRate,
             StopReason = run.History.StopReason,
+            BatchesPerEpoch = run.BatchesPerEpoch,
+            Data = run.Data,
             Metrics = [.. run.Trainer.Metrics.Select(metric => metric.Name)],
             Columns = columns,
             Callbacks = callbacks.ToDictionary(callback => callback.Key, callback => callback.Value.Values),
@@ -46,7 +51,7 @@ static class RunFile
         Optimizer optimizer = run.Optimizer.Optimizer;
         using var _ = optimizer.Enter();
         run.Optimizer.Locate();
-        AtomicFile.Write(path, stream => Infinorm.Checkpoint.Write(optimizer, stream, includeVariables: true, tensors, metadata));
+        AtomicFile.Write(path, stream => Infinorm.CheckpointFile.Write(optimizer, stream, includeVariables: true, tensors, metadata));
     }
 
     /// <summary>
@@ -62,17 +67,35 @@ static class RunFile
         RunState state = ReadState(file);
         NdArray means = Read(file, Means, length: 2 + state.Metrics.Length);
         NdArray history = Read(file, History, length: (long)state.Epoch * (2 + state.Columns.Length));
+        List<EpochLog> logs = ReadHistory(file, history, state);
+        double[] sums = means.AsSpan<double>().ToArray();
+        if (!(sums[^1] >= 0 && double.IsFinite(sums[^1])))
+            throw file.Invalid($"its \"{Means}\" are over {sums[^1]} examples");
         Dictionary<string, Callback> callbacks = Named(run.Options.Callbacks);
-        RestoreModel(run.Trainer, file, Differences(run, state, callbacks), loadMore: () =>
-        {
-            foreach (var (name, saved) in state.Callbacks)
-                LoadCallback(callbacks[name], name, saved, file);
-        });
+        List<string> differences = [.. Differences(run, state, callbacks), .. ModelDifferences(file, RestOfModel(run.Trainer))];
+        if (differences.Count > 0)
+            throw new CheckpointMismatchException(file.Name, differences);
 
-        run.Means.State = means.AsSpan<double>().ToArray();
+        run.Means.State = sums;
         (run.Seed, run.Epoch, run.Batch, run.LearningRate) = (state.Seed, state.Epoch, state.Batch, state.LearningRate);
-        (run.History.Steps, run.History.SkippedSteps, run.History.StopReason) = (state.Steps, state.SkippedSteps, state.StopReason);
-        run.History.Logs.AddRange(ReadHistory(history, state.Columns));
+        run.BatchesPerEpoch ??= state.BatchesPerEpoch;
+        (run.History.Steps, run.History.SkippedSteps) = (state.Steps, state.SkippedSteps);
+        run.History.Logs.AddRange(logs);
+
+        using var scope = NewDisposeScope();
+        Dictionary<string, CallbackState> callbackStates =
+            state.Callbacks.ToDictionary(saved => saved.Key, saved => ReadCallback(saved.Key, saved.Value, file));
+        foreach (var (name, saved) in callbackStates)
+            Try(file, name, () => callbacks[name].CheckState(saved, run));
+        RestoreModel(run.Trainer, file, whenChecked: () =>
+        {
+            foreach (var (name, saved) in callbackStates)
+            {
+                Try(file, name, () => callbacks[name].LoadState(saved));
+                foreach (Tensor tensor in saved.Tensors.Values)
+                    tensor.DetachFromDisposeScope(); // it is the callback's now
+            }
+        });
     }
 
     /// <summary>As <see cref="Restore"/>, for the model and the optimizer alone.</summary>
@@ -80,13 +103,13 @@ static class RunFile
     {
         using SafetensorsFile file = SafetensorsFile.Open(path);
         ReadState(file);
-        RestoreModel(trainer, file, [], loadMore: () => { });
+        RestoreModel(trainer, file, whenChecked: () => { });
     }
 
-    static void RestoreModel(Trainer trainer, SafetensorsFile file, IEnumerable<string> runDifferences, Action loadMore)
+    static void RestoreModel(Trainer trainer, SafetensorsFile file, Action whenChecked)
     {
         Dictionary<string, Tensor> model = RestOfModel(trainer);
-        List<string> differences = [.. runDifferences, .. ModelDifferences(file, model)];
+        List<string> differences = [.. ModelDifferences(file, model)];
         if (differences.Count > 0)
             throw new CheckpointMismatchException(file.Name, differences);
 
@@ -94,12 +117,11 @@ static class RunFile
         using var noGrad = no_grad();
         Dictionary<string, Tensor> values = model.Keys.ToDictionary(
             name => name, name => file.Read(file.Tensors[ModelRoot + name]).ToTensor());
-        loadMore();
         Optimizer optimizer = trainer.Optimizer.Optimizer;
         using (optimizer.Enter())
         {
             trainer.Optimizer.Locate();
-            Infinorm.Checkpoint.Restore(optimizer, file, new LoadOptions { IgnoreExtra = [Root] });
+            Infinorm.CheckpointFile.Restore(optimizer, file, new LoadOptions { IgnoreExtra = [Root] }, whenChecked);
             trainer.Optimizer.Store();
         }
 
@@ -116,12 +138,15 @@ static class RunFile
             RunState state = JsonSerializer.Deserialize(text, RunStateJson.Default.RunState)
                 ?? throw file.Invalid($"its \"{Key}\" is null");
             bool isSound = state.Epoch >= 0 && state.Batch >= 0 && state.Steps >= state.Batch && state.SkippedSteps >= 0
-                && state is { Metrics: not null, Columns: not null, Callbacks: not null } && !state.Callbacks.ContainsValue(null!);
+                && state.SkippedSteps <= state.Steps && state.BatchesPerEpoch is null or >= 1 && double.IsFinite(state.LearningRate)
+                && state is { Metrics: not null, Columns: not null, Callbacks: not null } && !state.Callbacks.ContainsValue(null!)
+                && !state.Metrics.Contains(null) && !state.Columns.Contains(null)
+                && state.Columns.Distinct().Count() == state.Columns.Length;
             return state.Version != RunState.PresentVersion
                 ? throw file.Invalid($"it is a run of version {state.Version}; this release reads version {RunState.PresentVersion}")
-                : isSound ? state : throw file.Invalid($"its \"{Key}\" has negative or missing values");
+                : isSound ? state : throw file.Invalid($"its \"{Key}\" has values that no run has, or lacks some");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or FormatException)
         {
             throw file.Invalid($"its \"{Key}\" is not what it should be: {e.Message}", e);
         }
@@ -139,9 +164,14 @@ static class RunFile
         string[] metrics = [.. run.Trainer.Metrics.Select(metric => metric.Name)];
         if (!metrics.SequenceEqual(state.Metrics))
             yield return $"metrics: [{string.Join(", ", state.Metrics)}] in the file, [{string.Join(", ", metrics)}] here";
+        bool otherData = run.Data is not null && state.Data is not null && run.Data != state.Data;
+        if (otherData || (run.BatchesPerEpoch is { } here && state.BatchesPerEpoch is { } inFile && here != inFile))
+            yield return $"data: {DataOf(state.Data, state.BatchesPerEpoch)} in the file, {DataOf(run.Data, run.BatchesPerEpoch)} here";
         foreach (string name in state.Callbacks.Keys.Except(callbacks.Keys))
             yield return $"callback {name}: it has a state in the file, and is not among the callbacks here";
     }
+
+    static string DataOf(string? data, int? batches) => data ?? $"{batches} batches";
 
     static IEnumerable<string> ModelDifferences(SafetensorsFile file, Dictionary<string, Tensor> model)
     {
@@ -163,8 +193,8 @@ static class RunFile
     // The parameters that the optimizer steps are in its own checkpoint.
     static Dictionary<string, Tensor> RestOfModel(Trainer trainer)
     {
-        var stepped = trainer.Optimizer.parameters().Select(parameter => parameter.Handle).ToHashSet();
-        return trainer.Model.state_dict().Where(pair => !stepped.Contains(pair.Value.Handle)).ToDictionary();
+        var stepped = trainer.Optimizer.parameters().Select(NativeTensor.IdentityOf).ToHashSet();
+        return trainer.Model.state_dict().Where(pair => !stepped.Contains(NativeTensor.IdentityOf(pair.Value))).ToDictionary();
     }
 
     static string CallbackName(string callback, string tensor) => $"{Root}/callbacks/{callback}/{tensor}";
@@ -189,17 +219,30 @@ static class RunFile
         return states;
     }
 
-    static void LoadCallback(Callback callback, string name, JsonObject values, SafetensorsFile file)
+    // What a callback throws means that the file is not what a run writes.
+    static void Try(SafetensorsFile file, string callback, Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception e) when (e is not (OutOfMemoryException or IOException))
+        {
+            throw file.Invalid($"the state of the callback {callback} is not what it should be: {e.Message}", e);
+        }
+    }
+
+    static CallbackState ReadCallback(string name, JsonObject values, SafetensorsFile file)
     {
         var state = new CallbackState { Values = values };
         string root = CallbackName(name, "");
         foreach (var (key, entry) in file.Tensors)
         {
             if (key.StartsWith(root, StringComparison.Ordinal))
-                state.Tensors.Add(key[root.Length..], file.Read(entry).ToTensor().DetachFromDisposeScope());
+                state.Tensors.Add(key[root.Length..], file.Read(entry).ToTensor());
         }
 
-        callback.LoadState(state);
+        return state;
     }
 
     // A row an epoch: batches, seconds, then the values.
@@ -212,10 +255,19 @@ static class RunFile
         return NdArray.Create([.. numbers], [history.Logs.Count, 2 + columns.Length]);
     }
 
-    static IEnumerable<EpochLog> ReadHistory(NdArray history, string[] columns)
+    static List<EpochLog> ReadHistory(SafetensorsFile file, NdArray history, RunState state)
     {
-        double[] numbers = history.AsSpan<double>().ToArray();
-        return numbers.Chunk(2 + columns.Length).Select((row, epoch) => new EpochLog(
-            epoch, (int)row[0], TimeSpan.FromSeconds(row[1]), new(columns.Zip(row[2..], KeyValuePair.Create))));
+        var logs = new List<EpochLog>();
+        long steps = state.Batch;
+        foreach (double[] row in history.AsSpan<double>().ToArray().Chunk(2 + state.Columns.Length))
+        {
+            if (!(row[0] is >= 1 and <= int.MaxValue && double.IsInteger(row[0]) && row[1] >= 0 && row[1] < TimeSpan.MaxValue.TotalSeconds))
+                throw file.Invalid($"its \"{History}\" has an epoch of {row[0]} batches and {row[1]} seconds");
+            steps += (int)row[0];
+            logs.Add(new(
+                logs.Count + 1, (int)row[0], TimeSpan.FromSeconds(row[1]), new(state.Columns.Zip(row[2..], KeyValuePair.Create))));
+        }
+
+        return steps == state.Steps ? logs : throw file.Invalid($"it has {state.Steps} steps, and its epochs {steps}");
     }
 }

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>What a run is besides tensors: where it stands. It lies as JSON in the metadata of its file.</summary>
 sealed record RunState
@@ -24,6 +24,12 @@ sealed record RunState
     public required double LearningRate { get; init; }
 
     public required string? StopReason { get; init; }
+
+    /// <summary>Batches of an epoch; null where that is not known.</summary>
+    public int? BatchesPerEpoch { get; init; }
+
+    /// <summary>What the run is trained with; null where that is not known.</summary>
+    public string? Data { get; init; }
 
     /// <summary>Names of the metrics, in the order of their means.</summary>
     public required string[] Metrics { get; init; }

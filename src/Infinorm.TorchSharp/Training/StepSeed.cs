@@ -1,7 +1,7 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// Randomness by counter: what a step draws follows from the run's seed and the step's number alone, so that a run can go on at any step as

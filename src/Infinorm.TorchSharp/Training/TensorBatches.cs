@@ -1,7 +1,7 @@
 using System.Collections;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// Batches of examples that lie in two tensors, one example a row. Shuffled by torch's generator anew in each enumeration, that is in each
@@ -41,6 +41,9 @@ public sealed class TensorBatches : IReadOnlyCollection<(Tensor Input, Tensor Ta
 
     long Examples => _inputs.shape[0];
 
+    /// <summary>What batches there are, such as <c>70 examples in batches of 8</c>.</summary>
+    public override string ToString() => $"{Examples} examples in batches of {_batchSize}{(_dropLast ? ", whole ones only" : "")}";
+
     /// <summary>Divides the examples: the first ones to train with, the last ones, in their order, to validate with.</summary>
     /// <param name="validation">The part of the second, in (0, 1).</param>
     /// <exception cref="ArgumentOutOfRangeException">The part is outside (0, 1), or so small or large that one has no example.</exception>
@@ -61,7 +64,10 @@ public sealed class TensorBatches : IReadOnlyCollection<(Tensor Input, Tensor Ta
         Tensor Rest(Tensor tensor) => tensor.narrow(0, training, Examples - training);
     }
 
-    /// <summary>The batches of one epoch; each is disposed when the next is asked for.</summary>
+    /// <summary>
+    /// The batches of one epoch, as new tensors that whoever enumerates may keep or dispose; <see cref="Trainer"/> disposes each after its
+    /// step. What nobody keeps is freed in time.
+    /// </summary>
     public IEnumerator<(Tensor Input, Tensor Target)> GetEnumerator()
     {
         using Tensor? order = _shuffle ? randperm(Examples).DetachFromDisposeScope() : null;
@@ -69,11 +75,11 @@ public sealed class TensorBatches : IReadOnlyCollection<(Tensor Input, Tensor Ta
         {
             long start = (long)i * _batchSize, length = Math.Min(_batchSize, Examples - start);
             using Tensor? rows = order?.narrow(0, start, length).DetachFromDisposeScope();
-            using Tensor input = Batch(_inputs), target = Batch(_targets);
+            Tensor input = Batch(_inputs), target = Batch(_targets);
             yield return (input, target);
+            Leftovers.Add([input, target]);
 
-            Tensor Batch(Tensor all) =>
-                (rows is null ? all.narrow(0, start, length) : all.index_select(0, rows)).DetachFromDisposeScope();
+            Tensor Batch(Tensor all) => rows is null ? all.narrow(0, start, length) : all.index_select(0, rows);
         }
     }
 

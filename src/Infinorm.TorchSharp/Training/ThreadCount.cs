@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// Has every thread compute with as many threads as the one that began. libtorch keeps their number for each calling thread, and the bits

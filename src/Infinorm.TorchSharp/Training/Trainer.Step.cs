@@ -4,7 +4,7 @@ using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 public sealed partial class Trainer
 {
@@ -13,8 +13,7 @@ public sealed partial class Trainer
     {
         using var scope = NewDisposeScope();
         using var grad = enable_grad();
-        foreach (Parameter parameter in _parameters)
-            parameter.grad = null;
+        Optimizer.zero_grad();
 
         Tensor prediction = Forward(input);
         Tensor loss = ComputeLoss(prediction, target);
@@ -38,8 +37,19 @@ public sealed partial class Trainer
         run.Means.Add(run.Loss, prediction, target);
     }
 
+    static void CheckAlive(Tensor tensor, string name)
+    {
+        if (tensor.IsInvalid)
+        {
+            throw new ArgumentException(
+                $"The {name} of the batch is disposed. Tensors that are made when a batch is asked for are disposed after its step: "
+                + "give batches that make their tensors anew, or a list whose tensors nobody disposes.");
+        }
+    }
+
     Tensor Forward(Tensor input)
     {
+        CheckAlive(input, "input");
         try
         {
             return Model.forward(input);
@@ -54,6 +64,7 @@ public sealed partial class Trainer
 
     Tensor ComputeLoss(Tensor prediction, Tensor target)
     {
+        CheckAlive(target, "target");
         Tensor loss;
         try
         {

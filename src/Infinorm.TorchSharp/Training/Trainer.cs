@@ -1,8 +1,10 @@
+using Infinorm.Checkpoints;
+using Infinorm.Torch.Training.Callbacks;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// Trains, evaluates and runs a model: what <c>compile</c>, <c>fit</c>, <c>evaluate</c> and <c>predict</c> of Keras are together. It does
@@ -86,7 +88,7 @@ public sealed partial class Trainer
         }
 
         int? count = data is IReadOnlyCollection<(Tensor, Tensor)> counted ? counted.Count : null;
-        return new TrainingLoop(this, () => BatchStream.Of(data), count, validation, epochs, options)
+        return new TrainingLoop(this, () => BatchStream.Of(data), count, (data as TensorBatches)?.ToString(), validation, epochs, options)
             .RunAsync(cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
     }
 
@@ -103,7 +105,8 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(data);
         if (options?.ValidationSplit is not null)
             throw new ArgumentException("A stream of batches cannot be split; give validation data instead.", nameof(options));
-        return new TrainingLoop(this, () => data, count: null, options?.ValidationData, epochs, options).RunAsync(cancellationToken);
+        return new TrainingLoop(this, () => data, count: null, description: null, options?.ValidationData, epochs, options)
+            .RunAsync(cancellationToken);
     }
 
     /// <summary>
@@ -215,12 +218,7 @@ public sealed partial class Trainer
     }
 
     /// <summary>Gradients that wait in the optimizer for an update.</summary>
-    internal int PendingBatches => (int)(Counter % (Stepping.GradientAccumulationSteps ?? 1));
+    internal int PendingBatches => Optimizer.Optimizer.PendingCalls;
 
-    bool HasAverages => Stepping.UseEma && Counter > 0;
-
-    // A LossScaleOptimizer has the settings and the counter of the one it wraps.
-    Optimizer Stepping => Optimizer.Optimizer is LossScaleOptimizer scaling ? scaling.InnerOptimizer : Optimizer.Optimizer;
-
-    long Counter => ((Variable<long>)Stepping.Variables[0]).Span[0];
+    bool HasAverages => Optimizer.Optimizer.HasAverages;
 }

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>The loop of one call of Fit. Between two steps the run is whole: it can be saved, and go on from there.</summary>
 sealed class TrainingLoop
@@ -14,12 +14,12 @@ sealed class TrainingLoop
     readonly ThreadCount _threads = new();
 
     public TrainingLoop(
-        Trainer trainer, Func<IAsyncEnumerable<(Tensor Input, Tensor Target)>> data, int? count,
+        Trainer trainer, Func<IAsyncEnumerable<(Tensor Input, Tensor Target)>> data, int? count, string? description,
         IEnumerable<(Tensor Input, Tensor Target)>? validation, int epochs, FitOptions? options)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(epochs, 1);
         (_trainer, _data, _validation, _options) = (trainer, data, validation, options ?? new());
-        _run = new TrainingRun(trainer, epochs, _options) { BatchesPerEpoch = count };
+        _run = new TrainingRun(trainer, epochs, _options) { BatchesPerEpoch = count, Data = description };
     }
 
     public async Task<History> RunAsync(CancellationToken cancellationToken)
@@ -28,6 +28,7 @@ sealed class TrainingLoop
         _run.Seed = _options.Seed ?? StepSeed.Draw();
         if (_options.ResumeFrom is { } path && File.Exists(path))
             RunFile.Restore(_run, path);
+        _run.History.Beginning = Beginning();
 
         _run.History.PendingBatches = _trainer.PendingBatches;
         using var mode = new ModelMode(_trainer.Model, training: true);
@@ -61,18 +62,24 @@ sealed class TrainingLoop
     {
         long start = Stopwatch.GetTimestamp();
         Tell(callback => callback.OnEpochBegin(_run));
-        await StepsAsync(cancellationToken).ConfigureAwait(false);
+        bool isWhole = await StepsAsync(cancellationToken).ConfigureAwait(false);
         _threads.Restore();
+        if (!isWhole)
+        {
+            Tell(callback => callback.OnStoppedWithinEpoch(_run));
+            _run.SaveWhatWasAskedFor();
+            return;
+        }
 
         OrderedDictionary<string, double> values = new(_run.Means.Values());
         foreach (var (name, value) in Validate(cancellationToken))
             values.Add($"val_{name}", value);
         values.Add("learning_rate", _run.LearningRate);
+        _run.Epoch++;
         var log = new EpochLog(_run.Epoch, _run.Batch, Stopwatch.GetElapsedTime(start), values);
 
         _run.History.Logs.Add(log);
         _run.BatchesPerEpoch = _run.Batch;
-        _run.Epoch++;
         _run.Batch = 0;
         _run.Means.Clear();
         Tell(callback => callback.OnEpochEnd(_run, log));
@@ -80,19 +87,24 @@ sealed class TrainingLoop
     }
 
     // The steps of an epoch, or what is left of them: batches that were seen before the run was resumed are asked for and passed over.
-    async Task StepsAsync(CancellationToken cancellationToken)
+    // Returns whether the epoch is whole, that is, was not stopped before its last batch.
+    async Task<bool> StepsAsync(CancellationToken cancellationToken)
     {
         long first = _run.Step - _run.Batch;
         int batch = 0;
         var batches = _data().GetAsyncEnumerator(cancellationToken);
         await using var _ = batches.ConfigureAwait(false);
-        while (_run.History.StopReason is null)
+        while (_run.History.StopReason is null || batch != _run.BatchesPerEpoch)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            if (_run.History.StopReason is not null && _run.BatchesPerEpoch is not null)
+                return false;
             StepSeed.Set(_run.Seed, first + batch);
             if (!await batches.MoveNextAsync().ConfigureAwait(false))
                 break;
             _threads.Restore();
+            if (_run.History.StopReason is not null)
+                return false;
             if (batch++ < _run.Batch)
                 continue;
 
@@ -108,6 +120,7 @@ sealed class TrainingLoop
 
         if (batch == 0 || batch < _run.Batch)
             throw TooFewBatches(batch);
+        return true;
     }
 
     OrderedDictionary<string, double> Validate(CancellationToken cancellationToken)
@@ -118,9 +131,13 @@ sealed class TrainingLoop
         return _trainer.Evaluate(_validation, cancellationToken);
     }
 
+    string? Beginning() => _run.Epoch >= _run.Epochs
+        ? $"nothing to do: {_run.Epoch} of {_run.Epochs} epochs are done"
+        : _run.Step > 0 ? $"resumed at epoch {_run.Epoch + 1}, batch {_run.Batch + 1}" : null;
+
     InvalidOperationException TooFewBatches(int found) => new(_run.Epoch == 0 && _run.Batch == 0
         ? "The data have no batch to train with."
-        : $"The data gave {found} batches in epoch {_run.Epoch}, after {Math.Max(_run.Batch, _run.BatchesPerEpoch ?? 0)} before. "
+        : $"The data gave {found} batches in epoch {_run.Epoch + 1}, after {Math.Max(_run.Batch, _run.BatchesPerEpoch ?? 0)} before. "
         + "They must be the same in each epoch and when a run is resumed: give a list, TensorBatches, or an iterator that can be "
         + "started anew.");
 

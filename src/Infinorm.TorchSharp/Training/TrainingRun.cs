@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training;
 
 /// <summary>How a call of Fit ends.</summary>
 public enum FitOutcome
@@ -78,6 +78,9 @@ public sealed class TrainingRun
 
     internal bool HasValidation => Options is { ValidationData: not null } or { ValidationSplit: not null };
 
+    /// <summary>What the run is trained with, as far as that is known: a resumed run must have the same.</summary>
+    internal string? Data { get; init; }
+
     internal Means Means { get; }
 
     internal long Seed
@@ -86,7 +89,10 @@ public sealed class TrainingRun
         set => History.Seed = value;
     }
 
-    /// <summary>Ends the training after this step or epoch, as if it had been the last one.</summary>
+    /// <summary>
+    /// Ends the training after this step or epoch. An epoch that is not whole is not validated and not in the history; a resumed run goes on
+    /// in it.
+    /// </summary>
     /// <param name="reason">Why, for the history.</param>
     public void Stop(string reason)
     {

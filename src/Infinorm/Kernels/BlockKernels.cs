@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Infinorm.Rules;
 
 namespace Infinorm.Kernels;
 
@@ -19,7 +20,7 @@ static unsafe class BlockKernels
     {
         GradientFormula<L> stages = formula;
         for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
-            Store(accumulator, i, stages.Unscale(Load<L>(gradient, i)) + (spent ? default : Load<L>(accumulator, i)));
+            Store(accumulator, i, Stages.Accumulate(in stages, Load<L>(gradient, i), spent ? default : Load<L>(accumulator, i)));
     }
 
     /// <summary>target ← the gradient that the rule sees; accumulator null where there is none.</summary>
@@ -30,9 +31,8 @@ static unsafe class BlockKernels
         GradientFormula<L> stages = formula;
         for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
         {
-            L value = stages.Unscale(Load<L>(gradient, i));
-            if (accumulator != null)
-                value = stages.Mean(value, Load<L>(accumulator, i));
+            bool accumulates = accumulator != null;
+            L value = Stages.Unclipped(in stages, Load<L>(gradient, i), accumulates, accumulates ? Load<L>(accumulator, i) : default);
             Store(target, i, stages.Clip(value));
         }
     }
@@ -45,6 +45,18 @@ static unsafe class BlockKernels
             Store(target, i, L.Max(Load<L>(left, i), Load<L>(right, i)));
     }
 
+    /// <summary>Decays the weights, if there is weight decay.</summary>
+    [MethodImpl(Hot)]
+    public static void Decay<L>(byte* weights, nint bytes, in WeightFormula<L> formula)
+        where L : struct, ILane<L>
+    {
+        WeightFormula<L> stages = formula;
+        if (!stages.Decays)
+            return;
+        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
+            Store(weights, i, stages.Decay(Load<L>(weights, i)));
+    }
+
     /// <summary>Moves the averages towards the weights and, if they overwrite, the weights to the averages.</summary>
     [MethodImpl(Hot)]
     public static void Average<L>(byte* averages, byte* weights, nint bytes, in WeightFormula<L> formula)
@@ -53,10 +65,11 @@ static unsafe class BlockKernels
         WeightFormula<L> stages = formula;
         for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
         {
-            L average = stages.Average(Load<L>(averages, i), Load<L>(weights, i));
+            L weight = Load<L>(weights, i), average = Load<L>(averages, i);
+            Stages.Average(in stages, ref weight, ref average);
             Store(averages, i, average);
             if (stages.Overwrites)
-                Store(weights, i, average);
+                Store(weights, i, weight);
         }
     }
 

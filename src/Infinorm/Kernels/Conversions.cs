@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using Infinorm.Numerics;
+using Infinorm.Types;
 
 namespace Infinorm.Kernels;
 

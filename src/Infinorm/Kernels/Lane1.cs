@@ -1,4 +1,5 @@
 using System.Numerics;
+using Infinorm.Rules;
 
 namespace Infinorm.Kernels;
 
@@ -16,6 +17,8 @@ readonly struct Lane1<T>(T element) : ILane<Lane1<T>>
 
     public static Lane1<T> operator /(Lane1<T> left, Lane1<T> right) => new(left._element / right._element);
 
+    public static Lane1<T> operator -(Lane1<T> value) => new(-value._element);
+
     public static Lane1<T> Max(Lane1<T> left, Lane1<T> right) =>
         left._element > right._element || T.IsNaN(left._element) ? left : right;
 
@@ -25,6 +28,11 @@ readonly struct Lane1<T>(T element) : ILane<Lane1<T>>
     public static Lane1<T> Abs(Lane1<T> value) => new(T.Abs(value._element));
 
     public static Lane1<T> Sqrt(Lane1<T> value) => new(T.Sqrt(value._element));
+
+    public static Lane1<T> SelectGreater(Lane1<T> left, Lane1<T> right, Lane1<T> whenGreater, Lane1<T> otherwise) =>
+        left._element > right._element ? whenGreater : otherwise;
+
+    public static Lane1<T> Pow(Lane1<T> value, double exponent) => new(ElementPower.Of(value._element, exponent));
 
     public static Lane1<T> Of(double value) => new(T.CreateTruncating(value));
 

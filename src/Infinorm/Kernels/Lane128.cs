@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.Intrinsics;
+using Infinorm.Rules;
 
 namespace Infinorm.Kernels;
 
@@ -17,6 +18,8 @@ readonly struct Lane128<T>(Vector128<T> elements) : ILane<Lane128<T>>
 
     public static Lane128<T> operator /(Lane128<T> left, Lane128<T> right) => new(left._elements / right._elements);
 
+    public static Lane128<T> operator -(Lane128<T> value) => new(-value._elements);
+
     public static Lane128<T> Max(Lane128<T> left, Lane128<T> right) => new(Vector128.ConditionalSelect(
         Vector128.GreaterThan(left._elements, right._elements) | IsNaN(left), left._elements, right._elements));
 
@@ -26,6 +29,17 @@ readonly struct Lane128<T>(Vector128<T> elements) : ILane<Lane128<T>>
     public static Lane128<T> Abs(Lane128<T> value) => new(Vector128.Abs(value._elements));
 
     public static Lane128<T> Sqrt(Lane128<T> value) => new(Vector128.Sqrt(value._elements));
+
+    public static Lane128<T> SelectGreater(Lane128<T> left, Lane128<T> right, Lane128<T> whenGreater, Lane128<T> otherwise) => new(
+        Vector128.ConditionalSelect(Vector128.GreaterThan(left._elements, right._elements), whenGreater._elements, otherwise._elements));
+
+    public static Lane128<T> Pow(Lane128<T> value, double exponent)
+    {
+        Vector128<T> powers = value._elements;
+        for (int i = 0; i < Vector128<T>.Count; i++)
+            powers = powers.WithElement(i, ElementPower.Of(powers[i], exponent));
+        return new(powers);
+    }
 
     public static Lane128<T> Of(double value) => new(Vector128.Create(T.CreateTruncating(value)));
 

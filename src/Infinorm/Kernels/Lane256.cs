@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.Intrinsics;
+using Infinorm.Rules;
 
 namespace Infinorm.Kernels;
 
@@ -17,6 +18,8 @@ readonly struct Lane256<T>(Vector256<T> elements) : ILane<Lane256<T>>
 
     public static Lane256<T> operator /(Lane256<T> left, Lane256<T> right) => new(left._elements / right._elements);
 
+    public static Lane256<T> operator -(Lane256<T> value) => new(-value._elements);
+
     public static Lane256<T> Max(Lane256<T> left, Lane256<T> right) => new(Vector256.ConditionalSelect(
         Vector256.GreaterThan(left._elements, right._elements) | IsNaN(left), left._elements, right._elements));
 
@@ -26,6 +29,17 @@ readonly struct Lane256<T>(Vector256<T> elements) : ILane<Lane256<T>>
     public static Lane256<T> Abs(Lane256<T> value) => new(Vector256.Abs(value._elements));
 
     public static Lane256<T> Sqrt(Lane256<T> value) => new(Vector256.Sqrt(value._elements));
+
+    public static Lane256<T> SelectGreater(Lane256<T> left, Lane256<T> right, Lane256<T> whenGreater, Lane256<T> otherwise) => new(
+        Vector256.ConditionalSelect(Vector256.GreaterThan(left._elements, right._elements), whenGreater._elements, otherwise._elements));
+
+    public static Lane256<T> Pow(Lane256<T> value, double exponent)
+    {
+        Vector256<T> powers = value._elements;
+        for (int i = 0; i < Vector256<T>.Count; i++)
+            powers = powers.WithElement(i, ElementPower.Of(powers[i], exponent));
+        return new(powers);
+    }
 
     public static Lane256<T> Of(double value) => new(Vector256.Create(T.CreateTruncating(value)));
 

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.Intrinsics;
+using Infinorm.Rules;
 
 namespace Infinorm.Kernels;
 
@@ -17,6 +18,8 @@ readonly struct Lane512<T>(Vector512<T> elements) : ILane<Lane512<T>>
 
     public static Lane512<T> operator /(Lane512<T> left, Lane512<T> right) => new(left._elements / right._elements);
 
+    public static Lane512<T> operator -(Lane512<T> value) => new(-value._elements);
+
     public static Lane512<T> Max(Lane512<T> left, Lane512<T> right) => new(Vector512.ConditionalSelect(
         Vector512.GreaterThan(left._elements, right._elements) | IsNaN(left), left._elements, right._elements));
 
@@ -26,6 +29,17 @@ readonly struct Lane512<T>(Vector512<T> elements) : ILane<Lane512<T>>
     public static Lane512<T> Abs(Lane512<T> value) => new(Vector512.Abs(value._elements));
 
     public static Lane512<T> Sqrt(Lane512<T> value) => new(Vector512.Sqrt(value._elements));
+
+    public static Lane512<T> SelectGreater(Lane512<T> left, Lane512<T> right, Lane512<T> whenGreater, Lane512<T> otherwise) => new(
+        Vector512.ConditionalSelect(Vector512.GreaterThan(left._elements, right._elements), whenGreater._elements, otherwise._elements));
+
+    public static Lane512<T> Pow(Lane512<T> value, double exponent)
+    {
+        Vector512<T> powers = value._elements;
+        for (int i = 0; i < Vector512<T>.Count; i++)
+            powers = powers.WithElement(i, ElementPower.Of(powers[i], exponent));
+        return new(powers);
+    }
 
     public static Lane512<T> Of(double value) => new(Vector512.Create(T.CreateTruncating(value)));
 

@@ -1,3 +1,5 @@
+using Infinorm.Types;
+
 namespace Infinorm.Kernels;
 
 /// <summary>A 16-bit variable's float copy that is kept from call to call; the variable is its rounding.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Infinorm.Types;
 
 namespace Infinorm.Kernels;
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Infinorm.Rules;
 
 namespace Infinorm.Kernels;
 

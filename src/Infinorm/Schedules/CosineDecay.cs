@@ -1,6 +1,7 @@
-using System.Text.Json.Nodes;
+using Infinorm.Config;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Schedules;
 
 /// <summary>
 /// Keras's <c>CosineDecay</c>: half a cosine from the initial rate down to <c>alpha</c> times it, over <c>decaySteps</c>. With a
@@ -8,11 +9,8 @@ namespace Infinorm;
 /// </summary>
 public sealed class CosineDecay : LearningRateSchedule
 {
-    readonly double _initialLearningRate;
-    readonly double _decaySteps;
-    readonly double _alpha;
-    readonly double? _warmupTarget;
-    readonly double _warmupSteps;
+    readonly Hyperparameter<double> _initialLearningRate, _decaySteps, _alpha, _warmupSteps;
+    readonly Hyperparameter<double?> _warmupTarget;
 
     /// <param name="initialLearningRate">The rate at step 0; finite. Keras: <c>initial_learning_rate</c>.</param>
     /// <param name="decaySteps">Steps of the decay, warm-up not counted; finite, &gt; 0. Keras: <c>decay_steps</c>.</param>
@@ -30,22 +28,12 @@ public sealed class CosineDecay : LearningRateSchedule
         double warmupSteps = 0)
         : base(name)
     {
-        _initialLearningRate = Check.Finite(initialLearningRate);
-        _decaySteps = Check.Positive(decaySteps);
-        _alpha = Check.Finite(alpha);
-        _warmupTarget = warmupTarget is double target ? Check.Finite(target, nameof(warmupTarget)) : null;
-        _warmupSteps = Check.Finite(warmupSteps);
-    }
-
-    internal CosineDecay(ConfigReader config)
-        : this(
-            config.Number("initial_learning_rate"),
-            config.Number("decay_steps"),
-            config.Number("alpha", 0),
-            config.Text("name", null),
-            config.OptionalNumber("warmup_target"),
-            config.Number("warmup_steps", 0))
-    {
+        _initialLearningRate = Hyperparameters.RequiredNumber("initial_learning_rate", initialLearningRate);
+        _decaySteps = Hyperparameters.RequiredSteps("decay_steps", decaySteps, NumberRange.Positive);
+        _alpha = Hyperparameters.Number("alpha", alpha);
+        DeclareName();
+        _warmupTarget = Hyperparameters.OptionalNumber("warmup_target", warmupTarget);
+        _warmupSteps = Hyperparameters.Steps("warmup_steps", warmupSteps);
     }
 
     /// <inheritdoc/>
@@ -54,7 +42,7 @@ public sealed class CosineDecay : LearningRateSchedule
         float current = step;
         float initial = (float)_initialLearningRate;
         float decaySteps = (float)_decaySteps;
-        if (_warmupTarget is not double warmupTarget)
+        if (_warmupTarget.Value is not double warmupTarget)
             return Decay(MathF.Min(current, decaySteps), decaySteps, initial);
 
         float target = (float)warmupTarget;
@@ -70,16 +58,5 @@ public sealed class CosineDecay : LearningRateSchedule
         float cosine = 0.5f * (1 + Float32.Cos(MathF.PI * (step / decaySteps)));
         // Keras forms 1 - alpha in double here; in CosineDecayRestarts it does so in float32.
         return from * ((float)(1 - _alpha) * cosine + (float)_alpha);
-    }
-
-    /// <inheritdoc/>
-    protected override void GetConfig(JsonObject config)
-    {
-        config["initial_learning_rate"] = _initialLearningRate;
-        config["decay_steps"] = IntegerIfWhole(_decaySteps);
-        config["alpha"] = _alpha;
-        config["name"] = Name;
-        config["warmup_target"] = _warmupTarget;
-        config["warmup_steps"] = IntegerIfWhole(_warmupSteps);
     }
 }

@@ -1,6 +1,7 @@
-using System.Text.Json.Nodes;
+using Infinorm.Config;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Schedules;
 
 /// <summary>
 /// Keras's <c>CosineDecayRestarts</c>: cosine decays one after another, each <c>tMul</c> times as long as the one before and starting
@@ -12,11 +13,7 @@ namespace Infinorm;
 /// </remarks>
 public sealed class CosineDecayRestarts : LearningRateSchedule
 {
-    readonly double _initialLearningRate;
-    readonly double _firstDecaySteps;
-    readonly double _tMul;
-    readonly double _mMul;
-    readonly double _alpha;
+    readonly Hyperparameter<double> _initialLearningRate, _firstDecaySteps, _tMul, _mMul, _alpha;
 
     /// <param name="initialLearningRate">The rate at step 0; finite. Keras: <c>initial_learning_rate</c>.</param>
     /// <param name="firstDecaySteps">Steps until the first restart; finite, &gt; 0. Keras: <c>first_decay_steps</c>.</param>
@@ -29,22 +26,11 @@ public sealed class CosineDecayRestarts : LearningRateSchedule
         double initialLearningRate, double firstDecaySteps, double tMul = 2, double mMul = 1, double alpha = 0, string? name = null)
         : base(name ?? "SGDRDecay")
     {
-        _initialLearningRate = Check.Finite(initialLearningRate);
-        _firstDecaySteps = Check.Positive(firstDecaySteps);
-        _tMul = Check.Finite(tMul);
-        _mMul = Check.Finite(mMul);
-        _alpha = Check.Finite(alpha);
-    }
-
-    internal CosineDecayRestarts(ConfigReader config)
-        : this(
-            config.Number("initial_learning_rate"),
-            config.Number("first_decay_steps"),
-            config.Number("t_mul", 2),
-            config.Number("m_mul", 1),
-            config.Number("alpha", 0),
-            config.Text("name", null))
-    {
+        _initialLearningRate = Hyperparameters.RequiredNumber("initial_learning_rate", initialLearningRate);
+        _firstDecaySteps = Hyperparameters.RequiredSteps("first_decay_steps", firstDecaySteps, NumberRange.Positive);
+        _tMul = Hyperparameters.Number("t_mul", tMul);
+        _mMul = Hyperparameters.Number("m_mul", mMul);
+        _alpha = Hyperparameters.Number("alpha", alpha);
     }
 
     /// <inheritdoc/>
@@ -69,16 +55,5 @@ public sealed class CosineDecayRestarts : LearningRateSchedule
         float cosine = 0.5f * Float32.Pow((float)_mMul, restarts) * (1 + Float32.Cos(MathF.PI * completed));
         float alpha = (float)_alpha;
         return (float)_initialLearningRate * ((1 - alpha) * cosine + alpha);
-    }
-
-    /// <inheritdoc/>
-    protected override void GetConfig(JsonObject config)
-    {
-        config["initial_learning_rate"] = _initialLearningRate;
-        config["first_decay_steps"] = IntegerIfWhole(_firstDecaySteps);
-        config["t_mul"] = _tMul;
-        config["m_mul"] = _mMul;
-        config["alpha"] = _alpha;
-        config["name"] = Name;
     }
 }

@@ -1,6 +1,6 @@
-using System.Text.Json.Nodes;
+using Infinorm.Config;
 
-namespace Infinorm;
+namespace Infinorm.Schedules;
 
 /// <summary>
 /// Keras's <c>PiecewiseConstantDecay</c>: <c>values[0]</c> up to and including step <c>boundaries[0]</c>, <c>values[i]</c> up to and
@@ -12,8 +12,7 @@ namespace Infinorm;
 /// </remarks>
 public sealed class PiecewiseConstantDecay : LearningRateSchedule
 {
-    readonly double[] _boundaries;
-    readonly double[] _values;
+    readonly Hyperparameter<double[]> _boundaries, _values;
 
     /// <param name="boundaries">The last step of each value but the last; at least one, finite.</param>
     /// <param name="values">The rates, one more than there are boundaries; finite.</param>
@@ -23,46 +22,38 @@ public sealed class PiecewiseConstantDecay : LearningRateSchedule
     public PiecewiseConstantDecay(ReadOnlySpan<double> boundaries, ReadOnlySpan<double> values, string? name = null)
         : base(name ?? "PiecewiseConstant")
     {
-        if (boundaries.IsEmpty)
-            throw new ArgumentException("There must be at least one boundary.", nameof(boundaries));
-        if (values.Length != boundaries.Length + 1)
-        {
-            throw new ArgumentException(
-                $"There must be one value more than boundaries, but there are {values.Length} values and {boundaries.Length} boundaries.",
-                nameof(values));
-        }
-        foreach (double boundary in boundaries)
-            Check.Finite(boundary, nameof(boundaries));
-        foreach (double value in values)
-            Check.Finite(value, nameof(values));
-        _boundaries = boundaries.ToArray();
-        _values = values.ToArray();
-    }
-
-    internal PiecewiseConstantDecay(ConfigReader config)
-        : this(config.Numbers("boundaries"), config.Numbers("values"), config.Text("name", null))
-    {
+        _boundaries = Hyperparameters.RequiredNumbers("boundaries", boundaries.ToArray(), areSteps: true, nameof(boundaries));
+        _values = Hyperparameters.RequiredNumbers("values", values.ToArray(), name: nameof(values));
+        Validate();
     }
 
     /// <inheritdoc/>
     public override double At(long step)
     {
         // Every value is multiplied by 0 or 1 and added, in Keras's order: the first, the last, those between.
-        float rate = Where(step <= (long)_boundaries[0], _values[0]);
-        rate += Where(step > (long)_boundaries[^1], _values[^1]);
-        for (int i = 1; i < _boundaries.Length; i++)
-            rate += Where(step > (long)_boundaries[i - 1] && step <= (long)_boundaries[i], _values[i]);
+        float rate = Where(step <= (long)Boundaries[0], Values[0]);
+        rate += Where(step > (long)Boundaries[^1], Values[^1]);
+        for (int i = 1; i < Boundaries.Length; i++)
+            rate += Where(step > (long)Boundaries[i - 1] && step <= (long)Boundaries[i], Values[i]);
         return rate;
     }
 
     /// <inheritdoc/>
-    protected override void GetConfig(JsonObject config)
+    protected override void Validate()
     {
-        bool whole = Array.TrueForAll(_boundaries, double.IsInteger);
-        config["boundaries"] = new JsonArray([.. _boundaries.Select(x => whole ? IntegerIfWhole(x) : x)]);
-        config["values"] = new JsonArray([.. _values.Select(x => (JsonNode)x)]);
-        config["name"] = Name;
+        if (Boundaries.Length == 0)
+            throw new ArgumentException("There must be at least one boundary.", "boundaries");
+        if (Values.Length != Boundaries.Length + 1)
+        {
+            throw new ArgumentException(
+                $"There must be one value more than boundaries, but there are {Values.Length} values and {Boundaries.Length} boundaries.",
+                "values");
+        }
     }
+
+    double[] Boundaries => _boundaries.Value;
+
+    double[] Values => _values.Value;
 
     static float Where(bool condition, double value) => (condition ? 1f : 0f) * (float)value;
 }

@@ -1,6 +1,7 @@
-using System.Text.Json.Nodes;
+using Infinorm.Config;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Schedules;
 
 /// <summary>
 /// Keras's <c>PolynomialDecay</c>: from the initial to the end rate as <c>(1 - step / decaySteps) ^ power</c> falls from 1 to 0; then it
@@ -8,11 +9,8 @@ namespace Infinorm;
 /// </summary>
 public sealed class PolynomialDecay : LearningRateSchedule
 {
-    readonly double _initialLearningRate;
-    readonly double _decaySteps;
-    readonly double _endLearningRate;
-    readonly double _power;
-    readonly bool _cycle;
+    readonly Hyperparameter<double> _initialLearningRate, _decaySteps, _endLearningRate, _power;
+    readonly Hyperparameter<bool> _cycle;
 
     /// <param name="initialLearningRate">The rate at step 0; finite. Keras: <c>initial_learning_rate</c>.</param>
     /// <param name="decaySteps">Steps until the end rate is reached; finite, &gt; 0. Keras: <c>decay_steps</c>.</param>
@@ -33,22 +31,11 @@ public sealed class PolynomialDecay : LearningRateSchedule
         string? name = null)
         : base(name)
     {
-        _initialLearningRate = Check.Finite(initialLearningRate);
-        _decaySteps = Check.Positive(decaySteps);
-        _endLearningRate = Check.Finite(endLearningRate);
-        _power = Check.Finite(power);
-        _cycle = cycle;
-    }
-
-    internal PolynomialDecay(ConfigReader config)
-        : this(
-            config.Number("initial_learning_rate"),
-            config.Number("decay_steps"),
-            config.Number("end_learning_rate", 0.0001),
-            config.Number("power", 1),
-            config.Boolean("cycle", false),
-            config.Text("name", null))
-    {
+        _initialLearningRate = Hyperparameters.RequiredNumber("initial_learning_rate", initialLearningRate);
+        _decaySteps = Hyperparameters.RequiredSteps("decay_steps", decaySteps, NumberRange.Positive);
+        _endLearningRate = Hyperparameters.Number("end_learning_rate", endLearningRate);
+        _power = Hyperparameters.Number("power", power);
+        _cycle = Hyperparameters.Switch("cycle", cycle);
     }
 
     /// <inheritdoc/>
@@ -64,16 +51,5 @@ public sealed class PolynomialDecay : LearningRateSchedule
 
         float remaining = 1 - current / decaySteps;
         return ((float)_initialLearningRate - end) * Float32.Pow(remaining, (float)_power) + end;
-    }
-
-    /// <inheritdoc/>
-    protected override void GetConfig(JsonObject config)
-    {
-        config["initial_learning_rate"] = _initialLearningRate;
-        config["decay_steps"] = IntegerIfWhole(_decaySteps);
-        config["end_learning_rate"] = _endLearningRate;
-        config["power"] = _power;
-        config["cycle"] = _cycle;
-        config["name"] = Name;
     }
 }

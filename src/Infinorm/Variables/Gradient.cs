@@ -1,6 +1,6 @@
-using Infinorm.Numerics;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Variables;
 
 /// <summary>
 /// The gradient of one variable for one call of Apply: dense memory of the variable's length, some rows of it, or none. Arrays and
@@ -44,17 +44,18 @@ public readonly struct Gradient : IEquatable<Gradient>
     public static Gradient Rows<T>(int[] indices, T[] values)
         where T : unmanaged => RowGradient.Of<T>(indices, values);
 
-    /// <summary>The dense gradient in an array; a null array is no gradient.</summary>
-    public static implicit operator Gradient(float[]? values) => OfArray(values);
+    /// <summary>The dense gradient in an array.</summary>
+    /// <exception cref="ArgumentNullException">The array is null; <see langword="default"/> is no gradient.</exception>
+    public static implicit operator Gradient(float[] values) => OfArray(values);
 
     /// <inheritdoc cref="op_Implicit(float[])"/>
-    public static implicit operator Gradient(double[]? values) => OfArray(values);
+    public static implicit operator Gradient(double[] values) => OfArray(values);
 
     /// <inheritdoc cref="op_Implicit(float[])"/>
-    public static implicit operator Gradient(Half[]? values) => OfArray(values);
+    public static implicit operator Gradient(Half[] values) => OfArray(values);
 
     /// <inheritdoc cref="op_Implicit(float[])"/>
-    public static implicit operator Gradient(BFloat16[]? values) => OfArray(values);
+    public static implicit operator Gradient(BFloat16[] values) => OfArray(values);
 
     /// <summary>The dense gradient in a memory.</summary>
     public static implicit operator Gradient(ReadOnlyMemory<float> values) => Of(values);
@@ -80,9 +81,13 @@ public readonly struct Gradient : IEquatable<Gradient>
     /// <inheritdoc cref="op_Implicit(ReadOnlyMemory{float})"/>
     public static implicit operator Gradient(Memory<BFloat16> values) => Of<BFloat16>(values);
 
-    /// <summary>The sparse gradient of a table; null is no gradient.</summary>
-    public static implicit operator Gradient(RowGradient? rows) =>
-        rows is null ? default : new(new MemorySpot(rows, 0, rows.Values.Length, rows.Values.DType));
+    /// <summary>The sparse gradient of a table.</summary>
+    /// <exception cref="ArgumentNullException">It is null; <see langword="default"/> is no gradient.</exception>
+    public static implicit operator Gradient(RowGradient rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        return new(new MemorySpot(rows, 0, rows.Values.Length, rows.Values.DType));
+    }
 
     /// <summary>Whether both are the same memory.</summary>
     public static bool operator ==(Gradient left, Gradient right) => left.Equals(right);
@@ -100,5 +105,7 @@ public readonly struct Gradient : IEquatable<Gradient>
     public override int GetHashCode() => Spot.GetHashCode();
 
     static Gradient OfArray<T>(T[]? values)
-        where T : unmanaged => values is null ? default : new(new MemorySpot(values, 0, values.Length, DTypes.Of<T>()));
+        where T : unmanaged => values is not null
+        ? new(new MemorySpot(values, 0, values.Length, DTypes.Of<T>()))
+        : throw new ArgumentNullException(nameof(values), "The array of a gradient is null; a variable without a gradient has default.");
 }

@@ -1,9 +1,9 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Infinorm.Numerics;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Variables;
 
 /// <summary>
 /// A piece of <see cref="Memory{T}"/> whose element type is a value, not a type parameter: an array or a memory manager, the first
@@ -20,6 +20,9 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
 
     /// <summary>Whether the owner is the sparse gradient whose values these are.</summary>
     public bool IsRows { get; } = Owner is RowGradient;
+
+    /// <summary>Whether it is a memory manager's of which nothing is known: the memory may move or go away.</summary>
+    public bool IsForeign { get; } = Owner is RowGradient rows ? rows.Values.IsForeign : Owner is not (null or Array or IVouchedMemory);
 
     public static MemorySpot Of<T>(ReadOnlyMemory<T> memory)
         where T : unmanaged
@@ -45,6 +48,27 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ref byte At(int index, int elementSize) => ref Unsafe.AddByteOffset(ref First(), (nint)(Start + index) * elementSize);
 
+    /// <summary>The address of the first element now; the memory may move with its array.</summary>
+    /// <param name="path">Whose memory it is, for messages.</param>
+    /// <exception cref="ArgumentException">The memory manager has fewer elements than it had.</exception>
+    /// <exception cref="ObjectDisposedException">The memory manager is disposed, if it says so.</exception>
+    public unsafe nint AddressNow(string path)
+    {
+        ref byte first = ref FirstOfManager(out int found);
+        if (found < Start + Length)
+            throw new ArgumentException($"{path}: its memory manager has {found} elements now; {Start + Length} are needed.");
+        return (nint)Unsafe.AsPointer(ref Unsafe.AddByteOffset(ref first, (nint)Start * DType.Size()));
+    }
+
+    /// <summary>Keeps the elements where they are until the handle is disposed.</summary>
+    public MemoryHandle Pin() => DType switch
+    {
+        DType.Float32 => Pin<float>(),
+        DType.Float64 => Pin<double>(),
+        DType.Float16 => Pin<Half>(),
+        _ => Pin<BFloat16>(),
+    };
+
     /// <summary>Whether any element is also one of <paramref name="other"/>'s.</summary>
     public unsafe bool Overlaps(MemorySpot other)
     {
@@ -66,22 +90,36 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
         // As any other array, and known not to be null, so that the array itself is not looked at.
         if (Owner is { } owner && _isArray)
             return ref MemoryMarshal.GetArrayDataReference(Unsafe.As<byte[]>(owner));
-        return ref FirstOfManager();
+        return ref FirstOfManager(out _);
     }
 
-    ref byte FirstOfManager()
+    ref byte FirstOfManager(out int length)
     {
         switch (DType)
         {
-            case DType.Float32: return ref FirstOf<float>(Owner!);
-            case DType.Float64: return ref FirstOf<double>(Owner!);
-            case DType.Float16: return ref FirstOf<Half>(Owner!);
-            case DType.BFloat16: return ref FirstOf<BFloat16>(Owner!);
-            default: return ref FirstOf<long>(Owner!);
+            case DType.Float32: return ref FirstOf<float>(Owner!, out length);
+            case DType.Float64: return ref FirstOf<double>(Owner!, out length);
+            case DType.Float16: return ref FirstOf<Half>(Owner!, out length);
+            case DType.BFloat16: return ref FirstOf<BFloat16>(Owner!, out length);
+            default: return ref FirstOf<long>(Owner!, out length);
         }
     }
+
+    static ref byte FirstOf<T>(object owner, out int length)
+        where T : unmanaged
+    {
+        Span<T> elements = Unsafe.As<MemoryManager<T>>(owner).GetSpan();
+        length = elements.Length;
+        return ref Unsafe.As<T, byte>(ref MemoryMarshal.GetReference(elements));
+    }
+
+    MemoryHandle Pin<T>()
+        where T : unmanaged => Owner is T[] array ? array.AsMemory(Start, Length).Pin() : ((MemoryManager<T>)Owner!).Pin(Start);
 
     static ref byte FirstOf<T>(object owner)
         where T : unmanaged =>
         ref Unsafe.As<T, byte>(ref MemoryMarshal.GetReference(Unsafe.As<MemoryManager<T>>(owner).GetSpan()));
 }
+
+/// <summary>A memory manager of ours, which sees to it that its memory is there in every step and overlaps nothing.</summary>
+interface IVouchedMemory;

@@ -1,8 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Infinorm.Numerics;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Variables;
 
 /// <summary>
 /// Numbers of one type with a shape, in C order (the last axis varies fastest): the form in which values enter and leave an optimizer.
@@ -33,7 +33,7 @@ public sealed class NdArray
     public ReadOnlySpan<byte> Bytes => _bytes;
 
     /// <summary>Copies an array of one axis.</summary>
-    /// <exception cref="NotSupportedException">T is not the type of a <see cref="Infinorm.DType"/>.</exception>
+    /// <exception cref="NotSupportedException">T is not the type of a <see cref="Types.DType"/>.</exception>
     [OverloadResolutionPriority(1)]
     public static NdArray Create<T>(T[] values)
         where T : unmanaged
@@ -44,7 +44,7 @@ public sealed class NdArray
 
     /// <summary>Copies an array and gives it a shape; <c>[]</c> is the shape of a single number.</summary>
     /// <exception cref="ArgumentException">The shape has another number of elements than the array, or a negative size.</exception>
-    /// <exception cref="NotSupportedException">T is not the type of a <see cref="Infinorm.DType"/>.</exception>
+    /// <exception cref="NotSupportedException">T is not the type of a <see cref="Types.DType"/>.</exception>
     [OverloadResolutionPriority(1)]
     public static NdArray Create<T>(T[] values, params ReadOnlySpan<int> shape)
         where T : unmanaged => Create<T>(values, Shapes.Widen(shape));
@@ -152,7 +152,14 @@ public sealed class NdArray
         where TTo : unmanaged
     {
         var from = AsSpan<TFrom>();
-        var bytes = new byte[from.Length * Unsafe.SizeOf<TTo>()];
+        long size = (long)from.Length * Unsafe.SizeOf<TTo>();
+        if (size > Array.MaxLength)
+        {
+            throw new NotSupportedException(
+                $"{from.Length} elements take {size} bytes as {DTypes.Of<TTo>().KerasName()}; an array holds at most {Array.MaxLength}.");
+        }
+
+        var bytes = new byte[size];
         var to = MemoryMarshal.Cast<byte, TTo>(bytes.AsSpan());
         for (int i = 0; i < to.Length; i++)
             to[i] = convert(from[i]);

@@ -1,4 +1,4 @@
-namespace Infinorm;
+namespace Infinorm.Variables;
 
 /// <summary>
 /// The gradient of some rows of a table, such as an embedding's. Keep one and pass it again: making it is all it allocates, and it reads

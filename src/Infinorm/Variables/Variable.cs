@@ -1,9 +1,11 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Infinorm.Constraints;
 using Infinorm.Kernels;
+using Infinorm.Types;
 
-namespace Infinorm;
+namespace Infinorm.Variables;
 
 /// <summary>
 /// A named tensor: one the optimizer trains, viewing memory that its owner keeps, or one of the optimizer's own (its counter, learning
@@ -32,7 +34,7 @@ public abstract class Variable
     }
 
     /// <summary>The full path, names joined by <c>/</c>, such as <c>dense/kernel</c>.</summary>
-    public string Path { get; }
+    public string Path { get; internal set; }
 
     /// <summary>The last part of <see cref="Path"/>.</summary>
     public string Name => Path[(Path.LastIndexOf('/') + 1)..];
@@ -48,8 +50,9 @@ public abstract class Variable
 
     /// <summary>
     /// What is done to the variable after each call of Apply in which it had a gradient; <see langword="null"/>, the default, for nothing.
+    /// An optimizer goes by what it is when the optimizer is built.
     /// </summary>
-    public Constraint? Constraint { get; init; }
+    public Constraint? Constraint { get; set; }
 
     /// <summary>
     /// Whether Apply replaces the variable by its gradient instead of stepping it, as Keras does for the scales of quantised layers:
@@ -119,8 +122,13 @@ public abstract class Variable
     /// <summary>A variable with the same name and flags over a copy of <paramref name="value"/>.</summary>
     internal abstract Variable With(NdArray value);
 
-    /// <summary>A variable with the same name and shape over a copy of the elements.</summary>
+    /// <summary>A variable with the same name and shape over a copy of the elements, to be released.</summary>
     internal abstract Variable Copy();
+
+    /// <summary>Frees what a copy holds outside the garbage collector's heap.</summary>
+    internal virtual void ReleaseCopy()
+    {
+    }
 
     /// <summary>Sets every element to that of a variable of the same length, rounded once to this variable's type.</summary>
     internal abstract void CopyFrom(Variable source);

@@ -1,5 +1,8 @@
 using System.Buffers.Binary;
+using Infinorm.Checkpoints;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Types;
+using Infinorm.Variables;
 using PureHDF;
 using PureHDF.Filters;
 

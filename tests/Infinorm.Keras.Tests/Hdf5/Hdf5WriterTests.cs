@@ -1,4 +1,5 @@
 using Infinorm.Keras.Hdf5;
+using Infinorm.Variables;
 using PureHDF;
 
 namespace Infinorm.Keras.Tests.Hdf5;
@@ -10,6 +11,7 @@ public class Hdf5WriterTests
     [InlineData("bfloat16", 2)]
     [InlineData("float32", 4)]
     [InlineData("float64", 8)]
+    [InlineData("bool", 1)]
     [InlineData("int8", 1)]
     [InlineData("uint8", 1)]
     [InlineData("int16", 2)]

@@ -1,4 +1,10 @@
 using System.Text.Json.Nodes;
+using Infinorm.Checkpoints;
+using Infinorm.Constraints;
+using Infinorm.Optimizers;
+using Infinorm.Tests;
+using Infinorm.Tests.Checkpoints;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests.Layers;
 
@@ -44,13 +50,194 @@ public class ModelWeightsTests
             ("layers/sequential/layers/p_re_lu/vars/0", "prelu"), ("layers/sequential/vars", "inner"));
         Assert.Equal(
             [
-                "both/forward_layer/cell/kernel", "both/forward_layer/cell/recurrent_kernel", "both/forward_layer/cell/bias",
-                "both/backward_layer/cell/kernel", "both/backward_layer/cell/recurrent_kernel", "both/backward_layer/cell/bias",
+                "both/lstm/cell/kernel", "both/lstm/cell/recurrent_kernel", "both/lstm/cell/bias",
+                "both/backward_lstm/cell/kernel", "both/backward_lstm/cell/recurrent_kernel", "both/backward_lstm/cell/bias",
                 "heads/query/kernel", "heads/key/kernel", "heads/value/kernel", "heads/attention_output/kernel",
                 "each/d/kernel", "each/d/bias", "inner/prelu/alpha",
             ],
             Paths(archive));
         Assert.Null(archive.UnorderedGroup);
+    }
+
+    [Fact]
+    public void LayersWithoutNamesAreCountedByClass()
+    {
+        // Keras before 3.6 gave groups no names. That a layer is called as another's group does not matter.
+        KerasArchive made = Open("made_in_other_order.keras"), named = Open("made_in_other_order.new.keras");
+        foreach (KerasWeight weight in named.Weights)
+            Assert.Equal(weight.Variable.ToNdArray().Bytes.ToArray(), made[weight.Variable.Path].ToNdArray().Bytes.ToArray());
+        Assert.Equal(Paths(named), Paths(made));
+        Assert.Equal(5.6689, ((Variable<float>)made["dense_1/kernel"]).Span.ToArray().Sum(value => Math.Abs((double)value)), 0.00005);
+        Assert.Equal(6.3789, ((Variable<float>)made["dense/kernel"]).Span.ToArray().Sum(value => Math.Abs((double)value)), 0.00005);
+        Optimizer former = named.LoadOptimizer(), now = made.LoadOptimizer();
+        Assert.Equal(former.Variables.Select(variable => variable.Path), now.Variables.Select(variable => variable.Path));
+        Assert.All(former.Variables.Zip(now.Variables), pair => Assert.Equal(pair.First.ToNdArray().Bytes.ToArray(), pair.Second.ToNdArray().Bytes.ToArray()));
+    }
+
+    [Theory]
+    [InlineData("spectral_dense.keras", 4)]
+    [InlineData("bn_renorm.keras", 6)]
+    public void OnlyWhatKerasTrainsIsTrained(string file, int count)
+    {
+        KerasArchive archive = Open(file);
+        Assert.Equal(count, archive.TrainableVariables.Count);
+        archive.LoadOptimizer();
+    }
+
+    [Fact]
+    public void ALayerNormalizationThatScalesByTheRootMeanSquareHasGamma() =>
+        Assert.Contains("layer_normalization/gamma", Paths(Open("ln_rms.keras")));
+
+    [Fact]
+    public void ALayerOfOnesOwnWithTheNameOfKerassIsNotKerass()
+    {
+        KerasArchive archive = Make(
+            """[{"module": null, "class_name": "Dense", "config": {"name": "a"}, "registered_name": "t>Dense"}]""",
+            ("layers/dense/vars/0", "a"), ("layers/dense/vars/1", "a"));
+        Assert.Equal(["a/0", "a/1"], Paths(archive));
+    }
+
+    [Fact]
+    public void WeightsWithoutNumbersHaveNoOrder() =>
+        Assert.Equal("layers/torch_module_wrapper/vars", Make(
+            """[{"class_name": "TorchModuleWrapper", "config": {"name": "a"}}]""",
+            ("layers/torch_module_wrapper/vars/bias", "a"), ("layers/torch_module_wrapper/vars/weight", "a")).UnorderedGroup);
+
+    [Fact]
+    public void AnOptimizerIsNotStoredWhereTheOrderIsNotKnown()
+    {
+        KerasArchive archive = Make(
+            """[{"class_name": "Mine", "config": {"name": "mine"}}]""",
+            ("layers/mine/a/vars/0", "x"), ("layers/mine/b/vars/0", "y"), ("layers/mine/vars", "mine"));
+        var optimizer = new Adamax();
+        optimizer.Build(archive.TrainableVariables);
+        Assert.Contains("layers/mine is not known", Assert.Throws<InvalidOperationException>(() => archive.Optimizer = optimizer).Message);
+        Assert.Null(archive.Optimizer);
+    }
+
+    [Fact]
+    public void AnOptimizerForAnotherOrderIsNotStored()
+    {
+        KerasArchive archive = Open("made_in_other_order.keras");
+        var optimizer = new Adamax { Name = "a" };
+        optimizer.Build(archive.TrainableVariables.Reverse());
+        Assert.StartsWith("a is built for the model's variables in another order", Assert.Throws<ArgumentException>(() => archive.Optimizer = optimizer).Message);
+    }
+
+    [Fact]
+    public void PathsThatKerasPrintsCanHaveFewerModelsInThem()
+    {
+        const string inner = """{"class_name": "Sequential", "config": {"name": "NAME", "layers": [{"class_name": "Dense", "config": {"name": "d", "use_bias": false}}]}}""";
+        (string, string)[] weights =
+        [
+            ("layers/sequential/layers/dense/vars/0", "d"), ("layers/sequential/vars", "a"),
+            ("layers/sequential_1/layers/dense/vars/0", "d"), ("layers/sequential_1/vars", "b"),
+        ];
+        using var folder = new TemporaryFolder();
+        Make($"[{inner.Replace("NAME", "a")}]", weights[..2]).Save(folder / "one.keras");
+        Assert.Equal(["a/d/kernel"], Paths(KerasArchive.Open(folder / "one.keras", trainablePaths: ["d/kernel"])));
+        Make($"[{inner.Replace("NAME", "a")}, {inner.Replace("NAME", "b")}]", weights).Save(folder / "two.keras");
+        Assert.Contains("more than one weight is called 'd/kernel'", Assert.Throws<ArgumentException>(
+            () => KerasArchive.Open(folder / "two.keras", trainablePaths: ["d/kernel"])).Message);
+        Assert.Equal(["b/d/kernel", "a/d/kernel"], Paths(KerasArchive.Open(folder / "two.keras", trainablePaths: ["model/b/d/kernel", "a/d/kernel"])));
+        Assert.Contains("or is given twice", Assert.Throws<ArgumentException>(
+            () => KerasArchive.Open(folder / "two.keras", trainablePaths: ["a/d/kernel", "a/d/kernel"])).Message);
+    }
+
+    [Fact]
+    public void AStatisticOfALayerOfOnesOwnIsNotTrainedByANewOptimizer()
+    {
+        KerasArchive archive = Make("""[{"class_name": "Mine", "config": {"name": "mine"}}]""", ("layers/mine/vars/0", "mine"), ("layers/mine/vars/1", "mine"));
+        var former = new Adamax();
+        former.Build(archive.TrainableVariables[0]);
+        archive.Optimizer = former;
+        using var folder = new TemporaryFolder();
+        archive.Save(folder / "a.keras");
+
+        archive = KerasArchive.Open(folder / "a.keras");
+        var optimizer = new Adamax();
+        optimizer.Build(archive.TrainableVariables);
+        Assert.Contains("had 6 variables, and it has 4.", Assert.Throws<InvalidOperationException>(() => archive.Optimizer = optimizer).Message);
+        archive = KerasArchive.Open(folder / "a.keras", trainablePaths: ["mine/gain"]);
+        optimizer = new Adamax();
+        optimizer.Build(archive.TrainableVariables);
+        archive.Optimizer = optimizer;
+        Assert.Equal(["mine/gain", "mine/1"], Paths(archive));
+    }
+
+    [Theory]
+    [InlineData("model/nowhere/kernel", "'model/nowhere/kernel' is none of the weights, or is given twice")]
+    [InlineData("kernel", "'kernel' is none of the weights")]
+    public void APathOfNoWeightIsRefused(string path, string problem) =>
+        Assert.Contains(problem, Assert.Throws<ArgumentException>(() => KerasArchive.Open(PathOf("made_in_other_order.keras"), trainablePaths: [path])).Message);
+
+    [Fact]
+    public void PathsSayWhatIsTrainedAndInWhichOrder()
+    {
+        KerasArchive archive = KerasArchive.Open(PathOf("made_in_other_order.keras"), trainablePaths: ["model/dense/bias", "dense_1/kernel"]);
+        Assert.Equal(["dense/bias", "dense_1/kernel"], archive.TrainableVariables.Select(variable => variable.Path));
+        var optimizer = new Adamax();
+        optimizer.Build(archive.TrainableVariables);
+        archive.Optimizer = optimizer;
+    }
+
+    [Theory]
+    [InlineData("layer")]
+    [InlineData("dense")]
+    public void TheConstraintOfALayerInAWrapperOfOnesOwnIsNotDropped(string part)
+    {
+        KerasArchive archive = Make(
+            """
+            [{"module": null, "registered_name": "t>Wrap", "class_name": "Wrap", "config": {"name": "wrap", "layer":
+                {"class_name": "Dense", "config": {"name": "d", "kernel_constraint": {"class_name": "NonNeg", "config": {}}}}}}]
+            """,
+            ($"layers/wrap/{part}/vars/0", "d"), ($"layers/wrap/{part}/vars/1", "d"), ("layers/wrap/vars", "wrap"));
+        var optimizer = new Adamax();
+        Assert.Contains(
+            "the layer wrap has kernel_constraint NonNeg, and for which of its weights that is, is not known.",
+            Assert.Throws<ArgumentException>(() => optimizer.Build(archive.TrainableVariables)).Message);
+        archive.TrainableVariables[0].Constraint = new NonNeg();
+        archive.TrainableVariables[1].Constraint = null;
+        optimizer.Build(archive.TrainableVariables);
+    }
+
+    [Fact]
+    public void EachOfTwoLayersHasItsOwnConstraintInABidirectional()
+    {
+        KerasArchive archive = Make(
+            """
+            [{"class_name": "Bidirectional", "config": {"name": "both",
+                "layer": {"class_name": "GRU", "config": {"name": "forward_gru", "bias_constraint": {"class_name": "UnitNorm", "config": {"axis": 0}}}},
+                "backward_layer": {"class_name": "GRU", "config": {"name": "b", "trainable": false, "kernel_constraint": {"class_name": "NonNeg", "config": {}}}}}}]
+            """,
+            [.. from side in (string[])["forward", "backward"] from i in Enumerable.Range(0, 3) select ($"layers/bidirectional/{side}_layer/cell/vars/{i}", "cell"),
+                ("layers/bidirectional/vars", "both")]);
+        Assert.Equal([null, null, typeof(UnitNorm), typeof(NonNeg), null, null], archive.Weights.Select(weight => weight.Variable.Constraint?.GetType()));
+        Assert.Equal([true, true, true, false, false, false], archive.Weights.Select(weight => weight.IsTrainable));
+    }
+
+    [Fact]
+    public void QuantizedLayersTrainTheirBiases()
+    {
+        KerasArchive archive = Make(
+            """
+            [{"class_name": "Dense", "config": {"name": "d", "dtype": {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8", "source_name": "float32"}}}}]
+            """,
+            ("layers/dense/vars/0", "d"), ("layers/dense/vars/1", "d"), ("layers/dense/vars/2", "d"));
+        Assert.Equal(["d/kernel", "d/bias", "d/kernel_scale"], Paths(archive));
+        Assert.Equal(["d/bias"], archive.TrainableVariables.Select(variable => variable.Path));
+    }
+
+    [Fact]
+    public void PathsAreNotTakenForTheKeysOfGroupsWithoutNames()
+    {
+        // Of Keras before 3.6 a weights file does not say which layer "dense" is.
+        using var folder = new TemporaryFolder();
+        KerasArchive.Create(Arrays(["layers/dense/vars/0", "layers/dense_1/vars/0"])).Save(folder / "a.weights.h5");
+        Assert.Contains(
+            "they are layers/dense/vars/0, layers/dense_1/vars/0.",
+            Assert.Throws<ArgumentException>(() => KerasArchive.Open(folder / "a.weights.h5", trainablePaths: ["dense_1/kernel"])).Message);
+        Assert.Null(KerasArchive.Open(folder / "a.weights.h5", trainablePaths: ["layers/dense_1/vars/0", "layers/dense/vars/0"]).UnorderedGroup);
     }
 
     [Fact]
@@ -95,7 +282,8 @@ public class ModelWeightsTests
             ("layers/mine/a/vars/0", "x"), ("layers/mine/b/vars/0", "y"), ("layers/mine/vars", "mine"));
         Assert.Equal("layers/mine", archive.UnorderedGroup);
         string message = Assert.Throws<InvalidOperationException>(() => archive.LoadOptimizer(new Adamax())).Message;
-        Assert.Equal("the archive: in which order the model has the variables of layers/mine is not known. Give the variables.", message);
+        Assert.Equal("the archive: in which order the model has the variables of layers/mine is not known. "
+            + "Give Open the paths that [v.path for v in model.trainable_variables] has in Python, or LoadOptimizer the variables.", message);
     }
 
     [Fact]
@@ -131,17 +319,99 @@ public class ModelWeightsTests
     {
         // A model that is a class of its own may have them.
         const string dense = """{"class_name": "Dense", "config": {"name": "a"}}""";
-        KerasArchive archive = Make($"[{dense}, {dense}]", ("layers/dense/vars/0", "a"), ("layers/dense_1/vars/0", "a"));
+        KerasArchive archive = Make($"[{dense}, {dense}]", "t>Own", ("layers/dense/vars/0", "a"), ("layers/dense_1/vars/0", "a"));
         Assert.Equal(["a/kernel", "a/kernel"], Paths(archive));
         Assert.Equal("layers", archive.UnorderedGroup);
         Assert.Equal(2, archive["layers/dense_1/vars/0"].Length);
     }
 
-    static KerasArchive Make(string layers, params (string Location, string Name)[] weights)
+    [Fact]
+    public void AFrozenCopyOfATrainedLayerOfOnesOwnIsAnotherVariable()
+    {
+        // A model that is trained towards a copy of itself begins with equal values.
+        const string Layers = """
+            [{"class_name": "Mine", "module": "t", "config": {"name": "online"}},
+             {"class_name": "Copy", "module": "t", "config": {"name": "target", "trainable": false}}]
+            """;
+        using var folder = new TemporaryFolder();
+        KerasArchive made = Make(Layers, ("layers/mine/vars/0", "online"), ("layers/copy/vars/0", "target"));
+        var optimizer = new Adamax(0.1);
+        optimizer.Build(made.TrainableVariables);
+        made.Optimizer = optimizer;
+        made.Save(folder / "model.keras");
+        foreach (string[]? paths in new string[]?[] { null, ["online/w"] })
+        {
+            KerasArchive archive = KerasArchive.Open(folder / "model.keras", trainablePaths: paths);
+            archive.LoadOptimizer().Apply([new[] { 1f, 1f }]);
+            archive.Save(folder / "next.keras");
+            KerasArchive next = KerasArchive.Open(folder / "next.keras");
+            Assert.NotEqual([1f, 2f], next.Read("layers/mine/vars/0").AsSpan<float>().ToArray());
+            Assert.Equal([1f, 2f], next.Read("layers/copy/vars/0").AsSpan<float>().ToArray());
+        }
+    }
+
+    [Theory]
+    [InlineData("gptq/4/-1", "d/bias", "d/kernel")]
+    [InlineData("awq/4/-1", "d/bias", "d/kernel")]
+    [InlineData("int8", "d/kernel", "d/bias")]
+    [InlineData("ternary", "d/kernel", "d/bias")]
+    public void OnlyTheBiasOfAQuantizedLayerIsTrained(string mode, string first, string second)
+    {
+        KerasArchive archive = Make(
+            """[{"class_name": "Dense", "config": {"name": "d", "dtype": {"class_name": "QuantizedDTypePolicy", "config": {"mode": "MODE"}}}}]""".Replace("MODE", mode),
+            ("layers/dense/vars/0", "d"), ("layers/dense/vars/1", "d"), ("layers/dense/vars/2", "d"));
+        Assert.Equal([first, second, "d/kernel_scale"], Paths(archive));
+        Assert.Equal(["d/bias"], archive.TrainableVariables.Select(variable => variable.Path));
+    }
+
+    [Fact]
+    public void ALayerOfKerasWithMoreWeightsThanItsSettingsTellIsNotTrained()
+    {
+        // A map of policies says elsewhere that the layer is quantized.
+        KerasArchive archive = Make(
+            """[{"class_name": "Dense", "config": {"name": "d", "dtype": {"class_name": "DTypePolicyMap", "config": {}}}}]""",
+            ("layers/dense/vars/0", "d"), ("layers/dense/vars/1", "d"), ("layers/dense/vars/2", "d"));
+        var optimizer = new Adamax();
+        optimizer.Build(archive.TrainableVariables);
+        Refusal.Is<InvalidOperationException>(
+            "the archive: the layer d has 3 weights, which is not what its settings tell: which of them Keras trains is not known. Give the variables.",
+            () => archive.Optimizer = optimizer);
+    }
+
+    [Fact]
+    public void AModelOfOnesOwnCanListItsLayersAsItLikes()
+    {
+        KerasArchive archive = Make(
+            """[{"class_name": "Dense", "config": {"name": "b"}}, {"class_name": "Dense", "config": {"name": "a"}}]""",
+            registeredName: "t>Mine", ("layers/dense/vars/0", "a"), ("layers/dense_1/vars/0", "b"));
+        Assert.Equal("layers", archive.UnorderedGroup);
+    }
+
+    [Fact]
+    public void AKernelThatIsNoCopyIsNotTakenForOne()
+    {
+        // Of a layer of one's own the first weight need not be the kernel.
+        const string Layer = "layers/spectral_normalization";
+        KerasArchive archive = KerasArchive.Create(
+            [
+                KeyValuePair.Create($"{Layer}/vars/0", NdArray.Create([1f, 2f])), KeyValuePair.Create($"{Layer}/vars/1", NdArray.Create([5f, 6f])),
+                KeyValuePair.Create($"{Layer}/layer/vars/0", NdArray.Create([3f, 4f])), KeyValuePair.Create($"{Layer}/layer/vars/1", NdArray.Create([1f, 2f])),
+            ],
+            modelConfig: (JsonObject)JsonNode.Parse("""
+                {"class_name": "Sequential", "config": {"name": "m", "layers": [{"class_name": "SpectralNormalization", "config":
+                    {"name": "s", "layer": {"class_name": "Mine", "module": "t", "config": {"name": "i"}}}}]}}
+                """)!);
+        Assert.Equal($"{Layer}/vars", archive.UnorderedGroup);
+    }
+
+    static KerasArchive Make(string layers, params (string Location, string Name)[] weights) => Make(layers, registeredName: null, weights);
+
+    static KerasArchive Make(string layers, string? registeredName, params (string Location, string Name)[] weights)
     {
         var config = new JsonObject
         {
             ["class_name"] = "Sequential",
+            ["registered_name"] = registeredName,
             ["config"] = new JsonObject { ["name"] = "model", ["layers"] = JsonNode.Parse(layers) },
         };
         IEnumerable<(string Group, string Name)> names = weights
@@ -154,6 +424,10 @@ public class ModelWeightsTests
 
     static IEnumerable<KeyValuePair<string, NdArray>> Arrays(IEnumerable<string> locations) =>
         locations.Select(location => KeyValuePair.Create(location, NdArray.Create([1f, 2f])));
+
+    static string PathOf(string file) => Path.Combine(AppContext.BaseDirectory, "Golden", "keras-layers", file);
+
+    static KerasArchive Open(string file) => KerasArchive.Open(PathOf(file));
 
     static IEnumerable<string> Paths(KerasArchive archive) => archive.Weights.Select(weight => weight.Variable.Path);
 }

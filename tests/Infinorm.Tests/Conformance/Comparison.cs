@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Infinorm.Numerics;
+using Infinorm.Types;
 
 namespace Infinorm.Tests.Conformance;
 

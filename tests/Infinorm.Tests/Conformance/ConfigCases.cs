@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
 
 namespace Infinorm.Tests.Conformance;
 

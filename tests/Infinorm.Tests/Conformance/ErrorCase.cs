@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Infinorm.Schedules;
 
 namespace Infinorm.Tests.Conformance;
 

@@ -1,7 +1,8 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Infinorm.Numerics;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Conformance;
 

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
-using Infinorm.Numerics;
+using Infinorm.Constraints;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Conformance;
 

@@ -1,5 +1,8 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Types;
 
 namespace Infinorm.Tests.Conformance;
 

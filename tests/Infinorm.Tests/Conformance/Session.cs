@@ -1,4 +1,8 @@
 using System.Text.Json.Nodes;
+using Infinorm.Schedules;
+using Infinorm.Tests.Execution;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Conformance;
 
@@ -49,7 +53,7 @@ sealed class Session
     public Variable[] Select(int[] indices) => Array.ConvertAll(indices, index => Variables[index]);
 
     /// <summary>Goes on with a fresh optimizer made from a config and a saved state.</summary>
-    public void Reload(JsonObject config, IVariableStore store)
+    public void Reload(JsonObject config, VariableStore store)
     {
         Variable[] built = [.. Optimizer.TrainableVariables];
         Optimizer = Create(config);
@@ -96,7 +100,7 @@ sealed class Session
         }
     }
 
-    Optimizer Create(JsonObject config) => Optimizer.FromConfig(config, _floatX);
+    Optimizer Create(JsonObject config) => Optimizer.FromConfig(config, _floatX).WithSmallTasks();
 
     void Compare(string name, DType dtype, ReadOnlySpan<int> shape, byte[] expected, NdArray actual)
     {

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Infinorm.Schedules;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Conformance;
 

@@ -1,7 +1,9 @@
 using System.Numerics;
 using System.Text.Json.Nodes;
 using CsCheck;
+using Infinorm.Schedules;
 using Infinorm.Tests.Properties;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Extending;
 
@@ -23,7 +25,7 @@ public sealed class ExtensionTests
     [Fact]
     public void ItsVariablesHaveTheNamesOfItsSlots()
     {
-        var adam = new Adam(0.1) { Name = "adam", UseEma = true };
+        var adam = new PlainAdamOptimizer(0.1) { Name = "adam", UseEma = true };
         adam.Build(new Variable<float>("dense/kernel", new float[6], [3, 2]));
         Assert.Equal(
             [
@@ -35,14 +37,14 @@ public sealed class ExtensionTests
     [Fact]
     public void ItsConfigCanBeReadAgainOnceItIsRegistered()
     {
-        var adam = new Adam(0.5, Beta1) { Name = "mine", ClipNorm = 1 };
+        var adam = new PlainAdamOptimizer(0.5, Beta1) { Name = "mine", ClipNorm = 1 };
         string text = adam.ToJson();
-        string expected = "{'module': null, 'class_name': 'Adam', 'config': {'name': 'mine', 'learning_rate': 0.5, 'weight_decay': null, "
+        string expected = "{'module': null, 'class_name': 'PlainAdamOptimizer', 'config': {'name': 'mine', 'learning_rate': 0.5, 'weight_decay': null, "
             + "'clipnorm': 1.0, 'global_clipnorm': null, 'clipvalue': null, 'use_ema': false, 'ema_momentum': 0.99, "
             + "'ema_overwrite_frequency': null, 'loss_scale_factor': null, 'gradient_accumulation_steps': null, "
-            + "'beta_1': 0.75, 'beta_2': 0.999, 'epsilon': 1e-07}, 'registered_name': 'Adam'}";
+            + "'beta_1': 0.75, 'beta_2': 0.999, 'epsilon': 1e-07}, 'registered_name': 'PlainAdamOptimizer'}";
         Assert.Equal(expected.Replace('\'', '"'), text);
-        Assert.Equal(text, Assert.IsType<Adam>(Optimizer.Get(text)).ToJson());
+        Assert.Equal(text, Assert.IsType<PlainAdamOptimizer>(Optimizer.Get(text)).ToJson());
         Assert.Equal(text, Optimizer.FromConfig((JsonObject)JsonNode.Parse(text)!).ToJson());
     }
 
@@ -50,7 +52,7 @@ public sealed class ExtensionTests
     public void ItCanBeWrappedSavedAndLoaded()
     {
         Variable<float> straight = new("w", new float[] { 1, 2, 3 }), copy = new("w", new float[3]);
-        Optimizer optimizer = new LossScaleOptimizer(new Adam(0.1) { GradientAccumulationSteps = 2 }, dynamicGrowthSteps: 1);
+        Optimizer optimizer = new LossScaleOptimizer(new PlainAdamOptimizer(0.1) { GradientAccumulationSteps = 2 }, dynamicGrowthSteps: 1);
         optimizer.Build(straight);
         optimizer.Apply([new[] { 1f, -2, 3 }]);
         straight.Span.CopyTo(copy.Span);
@@ -81,7 +83,7 @@ public sealed class ExtensionTests
         var schedule = new ExponentialDecay(0.1, 3, 0.5);
         T[] expected = PlainAdam<T>.Train(settings, weights, gradients, step => schedule.At(step), Beta1, Beta2, epsilon: 1e-7);
 
-        var adam = new Adam(schedule, Beta1, Beta2)
+        var adam = new PlainAdamOptimizer(schedule, Beta1, Beta2)
         {
             WeightDecay = settings.WeightDecay,
             ClipValue = settings.Clip == Clip.Value ? 0.5 : null,

@@ -1,5 +1,5 @@
 using Infinorm.Kernels;
-using Infinorm.Numerics;
+using Infinorm.Types;
 
 namespace Infinorm.Tests.Kernels;
 

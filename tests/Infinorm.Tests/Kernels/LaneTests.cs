@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using Infinorm.Kernels;
+using Infinorm.Rules;
 
 namespace Infinorm.Tests.Kernels;
 

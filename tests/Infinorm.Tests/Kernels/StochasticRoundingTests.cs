@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 using Infinorm.Kernels;
-using Infinorm.Numerics;
+using Infinorm.Types;
 
 namespace Infinorm.Tests.Kernels;
 

@@ -1,5 +1,6 @@
 using CsCheck;
-using Infinorm.Numerics;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Properties;
 

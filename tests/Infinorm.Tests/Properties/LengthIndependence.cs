@@ -1,4 +1,5 @@
-using Infinorm.Numerics;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Properties;
 

@@ -1,4 +1,8 @@
-using Infinorm.Numerics;
+using Infinorm.Constraints;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Properties;
 
@@ -21,7 +25,7 @@ public sealed class NoGarbage
         ["loss scale"] = () => new Adamax { LossScaleFactor = 8 },
         ["accumulation"] = () => new Adamax { GradientAccumulationSteps = 3 },
         ["double rate"] = () => new Adamax { FloatX = DType.Float64 },
-        ["function"] = () => new Adamax(() => 0.1),
+        ["function"] = () => new Adamax(new(() => 0.1)),
         ["exponential decay"] = () => new Adamax(new ExponentialDecay(0.1, 5, 0.5)),
         ["piecewise constant decay"] = () => new Adamax(new PiecewiseConstantDecay([2, 5], [0.1, 0.01, 0.001])),
         ["polynomial decay"] = () => new Adamax(new PolynomialDecay(0.1, 5)),

@@ -1,4 +1,6 @@
 using CsCheck;
+using Infinorm.Optimizers;
+using Infinorm.Schedules;
 
 namespace Infinorm.Tests.Properties;
 

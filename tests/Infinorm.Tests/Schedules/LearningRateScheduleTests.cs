@@ -1,11 +1,12 @@
-using System.Text.Json.Nodes;
+using Infinorm.Config;
+using Infinorm.Schedules;
 
 namespace Infinorm.Tests.Schedules;
 
 public class LearningRateScheduleTests
 {
     static LearningRateScheduleTests() =>
-        LearningRateSchedule.Register(nameof(Halving), config => new Halving(config.Number("start", 1), config.Text("name", null)));
+        LearningRateSchedule.Register(nameof(Halving), () => new Halving(1, null));
 
     [Fact]
     public void ReadsAScheduleOfOnesOwn()
@@ -56,8 +57,8 @@ public class LearningRateScheduleTests
             """;
         var error = Assert.Throws<FormatException>(() => Read(json));
         Assert.Equal(
-            $"learning rate schedule: no class '{className}' {where}; "
-                + "Keras's are in 'keras.optimizers.schedules', others must be registered first with LearningRateSchedule.Register",
+            $"learning rate schedule: no class '{className}' {where}; known are CosineDecay, CosineDecayRestarts, ExponentialDecay, Halving, "
+                + "InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay. Others must be registered first.",
             error.Message);
     }
 
@@ -79,10 +80,10 @@ public class LearningRateScheduleTests
     [Fact]
     public void RefusesToRegisterNothingOrWhatIsThere()
     {
-        Func<ConfigReader, LearningRateSchedule> create = _ => new Halving(1, null);
+        Func<LearningRateSchedule> create = () => new Halving(1, null);
         var error = Assert.Throws<ArgumentException>(() => LearningRateSchedule.Register("CosineDecay", create));
         Assert.Equal(
-            "'CosineDecay' is one of Keras's schedules; register yours under a name of its own. (Parameter 'className')", error.Message);
+            "'CosineDecay' is a built-in learning rate schedule; register yours under a name of its own. (Parameter 'className')", error.Message);
         Assert.Equal("className", Assert.Throws<ArgumentException>(() => LearningRateSchedule.Register("", create)).ParamName);
         Assert.Equal("create", Assert.Throws<ArgumentNullException>(() => LearningRateSchedule.Register("X", null!)).ParamName);
         Assert.Equal("config", Assert.Throws<ArgumentNullException>(() => LearningRateSchedule.FromConfig(null!)).ParamName);
@@ -90,14 +91,13 @@ public class LearningRateScheduleTests
 
     static LearningRateSchedule Read(string json) => LearningRateSchedule.FromConfig(PythonJson.Parse(json).AsObject());
 
-    sealed class Halving(double start, string? name) : LearningRateSchedule(name)
+    sealed class Halving : LearningRateSchedule
     {
-        public override double At(long step) => Math.ScaleB(start, -(int)step);
+        readonly Hyperparameter<double> _start;
 
-        protected override void GetConfig(JsonObject config)
-        {
-            config["start"] = start;
-            config["name"] = Name;
-        }
+        public Halving(double start, string? name)
+            : base(name) => _start = Hyperparameters.Number("start", start);
+
+        public override double At(long step) => Math.ScaleB(_start, -(int)step);
     }
 }

@@ -1,3 +1,5 @@
+using Infinorm.Schedules;
+
 namespace Infinorm.Tests.Schedules;
 
 public class PiecewiseConstantDecayTests

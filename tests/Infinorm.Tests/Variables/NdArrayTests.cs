@@ -1,6 +1,7 @@
 using System.Numerics;
 using CsCheck;
-using Infinorm.Numerics;
+using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Tests.Variables;
 

@@ -1,3 +1,7 @@
+using Infinorm.Optimizers;
+using Infinorm.Types;
+using Infinorm.Variables;
+
 namespace Infinorm.Tests.Variables;
 
 public class VariableTests

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
 
 namespace Infinorm.Torch.Tests.Training;
 

@@ -1,3 +1,5 @@
+using Infinorm.Schedules;
+using Infinorm.Torch.Training;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

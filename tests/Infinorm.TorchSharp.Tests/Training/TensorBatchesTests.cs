@@ -1,3 +1,4 @@
+using Infinorm.Torch.Training;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
@@ -6,6 +7,20 @@ namespace Infinorm.Torch.Tests.Training;
 public sealed class TensorBatchesTests
 {
     readonly Tensor _inputs = arange(10).unsqueeze(1), _targets = arange(10) * 10;
+
+    [Fact]
+    public void BatchesMayBeKept()
+    {
+        using Tensor inputs = arange(10).reshape(10, 1), targets = arange(10);
+        foreach (bool shuffle in (bool[])[false, true])
+        {
+            var batches = new TensorBatches(inputs, targets, 4, shuffle);
+            List<(Tensor Input, Tensor Target)> list = [.. batches];
+            Assert.Equal([4L, 4L, 2L], list.Select(batch => batch.Input.shape[0]));
+            Assert.Equal(45, list.Sum(batch => batch.Target.sum().item<long>()));
+            Assert.Equal([4, 1], batches.First().Input.shape);
+        }
+    }
 
     [Fact]
     public void GivesEachExampleOnceAnEpochInANewOrder()

@@ -1,3 +1,4 @@
+using Infinorm.Torch.Training;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
@@ -7,6 +8,20 @@ namespace Infinorm.Torch.Tests.Training;
 public sealed class TrainerErrorTests
 {
     readonly Problem _problem = new();
+
+    [Fact]
+    public void ABatchThatIsDisposed()
+    {
+        using var problem = new Problem();
+        (Tensor Input, Tensor Target) batch = (rand(8, 4), randint(0, 3, 8));
+        batch.Target.Dispose();
+        Assert.StartsWith(
+            "The target of the batch is disposed. Tensors that are made when a batch is asked for are disposed after its step",
+            Assert.Throws<ArgumentException>(() => problem.Trainer.Fit([batch])).Message);
+        batch.Input.Dispose();
+        Assert.StartsWith(
+            "The input of the batch is disposed.", Assert.Throws<ArgumentException>(() => problem.Trainer.Evaluate([batch])).Message);
+    }
 
     [Fact]
     public void NothingToTrain()
@@ -77,7 +92,7 @@ public sealed class TrainerErrorTests
     {
         using var batches = _problem.Data.GetEnumerator();
         Assert.StartsWith(
-            "The data gave 0 batches in epoch 1, after 9 before. They must be the same in each epoch",
+            "The data gave 0 batches in epoch 2, after 9 before. They must be the same in each epoch",
             Assert.Throws<InvalidOperationException>(() => _problem.Trainer.Fit(Rest(), epochs: 2)).Message);
 
         IEnumerable<(Tensor, Tensor)> Rest()

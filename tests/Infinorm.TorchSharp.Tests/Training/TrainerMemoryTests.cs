@@ -1,3 +1,5 @@
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -20,6 +22,33 @@ public sealed class TrainerMemoryTests
         using var problem = new Problem();
         IEnumerable<(Tensor, Tensor)> batches = Enumerable.Range(0, 6).Select(_ => (rand(8, 4), randint(0, 3, 8)));
         Assert.Single(Live(problem, batches, batches).Skip(1).Distinct());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void StaysLevelWithWhatAnIteratorsExpressionsMake(bool hasScope)
+    {
+        using nn.Module<Tensor, Tensor> model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 1));
+        using TorchOptimizer optimizer = new Adamax().For(model);
+        var trainer = new Trainer(model, nn.MSELoss().forward, optimizer);
+        var megabytes = new List<long>();
+        trainer.Fit(Batches(), epochs: 40, new()
+        {
+            ValidationData = Batches(),
+            Callbacks = [new TrainerTests.AtEpochEnd(_ => megabytes.Add(Environment.WorkingSet >> 20))],
+        });
+        Assert.InRange(megabytes.Max() - megabytes[5], 0, 300); // 3,000 are made
+
+        IEnumerable<(Tensor, Tensor)> Batches()
+        {
+            Tensor first = ones(1); // kept by nothing but the iterator
+            for (int i = 0; i < 10; i++)
+            {
+                using DisposeScope? scope = hasScope ? NewDisposeScope() : null;
+                yield return ((rand(32, 3, 64, 64) * 1.1f).clamp(0, 1) * first, rand(32, 1));
+            }
+        }
     }
 
     [Fact]

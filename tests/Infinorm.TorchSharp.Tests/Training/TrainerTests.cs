@@ -1,3 +1,4 @@
+using Infinorm.Torch.Training;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;

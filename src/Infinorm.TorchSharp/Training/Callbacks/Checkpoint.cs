@@ -1,10 +1,10 @@
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
-/// Saves the run after each epoch, and when it is cancelled, so that <see cref="FitOptions.ResumeFrom"/> can go on with it; and, if wanted,
-/// the best epoch's run to a second file. Keras: <c>BackupAndRestore</c> and <c>ModelCheckpoint</c>.
+/// Saves the run after each epoch, and when it is cancelled or stopped within one, so that <see cref="FitOptions.ResumeFrom"/> can go on
+/// with it; and, if wanted, the best epoch's run to a second file. Keras: <c>BackupAndRestore</c> and <c>ModelCheckpoint</c>.
 /// </summary>
-/// <param name="path">The file for the run as it is: of safetensors, replaced as a whole each time.</param>
+/// <param name="path">The file for the run as it is: of safetensors, replaced as a whole each time. Its folder is made.</param>
 /// <param name="bestPath">A file for the run as it was after the epoch with the best value; null, the default, for none.</param>
 public sealed class Checkpoint(string path, string? bestPath = null) : Callback
 {
@@ -33,6 +33,9 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
     public override void OnFitBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
+        OutputFile.Prepare(path);
+        if (bestPath is not null)
+            OutputFile.Prepare(bestPath);
         _watched = bestPath is null ? null : new Monitor(run, Monitor, Larger);
         if (run.Step == 0)
             _best = null;
@@ -58,6 +61,8 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
         run.Save(bestPath!);
     }
 
+    internal override void OnStoppedWithinEpoch(TrainingRun run) => run.Save(path);
+
     /// <inheritdoc/>
     public override void OnFitEnd(TrainingRun run)
     {
@@ -70,14 +75,18 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
     public override void SaveState(CallbackState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        if (_best is not null)
+        if (_best is { } best && double.IsFinite(best))
             state.Values["best"] = _best;
     }
+
+    internal override void CheckState(CallbackState state, TrainingRun run) => BestIn(state);
 
     /// <inheritdoc/>
     public override void LoadState(CallbackState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        _best = (double?)state.Values["best"];
+        _best = BestIn(state);
     }
+
+    static double? BestIn(CallbackState state) => (double?)state.Values["best"];
 }

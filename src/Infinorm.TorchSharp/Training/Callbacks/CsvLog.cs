@@ -1,15 +1,19 @@
 using System.Globalization;
 using System.Text;
+using Infinorm.Checkpoints;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Writes the history to a file of comma-separated values: a header, then a line an epoch. The file is replaced after each epoch, so that
 /// that of a resumed run has each epoch once. Keras: <c>CSVLogger</c>.
 /// </summary>
-/// <param name="path">The file.</param>
+/// <param name="path">The file. Its folder is made.</param>
 public sealed class CsvLog(string path) : Callback
 {
+    /// <inheritdoc/>
+    public override void OnFitBegin(TrainingRun run) => OutputFile.Prepare(path);
+
     /// <inheritdoc/>
     public override void OnEpochEnd(TrainingRun run, EpochLog log)
     {

@@ -1,4 +1,8 @@
-namespace Infinorm.Torch;
+using System.Globalization;
+using Infinorm.Types;
+using static TorchSharp.torch;
+
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Ends the training when a value has not become better for some epochs, and puts the weights of the best epoch back into the model: those
@@ -52,7 +56,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
     /// </summary>
     public bool RestoreBestWeights { get; init; } = true;
 
-    /// <summary>The epoch of the best value, from 0; null before there is one.</summary>
+    /// <summary>The epoch of the best value, from 1; null before there is one.</summary>
     public int? BestEpoch { get; private set; }
 
     /// <inheritdoc/>
@@ -62,6 +66,8 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
         _watched = new Monitor(run, monitor, Larger, MinDelta);
         if (run.Step == 0)
             Forget();
+        else if (run.Batch == 0 && run.Epoch < run.Epochs && BestEpoch != run.Epoch)
+            StopIfWaitedEnough(run);
     }
 
     /// <inheritdoc/>
@@ -70,7 +76,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(log);
         Monitor watched = _watched ?? throw new InvalidOperationException("The training has not begun.");
-        if (log.Epoch < StartFromEpoch)
+        if (log.Epoch <= StartFromEpoch)
             return;
         _waited++;
         if (watched.IsBetter(log, _best))
@@ -83,10 +89,9 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
             using IDisposable? averages = run.UseAverages();
             (_bestWeights ??= new ModelWeights()).CopyFrom(run.Model);
         }
-        else if (_waited >= _patience && log.Epoch > 0)
+        else
         {
-            string best = $"{_best ?? double.NaN}{(Baseline is { } baseline ? $" and the baseline {baseline}" : "")}";
-            run.Stop($"{monitor} did not become better than {best} in {_waited} epochs");
+            StopIfWaitedEnough(run);
         }
     }
 
@@ -106,21 +111,55 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
         ArgumentNullException.ThrowIfNull(state);
         if (_best is null && _waited == 0)
             return;
-        (state.Values["best"], state.Values["waited"], state.Values["best_epoch"]) = (_best, _waited, BestEpoch);
+        double? best = _best is { } value && double.IsFinite(value) ? value : null; // JSON has no other numbers
+        (state.Values["best"], state.Values["waited"], state.Values["best_epoch"]) = (best, _waited, BestEpoch - 1);
         if (_bestWeights is null)
             return;
         foreach (var (name, tensor) in _bestWeights.Tensors)
             state.Tensors[name] = tensor;
     }
 
+    internal override void CheckState(CallbackState state, TrainingRun run)
+    {
+        var (_, waited, bestEpoch) = Read(state);
+        if (waited < 0 || bestEpoch < 1 || bestEpoch > run.Epoch)
+            throw new FormatException($"it waited {waited} epochs, and its best epoch is {bestEpoch} of {run.Epoch}");
+        if (state.Tensors.Count == 0)
+            return;
+        Dictionary<string, Tensor> model = run.Model.state_dict();
+        if (!model.Keys.ToHashSet().SetEquals(state.Tensors.Keys))
+            throw new FormatException("its best weights have other names than the model's");
+        foreach (var (name, tensor) in model)
+        {
+            if (!tensor.shape.AsSpan().SequenceEqual(state.Tensors[name].shape))
+                throw new FormatException($"its best {name} has the shape {state.Tensors[name].Shape()}, the model's {tensor.Shape()}");
+        }
+    }
+
     /// <inheritdoc/>
     public override void LoadState(CallbackState state)
     {
         ArgumentNullException.ThrowIfNull(state);
+        var read = Read(state);
         Forget();
-        (_best, _waited, BestEpoch) = ((double?)state.Values["best"], (int)state.Values["waited"]!, (int?)state.Values["best_epoch"]);
+        (_best, _waited, BestEpoch) = read;
         if (state.Tensors.Count > 0)
             _bestWeights = new ModelWeights(state.Tensors);
+    }
+
+    static (double? Best, int Waited, int? BestEpoch) Read(CallbackState state) => (
+        (double?)state.Values["best"],
+        (int?)state.Values["waited"] ?? throw new FormatException("\"waited\" is missing"),
+        (int?)state.Values["best_epoch"] + 1); // in files it counts from 0
+
+    void StopIfWaitedEnough(TrainingRun run)
+    {
+        if (_waited < _patience || run.Epoch < 2)
+            return;
+        string andBaseline = Baseline is null ? "" : " and the baseline ";
+        run.Stop(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{monitor} did not become better than {_best ?? double.NaN}{andBaseline}{Baseline} in {_waited} epochs"));
     }
 
     void Forget()

@@ -1,4 +1,7 @@
-namespace Infinorm.Torch;
+using Infinorm.Schedules;
+using Infinorm.Variables;
+
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Finds a learning rate: it trains some steps with a rate that grows from step to step until the loss explodes, notes the losses, and then
@@ -25,24 +28,34 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
     NdArray[] _state = [];
     LearningRate? _rate;
     double _average, _best;
+    bool _isDone;
 
     /// <summary>The rates tried, each with the smoothed loss.</summary>
     public IReadOnlyList<(double Rate, double Loss)> Points => _points;
 
-    /// <summary>The rate in the middle of the way on which the loss fell: a good one to start from; null if it did not fall.</summary>
+    /// <summary>The rate in the middle of the way on which the loss fell: a good one to start from; null if it did not fall, or
+    /// the data ended before the rates were tried.</summary>
     public double? Suggestion { get; private set; }
 
     /// <inheritdoc/>
     public override void OnFitBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
+        if (run.BatchesPerEpoch is { } batches && (long)batches * run.Epochs < _steps)
+        {
+            throw new ArgumentException(
+                $"{_steps} learning rates are to be tried, a step each, and there are only {(long)batches * run.Epochs} steps: "
+                + $"{batches} batches × {run.Epochs} epochs. Give Fit more epochs, at least {(_steps + batches - 1) / batches}.");
+        }
+
         Optimizer optimizer = run.Optimizer.Optimizer;
+        _isDone = false;
         _points.Clear();
         (Suggestion, _average, _best) = (null, 0, double.PositiveInfinity);
         _weights = new ModelWeights();
         _weights.CopyFrom(run.Model);
         _state = [.. optimizer.Variables.Select(variable => variable.ToNdArray())];
-        _rate = optimizer.LearningRate.Number is null ? optimizer.LearningRate : null;
+        _rate = optimizer.LearningRate.Value is null ? optimizer.LearningRate : null;
         Set(optimizer, from);
     }
 
@@ -56,9 +69,14 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         _best = Math.Min(_best, loss);
         _points.Add((run.Optimizer.Optimizer.CurrentLearningRate, loss));
         if (!(loss <= Explosion * _best) || count == _steps)
+        {
+            _isDone = true;
             run.Stop("learning rates tried");
+        }
         else
+        {
             Set(run.Optimizer.Optimizer, from * Math.Pow(to / from, (double)count / (_steps - 1)));
+        }
     }
 
     /// <inheritdoc/>
@@ -74,7 +92,7 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         _weights.CopyTo(run.Model);
         _weights.Dispose();
         _weights = null;
-        Suggestion = Valley();
+        Suggestion = _isDone ? Valley() : null;
     }
 
     // A schedule cannot be replaced by a number, but by a function.

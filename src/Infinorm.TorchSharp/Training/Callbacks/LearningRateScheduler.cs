@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using TorchSharp;
 using static TorchSharp.torch.optim;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Has one of TorchSharp's schedulers set the learning rates, after each epoch or each step. Keras: <c>LearningRateScheduler</c>,
@@ -42,7 +42,7 @@ public sealed class LearningRateScheduler(Func<torch.optim.Optimizer, lr_schedul
     {
         ArgumentNullException.ThrowIfNull(run);
         if (Monitor is not null)
-            Infinorm.Torch.Monitor.RequireValue(run, Monitor);
+            Callbacks.Monitor.RequireValue(run, Monitor);
         if (run.Step == 0)
             _firstRates = null;
         ILearningRateController[] groups = [.. run.Optimizer.ParamGroups];
@@ -88,13 +88,28 @@ public sealed class LearningRateScheduler(Func<torch.optim.Optimizer, lr_schedul
         (state.Values["first_step"], state.Values["first_epoch"]) = (_firstStep, _firstEpoch);
     }
 
+    internal override void CheckState(CallbackState state, TrainingRun run)
+    {
+        var (rates, step, epoch) = Read(state);
+        int groups = run.Optimizer.ParamGroups.Count();
+        if (rates.Length != groups || !rates.All(rate => float.IsFinite((float)rate)))
+            throw new FormatException($"it has the rates [{string.Join(", ", rates)}] for {groups} groups");
+        if (step < 0 || step > run.Step || epoch < 0 || epoch > run.Epoch)
+            throw new FormatException($"it began at step {step} and epoch {epoch} of {run.Step} and {run.Epoch}");
+    }
+
     /// <inheritdoc/>
     public override void LoadState(CallbackState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        _firstRates = [.. state.Values["first_rates"]!.AsArray().Select(rate => (double)rate!)];
-        (_firstStep, _firstEpoch) = ((long)state.Values["first_step"]!, (int)state.Values["first_epoch"]!);
+        (_firstRates, _firstStep, _firstEpoch) = Read(state);
     }
+
+    static (double[] Rates, long Step, int Epoch) Read(CallbackState state) => (
+        [.. (state.Values["first_rates"] as JsonArray ?? throw new FormatException("\"first_rates\" is no array"))
+            .Select(rate => (double?)rate ?? throw new FormatException("a rate is null"))],
+        (long?)state.Values["first_step"] ?? throw new FormatException("\"first_step\" is missing"),
+        (int?)state.Values["first_epoch"] ?? throw new FormatException("\"first_epoch\" is missing"));
 
     void StepAfter(EpochLog log)
     {

@@ -1,4 +1,4 @@
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>A value of the epochs that a callback watches, and whether it became better.</summary>
 sealed class Monitor

@@ -1,7 +1,6 @@
-using System.Globalization;
 using Spectre.Console;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Shows how the training goes: a line after each epoch and, in a terminal, a bar in the present one with loss, metrics and the time left.
@@ -35,6 +34,14 @@ public sealed class ProgressBar : Callback
     }
 
     /// <inheritdoc/>
+    public override void OnFitBegin(TrainingRun run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        if (run.History.Beginning is { } beginning)
+            _output.WriteLine(beginning);
+    }
+
+    /// <inheritdoc/>
     public override void OnEpochBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
@@ -60,7 +67,7 @@ public sealed class ProgressBar : Callback
         ArgumentNullException.ThrowIfNull(run);
         if (_bar is null)
             return;
-        _bar.Description = $"{Title(run)}  {Markup.Escape(Format(run.EpochValues))}";
+        _bar.Description = $"{Title(run)}  {Markup.Escape(EpochLog.Format(run.EpochValues))}";
         if (run.BatchesPerEpoch is not null)
             _bar.Value = run.Batch;
     }
@@ -71,9 +78,7 @@ public sealed class ProgressBar : Callback
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(log);
         Close();
-        _output.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"epoch {log.Epoch + 1}/{run.Epochs}  {log.Batches} batches in {log.Duration.TotalSeconds:F1} s  {Format(log.Values)}"));
+        _output.WriteLine(log.Describe($"{log.Epoch}/{run.Epochs}"));
     }
 
     /// <inheritdoc/>
@@ -93,7 +98,4 @@ public sealed class ProgressBar : Callback
     }
 
     static string Title(TrainingRun run) => $"epoch {run.Epoch + 1}/{run.Epochs}";
-
-    static string Format(IEnumerable<KeyValuePair<string, double>> values) =>
-        string.Join("  ", values.Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Key} {pair.Value:G4}")));
 }

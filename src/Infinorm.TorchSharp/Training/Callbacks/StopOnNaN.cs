@@ -1,4 +1,4 @@
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Ends the training with an exception at the first step whose loss or gradients are not finite, before the optimizer steps: the model is
@@ -15,7 +15,7 @@ public sealed class StopOnNaN : Callback
     public override void OnGradients(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        bool skipsSteps = run.Optimizer.Optimizer is LossScaleOptimizer;
+        bool skipsSteps = run.Optimizer.Optimizer.SkipsNonFinite;
         if (skipsSteps && double.IsFinite(run.Loss))
             return;
         string? parameter = NonFinite.FirstGradient(run);

@@ -1,7 +1,7 @@
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace Infinorm.Torch;
+namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>Writes every value of every epoch for TensorBoard, with TorchSharp's own writer. Keras: <c>TensorBoard</c>.</summary>
 /// <param name="folder">The folder of this run, made if it is not there. A resumed run adds a file to it.</param>

@@ -1,3 +1,6 @@
+using Infinorm.Checkpoints;
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
@@ -72,6 +75,77 @@ public sealed class CheckpointTests : IDisposable
             ResumeFrom = Last,
         }).Epochs.Count);
         Assert.Equal(weights, again.Weights());
+    }
+
+    [Fact]
+    public void MorePatienceGoesOn()
+    {
+        EarlyStopping Stopping(int patience) => new("accuracy", patience) { MinDelta = 2 };
+        _problem.Trainer.Fit(_problem.Data, 9, new() { Callbacks = [Stopping(1), new Checkpoint(Last)] });
+        using var again = new Problem();
+        History history = again.Trainer.Fit(again.Data, 9, new() { Callbacks = [Stopping(3)], ResumeFrom = Last });
+        Assert.Equal((4, "resumed at epoch 3, batch 1"), (history.Epochs.Count, history.Beginning));
+        using var more = new Problem();
+        history = more.Trainer.Fit(more.Data, 20, new() { Callbacks = [Stopping(1)], ResumeFrom = Last });
+        Assert.Equal(2, history.Epochs.Count);
+        Assert.StartsWith("accuracy did not become better", history.StopReason);
+    }
+
+    [Theory]
+    [InlineData(9, 1)] // after an epoch
+    [InlineData(13, 1)] // within one
+    public void ARunThatItsUserStoppedGoesOn(int step, int epochs)
+    {
+        using var whole = new Problem();
+        whole.Trainer.Fit(whole.Data, 3, new() { Seed = 6 });
+        History stopped = _problem.Trainer.Fit(_problem.Data, 3, new()
+        {
+            Seed = 6,
+            Callbacks = [new Checkpoint(Last), new TrainerTests.Recorder(run =>
+            {
+                if (run.Step == step)
+                    run.Stop("time is up");
+            })],
+        });
+        Assert.Equal((step, epochs, "time is up"), (stopped.Steps, stopped.Epochs.Count, stopped.StopReason));
+
+        using var again = new Problem();
+        var lines = new StringWriter();
+        FitOptions options = new() { Callbacks = [new ProgressBar(lines), new Checkpoint(Last)], ResumeFrom = Last };
+        History history = again.Trainer.Fit(again.Data, 3, options);
+        Assert.Equal((27, 3, null), (history.Steps, history.Epochs.Count, history.StopReason));
+        Assert.Equal(whole.Weights(), again.Weights());
+        Assert.StartsWith($"resumed at epoch 2, batch {step - 8}", lines.ToString());
+
+        history = again.Trainer.Fit(again.Data, 3, options);
+        Assert.Equal("nothing to do: 3 of 3 epochs are done", history.Beginning);
+        Assert.Contains("nothing to do: 3 of 3 epochs are done", lines.ToString());
+    }
+
+    [Fact]
+    public void OtherDataAreFoundAtTheStart()
+    {
+        _problem.Trainer.Fit(_problem.Data, 1, new() { Callbacks = [new Checkpoint(Last)] });
+        using var again = new Problem();
+        using Tensor inputs = rand(70, 4), targets = zeros(70, ScalarType.Int64);
+        foreach (TensorBatches other in (TensorBatches[])[new(inputs, targets, 10), again.Data.Split(0.2).Training])
+        {
+            var error = Assert.Throws<CheckpointMismatchException>(() => again.Trainer.Fit(other, 3, new() { ResumeFrom = Last }));
+            Assert.Equal([$"data: 70 examples in batches of 8 in the file, {other} here"], error.Differences);
+        }
+    }
+
+    [Fact]
+    public void FoldersAreMadeOrRefusedBeforeTheFirstStep()
+    {
+        string deep = Path.Combine(_folder, "a", "b", "run.safetensors"), csv = Path.Combine(_folder, "c", "log.csv");
+        _problem.Trainer.Fit(_problem.Data, 1, new() { Callbacks = [new Checkpoint(deep), new CsvLog(csv)] });
+        Assert.True(File.Exists(deep) && File.Exists(csv));
+
+        using var other = new Problem();
+        foreach (Callback callback in (Callback[])[new Checkpoint(Path.Combine(csv, "run")), new Checkpoint(_folder), new CsvLog(_folder)])
+            Assert.Throws<IOException>(() => other.Trainer.Fit(other.Data, 1, new() { Callbacks = [callback] }));
+        Assert.Equal(0, other.Optimizer.Optimizer.Iterations);
     }
 
     [Fact]

@@ -1,3 +1,6 @@
+using System.Globalization;
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
@@ -16,9 +19,29 @@ public sealed class EarlyStoppingTests : IDisposable
 
         IReadOnlyList<double> losses = history["val_loss"];
         int best = Enumerable.Range(0, losses.Count).MinBy(epoch => losses[epoch]);
-        Assert.Equal((best, best + 3), (stopping.BestEpoch, history.Epochs.Count));
+        Assert.Equal((best + 1, best + 3), (stopping.BestEpoch, history.Epochs.Count));
         Assert.StartsWith($"val_loss did not become better than {losses[best]} in 2 epochs", history.StopReason);
         Assert.Equal(losses[best], _problem.Trainer.Evaluate(validation)["loss"]);
+    }
+
+    [Fact]
+    public void TheReasonIsWrittenAlikeInAllCultures()
+    {
+        CultureInfo culture = CultureInfo.CurrentCulture;
+        var other = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        other.NumberFormat.NumberDecimalSeparator = ",";
+        CultureInfo.CurrentCulture = other;
+        try
+        {
+            var trainer = new Trainer(_problem.Model, (prediction, _) => 0 * prediction.sum() + 2.5, _problem.Optimizer);
+            History history = trainer.Fit(
+                _problem.Data, 5, new() { Callbacks = [new EarlyStopping("loss", 1) { MinDelta = 1, Baseline = 0.5 }] });
+            Assert.Equal("loss did not become better than 2.5 and the baseline 0.5 in 2 epochs", history.StopReason);
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
+        }
     }
 
     [Fact]
@@ -26,7 +49,7 @@ public sealed class EarlyStoppingTests : IDisposable
     {
         var stopping = new EarlyStopping("accuracy", patience: 1) { MinDelta = 2, RestoreBestWeights = false };
         History history = _problem.Trainer.Fit(_problem.Data, epochs: 9, new() { Callbacks = [stopping] });
-        Assert.Equal((2, 0), (history.Epochs.Count, stopping.BestEpoch)); // nothing can become better by 2
+        Assert.Equal((2, 1), (history.Epochs.Count, stopping.BestEpoch)); // nothing can become better by 2
     }
 
     [Fact]
@@ -35,9 +58,9 @@ public sealed class EarlyStoppingTests : IDisposable
         Assert.Throws<InvalidOperationException>(() => _problem.Trainer.Fit(_problem.Data, 2, new() { Callbacks = [new EarlyStopping()] })).Message);
 
     [Theory]
-    [InlineData("loss", null, new[] { 3.0, 2, 2.5, 2.4, 1 }, 1, 4)]
-    [InlineData("rising", null, new[] { 3.0, 4, 3.5, 3.9, 5 }, 1, 4)] // the metric says which is better
-    [InlineData("rising", false, new[] { 3.0, 4, 3.5, 3.9, 5 }, 0, 3)] // unless the callback does
+    [InlineData("loss", null, new[] { 3.0, 2, 2.5, 2.4, 1 }, 2, 4)]
+    [InlineData("rising", null, new[] { 3.0, 4, 3.5, 3.9, 5 }, 2, 4)] // the metric says which is better
+    [InlineData("rising", false, new[] { 3.0, 4, 3.5, 3.9, 5 }, 1, 3)] // unless the callback does
     [InlineData("rising", null, new[] { double.NaN, double.NaN, 1, 2, 3 }, null, 2)]
     public void WatchesInTheRightDirection(string name, bool? larger, double[] values, int? best, int epochs)
     {
@@ -50,11 +73,11 @@ public sealed class EarlyStoppingTests : IDisposable
     public void StartsLaterAndWantsABaseline()
     {
         Assert.Equal(5, Watch(new EarlyStopping("loss", patience: 2) { StartFromEpoch = 2 }, [0.1, 0.2, 0.5, 0.6, 0.7, 0.1], out int? best));
-        Assert.Equal(2, best);
-        Assert.Equal(4, Watch(new EarlyStopping("loss", patience: 2) { Baseline = 0.5 }, [0.9, 0.8, 0.7, 0.75, 0.4], out best));
-        Assert.Equal(2, best);
-        Assert.Equal(6, Watch(new EarlyStopping("loss", patience: 2) { Baseline = 0.8 }, [0.9, 0.7, 0.75, 0.6, 0.61, 0.62, 0.1], out best));
         Assert.Equal(3, best);
+        Assert.Equal(4, Watch(new EarlyStopping("loss", patience: 2) { Baseline = 0.5 }, [0.9, 0.8, 0.7, 0.75, 0.4], out best));
+        Assert.Equal(3, best);
+        Assert.Equal(6, Watch(new EarlyStopping("loss", patience: 2) { Baseline = 0.8 }, [0.9, 0.7, 0.75, 0.6, 0.61, 0.62, 0.1], out best));
+        Assert.Equal(4, best);
     }
 
     [Fact]

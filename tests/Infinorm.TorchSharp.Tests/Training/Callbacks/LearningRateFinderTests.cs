@@ -1,3 +1,6 @@
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
+
 namespace Infinorm.Torch.Tests.Training;
 
 [Collection(nameof(Alone))]
@@ -30,6 +33,19 @@ public sealed class LearningRateFinderTests
         using var better = new Problem(optimizer: () => optimizer);
         using var slow = new Problem(optimizer: () => new Adamax(1e-5));
         Assert.True(better.Trainer.Fit(better.Data, 5)["loss"][^1] < slow.Trainer.Fit(slow.Data, 5)["loss"][^1]);
+    }
+
+    [Fact]
+    public void SaysBeforeTheFirstStepThatTheDataAreTooFew()
+    {
+        using var problem = new Problem();
+        var finder = new LearningRateFinder();
+        Assert.StartsWith(
+            "100 learning rates are to be tried, a step each, and there are only 9 steps: 9 batches × 1 epochs. Give Fit more epochs, at least 12.",
+            Assert.Throws<ArgumentException>(() => problem.Trainer.Fit(problem.Data, 1, new() { Callbacks = [finder] })).Message);
+        Assert.Equal(0, problem.Optimizer.Optimizer.Iterations);
+        problem.Trainer.Fit(problem.Data.Select(batch => batch), 1, new() { Callbacks = [finder] }); // their number is not known
+        Assert.Equal((9, null), (finder.Points.Count, finder.Suggestion));
     }
 
     [Fact]

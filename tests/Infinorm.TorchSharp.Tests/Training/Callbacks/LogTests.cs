@@ -1,4 +1,6 @@
 using System.Text;
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
 
 namespace Infinorm.Torch.Tests.Training;
 
@@ -17,7 +19,7 @@ public sealed class LogTests : IDisposable
         foreach (int epochs in (int[])[2, 3])
             history = _problem.Trainer.Fit(_problem.Data, epochs, new() { Callbacks = [new CsvLog(csv), new Checkpoint(run)], ResumeFrom = run });
         string[] lines = File.ReadAllLines(csv);
-        Assert.Equal(["epoch,seconds,loss,accuracy,learning_rate", "0", "1", "2"], [lines[0], .. lines[1..].Select(line => line.Split(',')[0])]);
+        Assert.Equal(["epoch,seconds,loss,accuracy,learning_rate", "1", "2", "3"], [lines[0], .. lines[1..].Select(line => line.Split(',')[0])]);
         Assert.Equal(history["loss"], lines[1..].Select(line => double.Parse(line.Split(',')[2])));
         Assert.Equal(["log.csv", "run.safetensors"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
     }
@@ -80,7 +82,7 @@ public sealed class LogTests : IDisposable
     {
         public override void OnEpochEnd(TrainingRun run, EpochLog log)
         {
-            if (log.Epoch == 1)
+            if (log.Epoch == 2)
                 run.Stop("enough");
         }
     }

@@ -1,3 +1,5 @@
+using Infinorm.Torch.Training;
+using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;

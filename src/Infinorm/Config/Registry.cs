@@ -1,0 +1,73 @@
+using System.Collections.Concurrent;
+
+namespace Infinorm.Config;
+
+/// <summary>What configs can name: the classes of one kind that are built in, and those that users register.</summary>
+/// <param name="kind">What they are, for messages: "optimizer".</param>
+/// <param name="ignoresCase">Whether names are compared without case.</param>
+/// <param name="requiresModule">Whether a built-in class is only found with its Python module.</param>
+sealed class Registry<T>(string kind, bool ignoresCase = false, bool requiresModule = false)
+    where T : class
+{
+    readonly Dictionary<string, Entry> _builtIn = new(Comparer(ignoresCase));
+    readonly ConcurrentDictionary<string, Func<ConfigReader, T>> _registered = new(Comparer(ignoresCase));
+
+    /// <summary>One built-in class.</summary>
+    /// <param name="Type">The class.</param>
+    /// <param name="Module">The Python module of the class; null where Keras does not have it.</param>
+    /// <param name="Create">Makes an object from its settings.</param>
+    readonly record struct Entry(Type Type, string? Module, Func<ConfigReader, T> Create);
+
+    /// <summary>All names.</summary>
+    public IEnumerable<string> Names => _builtIn.Keys.Concat(_registered.Keys).Order(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Adds a class of ours.</summary>
+    public Registry<T> Add<TClass>(string? module, Func<ConfigReader, TClass> create)
+        where TClass : T => Add(typeof(TClass).Name, module, create);
+
+    /// <summary>Adds a class of ours under a name that is not its own.</summary>
+    public Registry<T> Add<TClass>(string name, string? module, Func<ConfigReader, TClass> create)
+        where TClass : T
+    {
+        _builtIn.Add(name, new Entry(typeof(TClass), module, config => create(config)));
+        return this;
+    }
+
+    /// <summary>Adds a class of a user's; one that is registered again means the new function.</summary>
+    /// <exception cref="ArgumentException">The name is empty, or one of ours.</exception>
+    public void Register(string className, Func<ConfigReader, T> create)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(className);
+        ArgumentNullException.ThrowIfNull(create);
+        if (_builtIn.ContainsKey(className))
+            throw new ArgumentException($"'{className}' is a built-in {kind}; register yours under a name of its own.", nameof(className));
+        _registered[className] = create;
+    }
+
+    /// <summary>Whether configs can name it.</summary>
+    public bool Knows(string className) => _builtIn.ContainsKey(className) || _registered.ContainsKey(className);
+
+    /// <summary>Wraps the settings of an object as Keras does, by its class.</summary>
+    public System.Text.Json.Nodes.JsonObject Wrap(T value, System.Text.Json.Nodes.JsonObject config)
+    {
+        string className = value.GetType().Name;
+        return _builtIn.TryGetValue(className, out Entry entry) && entry.Type == value.GetType() && entry.Module is not null
+            ? KerasObject.Wrap(entry.Module, className, config, registeredName: null)
+            : KerasObject.Wrap(module: null, className, config, registeredName: className);
+    }
+
+    /// <summary>Makes an object from what was read of it.</summary>
+    /// <exception cref="FormatException">No such class is known, or a setting is unknown or of the wrong kind.</exception>
+    public T Create(KerasObject read)
+    {
+        if (_registered.TryGetValue(read.ClassName, out Func<ConfigReader, T>? create))
+            return read.Create(create);
+        if (_builtIn.TryGetValue(read.ClassName, out Entry entry) && (!requiresModule || read.Module == entry.Module))
+            return read.Create(entry.Create);
+        string where = !requiresModule ? "" : read.Module is null ? " without a module" : $" in module '{read.Module}'";
+        throw new FormatException(
+            $"{kind}: no class '{read.ClassName}'{where}; known are {string.Join(", ", Names)}. Others must be registered first.");
+    }
+
+    static StringComparer Comparer(bool ignoresCase) => ignoresCase ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;
+}

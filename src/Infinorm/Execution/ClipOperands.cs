@@ -1,0 +1,36 @@
+using Infinorm.Types;
+
+namespace Infinorm.Execution;
+
+/// <summary>The norm of all gradients and what they are multiplied by; null without clipping by global norm.</summary>
+readonly record struct GradientNorm(double? Norm, double? Factor);
+
+/// <summary>
+/// What gradients are clipped with, from sums of squares. Products, quotients, sums and roots of two floats, formed in double and rounded
+/// to float, are rounded correctly.
+/// </summary>
+static class ClipOperands
+{
+    /// <summary>A number in a gradient's type.</summary>
+    public static double Rounded(double value, DType type) => type == DType.Float64 ? value : (float)value;
+
+    /// <summary>What a gradient is divided by that is clipped by its own norm.</summary>
+    public static double Divisor(double squaredNorm, double limit, DType type)
+    {
+        double norm = squaredNorm > 0 ? Root(squaredNorm, type) : squaredNorm;
+        return Math.Max(norm, Rounded(limit, type));
+    }
+
+    /// <summary>
+    /// What all gradients are multiplied by: c · min(1/n, 1/c), to which n − n is added: a norm that is not finite makes every gradient NaN.
+    /// </summary>
+    public static GradientNorm Factor(double squaredNorm, double limit, DType type)
+    {
+        double norm = Root(Rounded(squaredNorm, type), type);
+        double inverse = Math.Min(Rounded(1 / norm, type), Rounded(1 / limit, type));
+        double factor = Rounded(Rounded(limit, type) * inverse, type);
+        return new GradientNorm(norm, Rounded(factor + Rounded(norm - norm, type), type));
+    }
+
+    static double Root(double value, DType type) => Rounded(Math.Sqrt(value), type);
+}

@@ -1,0 +1,88 @@
+using Infinorm.Rules;
+using Infinorm.Variables;
+
+namespace Infinorm.Execution;
+
+/// <summary>What an executor may keep for a variable.</summary>
+enum StateKind
+{
+    /// <summary>The moving average.</summary>
+    Average,
+
+    /// <summary>The gradient accumulator.</summary>
+    Accumulator,
+
+    /// <summary>A slot of the rule.</summary>
+    Slot,
+
+    /// <summary>The float copy of a 16-bit variable, which is stepped.</summary>
+    MasterWeights,
+}
+
+/// <summary>What an executor is built for.</summary>
+sealed record BuildRequest
+{
+    /// <summary>The variables, checked for all but what is the executor's own business.</summary>
+    public required Variable[] Variables { get; init; }
+
+    /// <summary>Whether weight decay applies to each variable, if there is any.</summary>
+    public required bool[] Decays { get; init; }
+
+    /// <summary>The number of the group of each variable.</summary>
+    public required int[] GroupOf { get; init; }
+
+    /// <summary>The rule's slots.</summary>
+    public required Slots Slots { get; init; }
+
+    /// <summary>Whether moving averages are kept.</summary>
+    public required bool HasAverages { get; init; }
+
+    /// <summary>Whether gradients are accumulated.</summary>
+    public required bool HasAccumulators { get; init; }
+
+    /// <summary>Whether 16-bit variables have a float copy, which is stepped.</summary>
+    public required bool HasMasterWeights { get; init; }
+
+    /// <summary>Whether 16-bit variables are rounded at random.</summary>
+    public required bool RoundsAtRandom { get; init; }
+}
+
+/// <summary>A step that failed in the middle: some variables are stepped, others are not.</summary>
+sealed class HalfMadeStepException(string optimizer, Exception inner) : InvalidOperationException(
+    $"{optimizer}: the step failed in the middle, so that some variables are stepped and others are not ({inner.Message}). Load a "
+    + "checkpoint into the optimizer, or set its weights, before the next step.", inner);
+
+/// <summary>
+/// Carries plans out: over plain memory (<see cref="Memory.MemoryExecutor"/>), over tensors of a device. It owns the state of each variable,
+/// knows which gradients it can take, and knows no optimizer's name.
+/// </summary>
+interface IExecutor
+{
+    /// <summary>Makes the state: slots at their first values, averages and accumulators zero, master weights equal to their variables.</summary>
+    /// <exception cref="ArgumentException">The variables overlap, or the executor cannot step one of them.</exception>
+    void Build(BuildRequest request);
+
+    /// <summary>A view of what is kept for a variable; null where there is none.</summary>
+    /// <param name="variable">The number of the variable.</param>
+    /// <param name="kind">What to view.</param>
+    /// <param name="slot">The number of the slot, if it is one.</param>
+    /// <param name="path">The path of the view.</param>
+    Variable? View(int variable, StateKind kind, int slot, string path);
+
+    /// <summary>Takes the gradients of a call, one for each variable, and checks them. Nothing is changed.</summary>
+    /// <returns>How many are missing.</returns>
+    /// <exception cref="ArgumentException">A gradient does not fit.</exception>
+    int Accept(ReadOnlySpan<Gradient> gradients);
+
+    /// <summary>Carries the plans out over the accepted gradients.</summary>
+    /// <param name="source">The optimizer, whose rule is asked for before anything is changed.</param>
+    /// <param name="plans">One for each group of variables; they differ in the rate and the decay only.</param>
+    /// <param name="norm">The norm of all gradients, if they are clipped by it.</param>
+    /// <exception cref="HalfMadeStepException">Something of a user's threw in the middle, such as a rule or a constraint.</exception>
+    /// <returns>False if the plan requires finite gradients and they are not: then nothing has changed.</returns>
+    bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm);
+
+    /// <summary>An executor of the same kind, not built, for copies of the variables.</summary>
+    /// <exception cref="NotSupportedException">The variables cannot be copied.</exception>
+    IExecutor ForCopies();
+}

@@ -1,0 +1,159 @@
+using Infinorm.Rules;
+using Infinorm.Variables;
+
+namespace Infinorm.Execution.Memory;
+
+/// <summary>
+/// Carries plans out over plain memory: cuts every variable into blocks that stay in the L1 cache from the first stage to the last.
+/// </summary>
+/// <param name="maxDegreeOfParallelism">How many threads work on a step, the calling one included.</param>
+/// <param name="taskElements">How many elements make a task.</param>
+sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskElements = WorkList.DefaultTaskElements) : IExecutor
+{
+    VariableState[] _states = [];
+    MemorySpot[] _gradients = [];
+    RowOrder?[] _rows = [];
+    WorkList[] _work = [];
+    PreparedPass[] _passes = [];
+    int[] _constrained = [];
+    int[] _foreign = [];
+    nint[] _addresses = [];
+    nint[] _foreignAddresses = [];
+    Variable[] _variables = [];
+    string _optimizer = "";
+    Arena? _arena;
+    GradientChecks? _checks;
+
+    public void Build(BuildRequest request)
+    {
+        VariableMemory.CheckDisjoint(request.Variables);
+        _optimizer = request.Slots.Optimizer;
+        _states = MemoryLayout.Make(request, out _arena);
+        foreach (ref VariableState state in _states.AsSpan())
+        {
+            if (state.HasMasterWeights)
+                _arena.ViewAs(in state, state.FloatCopy, state.Variable.Path, null).CopyFrom(state.Variable);
+        }
+
+        _foreign = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Elements.IsForeign && _states[i].Elements.Length > 0)];
+        _addresses = new nint[_states.Length];
+        _foreignAddresses = new nint[_foreign.Length];
+        _variables = request.Variables;
+        _gradients = new MemorySpot[_states.Length];
+        _rows = new RowOrder?[_states.Length];
+        _constrained = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Constraint is not null)];
+        _work = WorkList.Cut(_states, taskElements);
+        _passes = [.. _work.Select(work => new PreparedPass(this, work, request.Slots))];
+        _checks = new GradientChecks(request.Variables, _arena);
+    }
+
+    public Variable? View(int variable, StateKind kind, int slot, string path)
+    {
+        ref VariableState state = ref _states[variable];
+        byte* address = kind switch
+        {
+            StateKind.Average => state.Average,
+            StateKind.Accumulator => state.Accumulator,
+            StateKind.MasterWeights => state.HasMasterWeights ? state.FloatCopy : null,
+            _ => state.OverwrittenByGradient ? null : state.Slots + (slot * state.Stride),
+        };
+        return address == null
+            ? null
+            : _arena!.ViewAs(in state, address, path, kind == StateKind.Accumulator ? () => ZeroIfSpent(variable) : null);
+    }
+
+    public int Accept(ReadOnlySpan<Gradient> gradients)
+    {
+        RequireVariables();
+        bool rows = false, changed = false;
+        int missing = 0;
+        _checks!.Begin();
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            ref readonly Gradient gradient = ref gradients[i];
+            rows |= gradient.Spot.IsRows;
+            missing += gradient.IsNone ? 1 : 0;
+            if (gradient.Spot.IsSameAs(in _gradients[i]) && !(gradient.Spot.IsForeign && HasMoved(in gradient, i)))
+                continue; // none again, or checked in the last call
+            changed = true;
+            _gradients[i] = default;
+            if (!gradient.IsNone)
+                _checks.Add(gradient, _states[i].Variable);
+        }
+
+        _checks.End();
+        for (int i = 0; changed && i < gradients.Length; i++)
+            _gradients[i] = gradients[i].Spot;
+        if (rows)
+            AcceptRows(gradients);
+        return missing;
+    }
+
+    public bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
+    {
+        ref readonly StepPlan plan = ref plans[0];
+        norm = default;
+        foreach (PreparedPass pass in _passes)
+            pass.Prepare(source, in plans[pass.Work.Group]);
+        try
+        {
+            if (plan.AccumulationSteps > 0)
+                ZeroSpentAccumulators(in plan);
+            if (plan.Reduces && !Reduce(in plan, out norm))
+                return false;
+            foreach (PreparedPass pass in _passes)
+                pass.Run();
+            if (plan.AccumulationSteps > 0)
+                MarkAccumulators(in plan);
+            Constrain(in plan);
+            return true;
+        }
+        catch (Exception e)
+        {
+            throw new HalfMadeStepException(_optimizer, e);
+        }
+    }
+
+    public IExecutor ForCopies() => new MemoryExecutor(maxDegreeOfParallelism, taskElements);
+
+    // As HasMoved, for the variables.
+    void RequireVariables()
+    {
+        bool moved = false;
+        for (int f = 0; f < _foreign.Length; f++)
+        {
+            int i = _foreign[f];
+            nint address = _states[i].Elements.AddressNow(_states[i].Variable.Path);
+            moved |= address != _foreignAddresses[f];
+            _foreignAddresses[f] = address;
+        }
+
+        if (moved)
+            VariableMemory.CheckDisjoint(_variables);
+    }
+
+    // Memory of a manager of which nothing is known is asked for in every call: it may be gone, or be another by now.
+    bool HasMoved(in Gradient gradient, int variable)
+    {
+        MemorySpot spot = gradient.AsRows?.Values ?? gradient.Spot;
+        nint address = spot.AddressNow(_states[variable].Variable.Path), before = _addresses[variable];
+        _addresses[variable] = address;
+        return address != before;
+    }
+
+    // The numbers of the rows may be others each time.
+    void AcceptRows(ReadOnlySpan<Gradient> gradients)
+    {
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            if (gradients[i].AsRows is { } rows)
+                RowOrder.Check(rows, _states[i].Variable);
+        }
+
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            if (gradients[i].AsRows is { } rows)
+                (_rows[i] ??= new RowOrder()).Sort(rows, _states[i].Variable);
+        }
+    }
+}

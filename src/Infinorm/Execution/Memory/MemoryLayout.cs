@@ -1,0 +1,88 @@
+using Infinorm.Kernels;
+using Infinorm.Rules;
+using Infinorm.Types;
+using Infinorm.Variables;
+
+namespace Infinorm.Execution.Memory;
+
+/// <summary>
+/// Lays the state of all variables out in one arena: one slot of all variables lies together, then the next, so that there are long streams,
+/// however small the variables.
+/// </summary>
+static unsafe class MemoryLayout
+{
+    /// <summary>Makes the state of every variable, at its first values.</summary>
+    /// <exception cref="OutOfMemoryException">There is not enough memory.</exception>
+    public static VariableState[] Make(BuildRequest request, out Arena arena)
+    {
+        VariableState[] states = Describe(request);
+        IReadOnlyList<DeclaredSlot> slots = request.Slots.Declared;
+        nint stride = Arena.Stagger, copies = 0;
+        foreach (ref VariableState state in states.AsSpan())
+        {
+            stride += PaddedSize(in state);
+            copies += NeedsFloatCopy(in state, request) ? PaddedSize(in state) : 0;
+        }
+
+        int kinds = slots.Count + (request.HasAverages ? 1 : 0) + (request.HasAccumulators ? 1 : 0);
+        arena = new Arena((stride * kinds) + copies);
+        byte* next = arena.First, copy = next + (stride * kinds);
+        foreach (ref VariableState state in states.AsSpan())
+        {
+            nint size = PaddedSize(in state);
+            state.Stride = stride;
+            state.Slots = next;
+            for (int slot = 0; slot < slots.Count; slot++)
+                Fill(in state, next + (slot * stride), slots[slot].Spec.Initial);
+            byte* afterSlots = next + (slots.Count * stride);
+            if (request.HasAverages && !state.OverwrittenByGradient)
+                state.Average = afterSlots;
+            if (request.HasAccumulators)
+                state.Accumulator = afterSlots + (request.HasAverages ? stride : 0);
+            next += size;
+            if (!NeedsFloatCopy(in state, request))
+                continue;
+            state.FloatCopy = copy;
+            state.HasMasterWeights = request.HasMasterWeights;
+            copy += size;
+        }
+
+        return states;
+    }
+
+    static VariableState[] Describe(BuildRequest request)
+    {
+        var states = new VariableState[request.Variables.Length];
+        for (int i = 0; i < states.Length; i++)
+        {
+            Variable variable = request.Variables[i];
+            states[i] = new VariableState
+            {
+                Variable = variable,
+                Constraint = variable.Constraint,
+                Elements = variable.Spot,
+                Decays = request.Decays[i],
+                RandomStream = StochasticRounding.StreamOf(variable.Path),
+                Group = request.GroupOf[i],
+                OverwrittenByGradient = variable.OverwriteWithGradient,
+            };
+        }
+
+        return states;
+    }
+
+    static nint PaddedSize(in VariableState state) => Arena.Padded((nint)state.Elements.Length * state.ComputeType.Size());
+
+    static bool NeedsFloatCopy(in VariableState state, BuildRequest request) =>
+        state.Is16Bit && !state.OverwrittenByGradient && (request.HasMasterWeights || state.Constraint is not null);
+
+    static void Fill(in VariableState state, byte* slot, double value)
+    {
+        if (value == 0)
+            return; // as the arena is
+        if (state.ComputeType == DType.Float64)
+            new Span<double>(slot, state.Elements.Length).Fill(value);
+        else
+            new Span<float>(slot, state.Elements.Length).Fill((float)value);
+    }
+}

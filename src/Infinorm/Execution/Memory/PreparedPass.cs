@@ -1,0 +1,47 @@
+using Infinorm.Kernels;
+using Infinorm.Rules;
+using Infinorm.Types;
+
+namespace Infinorm.Execution.Memory;
+
+/// <summary>
+/// The pass of one step over one work list: its plan, and its job, which has the optimizer's rule. Both are there before anything is
+/// changed, so that an optimizer that throws, or gives no rule, has changed nothing.
+/// </summary>
+sealed class PreparedPass(MemoryExecutor executor, WorkList work, Slots slots) : RuleTarget(slots)
+{
+    StepPlan _plan;
+
+    public WorkList Work => work;
+
+    public ref readonly StepPlan Plan => ref _plan;
+
+    public override double LearningRate => _plan.LearningRate;
+
+    public override long Iterations => _plan.Iterations;
+
+    /// <summary>Asks the optimizer for its rule, where the plan updates.</summary>
+    /// <exception cref="InvalidOperationException">It gives none, or more than one.</exception>
+    public void Prepare(IRuleSource source, in StepPlan plan)
+    {
+        _plan = plan;
+        var question = new Question(this, source);
+        LaneWidth.Run(work.Type == DType.Float64, ref question);
+    }
+
+    public void Run()
+    {
+        var job = (MemoryExecutor.PassJob)Given;
+        job.Run(job.Tasks, executor.Helpers);
+    }
+
+    protected override IRulePass<TRule> Make<L, TRule>() => new MemoryExecutor.PassJob<L, TRule>(executor, this);
+
+    protected override IRulePass<IBlockRule> Make<L>() => new MemoryExecutor.BlockRuleJob<L>(executor, this);
+
+    readonly struct Question(PreparedPass pass, IRuleSource source) : ILaneAction
+    {
+        public void Run<L>()
+            where L : struct, ILane<L> => pass.Ask<L>(source, pass._plan.Updates);
+    }
+}

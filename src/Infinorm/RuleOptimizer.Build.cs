@@ -1,0 +1,157 @@
+using Infinorm.Execution;
+using Infinorm.Execution.Memory;
+using Infinorm.Rules;
+using Infinorm.Types;
+using Infinorm.Variables;
+
+namespace Infinorm;
+
+public abstract partial class RuleOptimizer
+{
+    /// <summary>What a checkpoint calls the master weights.</summary>
+    internal const string MasterSlot = "master";
+
+    const string AverageSlot = "average", AccumulatorSlot = "gradient_accumulator";
+
+    Func<IExecutor>? _makeExecutor;
+    IExecutor? _executor;
+    Variable[] _trainable = [];
+    Dictionary<Variable, int> _indices = [];
+    Grouping _grouping = Grouping.None;
+    StepPlan[] _plans = [];
+    Slots? _slots;
+    IReadOnlyList<OwnedState> _states = [];
+
+    /// <summary>One of the variables that the optimizer keeps.</summary>
+    /// <param name="Kind">What it is: "momentum", "average".</param>
+    /// <param name="Of">Whose it is; null for what the optimizer has once.</param>
+    /// <param name="Values">Its elements.</param>
+    readonly record struct OwnedState(string Kind, Variable? Of, Variable Values);
+
+    /// <inheritdoc/>
+    public override bool IsBuilt => _executor is not null;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Variable> TrainableVariables => _trainable;
+
+    internal override IReadOnlyList<VariableGroup> Groups => _grouping.Groups;
+
+    internal override int GroupOf(int variable) => _grouping.GroupOf.Length == 0 ? 0 : _grouping.GroupOf[variable];
+
+    /// <summary>Has executors of another kind step the variables that the optimizer will be built for.</summary>
+    internal void UseExecutor(Func<IExecutor> make) => _makeExecutor = make;
+
+    internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string scope)
+    {
+        if (IsBuilt)
+        {
+            if (!variables.SequenceEqual(_trainable))
+                throw new InvalidOperationException($"{Name} is built for other variables. Make a new optimizer for new variables.");
+            return;
+        }
+
+        if (UseMasterWeights && UseStochasticRounding)
+        {
+            throw new InvalidOperationException(
+                $"{Name}: UseMasterWeights and UseStochasticRounding exclude each other, as a variable with master weights loses nothing "
+                + "when it is rounded to nearest. Set one of them.");
+        }
+
+        CheckTrainable(variables);
+        var decays = new bool[variables.Length];
+        for (int i = 0; i < variables.Length; i++)
+            decays[i] = !IsExcludedFromWeightDecay(variables[i]);
+        BuildAt(variables.ToArray(), decays, grouping, _makeExecutor?.Invoke() ?? new MemoryExecutor(MaxDegreeOfParallelism), scope + Name);
+    }
+
+    void BuildAt(Variable[] variables, bool[] decays, Grouping grouping, IExecutor executor, string path)
+    {
+        var slots = new Slots(Name);
+        DefineSlots(slots);
+        executor.Build(new BuildRequest
+        {
+            Variables = variables,
+            Decays = decays,
+            GroupOf = grouping.GroupOf.Length == 0 ? new int[variables.Length] : grouping.GroupOf,
+            Slots = slots,
+            HasAverages = UseEma,
+            HasAccumulators = GradientAccumulationSteps is not null,
+            HasMasterWeights = UseMasterWeights,
+            RoundsAtRandom = UseStochasticRounding,
+        });
+        foreach (ScalarState scalar in slots.Scalars)
+            scalar.Allocate(isDouble: variables[0].DType == DType.Float64);
+        IReadOnlyList<OwnedState> states = [.. ListStates(variables, slots, executor, path)];
+
+        // Nothing threw: from here on it is built.
+        _trainable = variables;
+        _indices = variables.Select((variable, i) => KeyValuePair.Create(variable, i)).ToDictionary();
+        _decays = decays;
+        _grouping = grouping;
+        _plans = new StepPlan[grouping.Groups.Length];
+        _slots = slots;
+        _states = states;
+        _executor = executor;
+        ForgetVariables();
+    }
+
+    internal override void Unbuild()
+    {
+        _executor = null;
+        _trainable = [];
+        _slots = null;
+        _states = [];
+        _ordered = [];
+        ForgetVariables();
+    }
+
+    void CheckTrainable(ReadOnlySpan<Variable> variables)
+    {
+        if (variables.IsEmpty)
+            throw new ArgumentException($"{Name}: there are no variables to train.");
+        var seen = new HashSet<Variable>();
+        var paths = new HashSet<string>();
+        foreach (Variable variable in variables)
+        {
+            ArgumentNullException.ThrowIfNull(variable);
+            if (variable.DType is DType.Int32 or DType.Int64)
+                throw new ArgumentException($"{variable.Path}: a variable of type {variable.DType.KerasName()} cannot be trained.");
+            if (!seen.Add(variable))
+                throw new ArgumentException($"{variable.Path}: the variable is listed twice.");
+            if (!paths.Add(variable.Path))
+                throw new ArgumentException($"{variable.Path}: two variables have this path, by which the state is saved.");
+            variable.Constraint?.Validate(variable.Path, variable.Shape);
+        }
+    }
+
+    // In Keras's order: averages, accumulators, each group of slots by variable, single numbers; then the master weights.
+    static IEnumerable<OwnedState> ListStates(Variable[] variables, Slots slots, IExecutor executor, string path)
+    {
+        return
+        [
+            .. OfAll(StateKind.Average, [(AverageSlot, 0)]),
+            .. OfAll(StateKind.Accumulator, [(AccumulatorSlot, 0)]),
+            .. slots.Declared.Select((slot, number) => (slot.Spec.Name, number, slot.Group)).GroupBy(slot => slot.Group)
+                .SelectMany(group => OfAll(StateKind.Slot, [.. group.Select(slot => (slot.Name, slot.number))])),
+            .. slots.Scalars.Select(scalar => new OwnedState(scalar.Name, null, ViewOf(scalar, $"{path}/{scalar.Name}"))),
+            .. OfAll(StateKind.MasterWeights, [(MasterSlot, 0)]),
+        ];
+
+        IEnumerable<OwnedState> OfAll(StateKind kind, (string Name, int Number)[] slots)
+        {
+            for (int i = 0; i < variables.Length; i++)
+            {
+                foreach (var (name, number) in slots)
+                {
+                    string own = $"{path}/{variables[i].Path.Replace('/', '_')}_{name}";
+                    if (executor.View(i, kind, number, own) is { } view)
+                        yield return new OwnedState(name, variables[i], view);
+                }
+            }
+        }
+    }
+
+    static Variable ViewOf(ScalarState scalar, string path) => scalar.Values is float[] single
+        ? new Variable<float>(path, single, ReadOnlySpan<int>.Empty)
+        : new Variable<double>(path, (double[])scalar.Values, ReadOnlySpan<int>.Empty);
+}

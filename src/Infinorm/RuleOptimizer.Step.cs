@@ -1,0 +1,158 @@
+using Infinorm.Execution;
+using Infinorm.Kernels;
+using Infinorm.Variables;
+
+namespace Infinorm;
+
+// The policy: what a call does, from the settings and counters alone.
+public abstract partial class RuleOptimizer
+{
+    UseFlag _use = new();
+    Gradient[] _ordered = [];
+    bool[] _isListed = [];
+    HalfMadeStepException? _halfMade;
+
+    internal override ExclusiveUse Enter() => _use.Enter(Name);
+
+    internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
+    {
+        long start = StepMeter.Start();
+        RequireWhole();
+        int missing = _executor!.Accept(gradients);
+        if (missing == gradients.Length)
+            throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
+        StepPlan plan = Decide(gradients, CurrentLearningRate, dynamicScale);
+        ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
+        _slots!.DropScalars();
+        bool isMade;
+        GradientNorm norm;
+        try
+        {
+            isMade = _executor.Run(this, plans, out norm);
+        }
+        catch (HalfMadeStepException e)
+        {
+            _halfMade = e;
+            throw;
+        }
+
+        if (isMade)
+        {
+            _slots.CommitScalars();
+            Counter++;
+        }
+
+        var info = new StepInfo
+        {
+            Result = !isMade ? StepResult.Skipped : plan.Updates ? StepResult.Updated : StepResult.Accumulated,
+            MissingGradients = missing,
+            GradientNorm = isMade ? norm.Norm : null,
+            ClipFactor = isMade ? norm.Factor : null,
+            LearningRate = plans[0].LearningRate,
+        };
+        StepMeter.Record(this, start, in info, plan.LossScale);
+        return info;
+    }
+
+    internal override void RequireWhole()
+    {
+        if (_halfMade is not null)
+            throw new InvalidOperationException(_halfMade.Message, _halfMade.InnerException);
+    }
+
+    internal override void MarkRestored() => _halfMade = null;
+
+    StepPlan Decide(ReadOnlySpan<Gradient> gradients, double rate, double? dynamicScale)
+    {
+        int accumulation = GradientAccumulationSteps ?? 0;
+        bool updates = accumulation == 0 || (Counter + 1) % accumulation == 0;
+        bool steps = HasSteppedGradient(gradients);
+        (ClipKind clip, double limit) = (ClipNorm, GlobalClipNorm, ClipValue) switch
+        {
+            _ when !updates => (ClipKind.None, 0),
+            ({ } norm, _, _) => (ClipKind.Norm, norm),
+            (_, { } norm, _) => (ClipKind.GlobalNorm, norm),
+            (_, _, { } value) => (ClipKind.Value, value),
+            _ => (ClipKind.None, 0),
+        };
+        return new StepPlan
+        {
+            Updates = updates,
+            LearningRate = rate,
+            Iterations = Iterations,
+            LossScale = dynamicScale ?? LossScaleFactor,
+            RequiresFinite = dynamicScale is not null,
+            AccumulationSteps = accumulation,
+            ResetsAccumulators = updates && accumulation > 0 && steps,
+            Clip = clip,
+            ClipLimit = limit,
+            WeightDecay = WeightDecay,
+            AverageMomentum = !UseEma || !steps ? null : Iterations != 0 ? EmaMomentum : 0,
+            Overwrites = EmaOverwriteFrequency is { } frequency && (Iterations + 1) % frequency == 0,
+            Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, Counter) : null,
+        };
+    }
+
+    // One plan a group: they differ in the rate and the decay. A function that gives the rate is asked once.
+    ReadOnlySpan<StepPlan> PlanGroups(in StepPlan plan)
+    {
+        VariableGroup[] groups = _grouping.Groups;
+        for (int i = 0; i < _plans.Length; i++)
+        {
+            _plans[i] = plan with
+            {
+                LearningRate = OwnRateOf(groups[i]) ?? plan.LearningRate,
+                WeightDecay = groups[i].WeightDecay ?? plan.WeightDecay,
+            };
+        }
+
+        return _plans;
+    }
+
+    internal override double CurrentRateOf(VariableGroup group) => OwnRateOf(group) ?? CurrentLearningRate;
+
+    // A group's number is held as the optimizer's is.
+    double? OwnRateOf(VariableGroup group) => group.LearningRate is { } rate ? Evaluate(rate, Held(rate.Value ?? 0)) : null;
+
+    bool HasSteppedGradient(ReadOnlySpan<Gradient> gradients)
+    {
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            if (!gradients[i].IsNone && !_trainable[i].OverwriteWithGradient)
+                return true;
+        }
+
+        return false;
+    }
+
+    internal override ReadOnlySpan<Gradient> Ordered(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> variables)
+    {
+        if (variables.SequenceEqual(_trainable))
+            return gradients;
+
+        if (_ordered.Length == 0)
+        {
+            _ordered = new Gradient[_trainable.Length];
+            _isListed = new bool[_trainable.Length];
+        }
+
+        Array.Clear(_ordered);
+        Array.Clear(_isListed);
+        for (int i = 0; i < variables.Length; i++)
+        {
+            ArgumentNullException.ThrowIfNull(variables[i]);
+            if (!_indices.TryGetValue(variables[i], out int index))
+            {
+                throw new ArgumentException(
+                    $"{variables[i].Path}: unknown variable. {Name} can only step the variables it was built for.", nameof(variables));
+            }
+
+            if (_isListed[index])
+                throw new ArgumentException($"{variables[i].Path}: the variable is listed twice.", nameof(variables));
+            _isListed[index] = true;
+            _ordered[index] = gradients[i];
+        }
+
+        return _ordered;
+    }
+}

@@ -1,0 +1,32 @@
+using System.Text.RegularExpressions;
+using Infinorm.Variables;
+
+namespace Infinorm;
+
+public abstract partial class RuleOptimizer
+{
+    HashSet<Variable> _excludedVariables = [];
+    Regex[] _excludedNames = [];
+    bool[] _decays = []; // of each built variable
+
+    internal override bool ExcludesByName => _excludedNames.Length > 0;
+
+    internal override IEnumerable<Variable> WeightDecayExclusions => _trainable.Where((_, i) => !_decays[i]);
+
+    /// <inheritdoc/>
+    public override void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null)
+    {
+        if (IsBuilt)
+            throw new InvalidOperationException($"{Name} is built; exclude variables from weight decay before that.");
+        string[] patterns = [.. names ?? []];
+        foreach (string pattern in patterns) // as a part of the whole expression, null would match every name
+            ArgumentNullException.ThrowIfNull(pattern, nameof(names));
+        Regex[] excludedNames = [.. patterns.Select(pattern => new Regex(pattern, RegexOptions.CultureInvariant))];
+        _excludedVariables = [.. variables ?? []];
+        _excludedNames = excludedNames;
+    }
+
+    // As in Keras, a pattern that matches no name excludes nothing.
+    bool IsExcludedFromWeightDecay(Variable variable) =>
+        _excludedVariables.Contains(variable) || Array.Exists(_excludedNames, pattern => pattern.IsMatch(variable.Name));
+}

@@ -1,0 +1,103 @@
+namespace Infinorm.Rules;
+
+/// <summary>
+/// One of the tensors that an optimizer keeps for each variable, such as its momentum: of the variable's shape, float for 16-bit
+/// variables, else of the variable's type.
+/// </summary>
+public readonly struct Slot
+{
+    internal Slot(Slots? slots, int index)
+    {
+        Slots = slots;
+        Index = index;
+    }
+
+    /// <summary>A slot that a setting switches off: a rule reads zeros from it, and what it writes there is dropped.</summary>
+    public static Slot Absent => new(null, -1);
+
+    /// <summary>Whether a setting switches the slot off.</summary>
+    public bool IsAbsent => Index < 0;
+
+    internal Slots? Slots { get; }
+
+    internal int Index { get; }
+}
+
+/// <summary>A number that an optimizer has once: it is saved, cloned and compared like a slot.</summary>
+public readonly struct ScalarSlot
+{
+    internal ScalarSlot(Slots slots, int index)
+    {
+        Slots = slots;
+        Index = index;
+    }
+
+    internal Slots? Slots { get; }
+
+    internal int Index { get; }
+}
+
+/// <summary>What a slot is called and how it begins. A name alone converts to it.</summary>
+/// <param name="name">The last part of its variables' names: <c>momentum</c> gives <c>dense_kernel_momentum</c>.</param>
+public sealed class SlotSpec(string name)
+{
+    /// <summary>The last part of its variables' names.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>The first value of every element, rounded to the slot's type. The default is 0.</summary>
+    public double Initial { get; init; }
+
+    /// <summary>
+    /// Whether the rule keeps every element ≥ 0, as a sum of squares is. Storage of fewer bits spends none on the sign then. The default
+    /// is <see langword="false"/>.
+    /// </summary>
+    public bool IsNeverNegative { get; init; }
+
+    /// <summary>A slot of this name that begins with zeros.</summary>
+    public static implicit operator SlotSpec(string name) => new(name);
+}
+
+/// <summary>A slot as it was declared.</summary>
+/// <param name="Spec">What it is.</param>
+/// <param name="Group">The number of the call that declared it.</param>
+readonly record struct DeclaredSlot(SlotSpec Spec, int Group);
+
+/// <summary>A scalar slot's value. What a step makes of it counts once the step is done.</summary>
+sealed class ScalarState(string name, double initial)
+{
+    double? _next;
+
+    public string Name { get; } = name;
+
+    /// <summary>The value, an array of one float or double; made when the optimizer is built.</summary>
+    public Array Values { get; private set; } = Array.Empty<double>();
+
+    /// <summary>The value.</summary>
+    public double Value => Values is float[] single ? single[0] : ((double[])Values)[0];
+
+    /// <summary>Makes the value, in double or float.</summary>
+    public void Allocate(bool isDouble)
+    {
+        Values = isDouble ? new double[1] : new float[1];
+        _next = initial;
+        Commit();
+    }
+
+    /// <summary>What the step in preparation makes of it.</summary>
+    public void Prepare(double next) => _next = next;
+
+    /// <summary>Drops what was prepared.</summary>
+    public void Drop() => _next = null;
+
+    /// <summary>Takes over what was prepared, rounded to the type.</summary>
+    public void Commit()
+    {
+        if (_next is not { } next)
+            return;
+        if (Values is float[] single)
+            single[0] = (float)next;
+        else
+            ((double[])Values)[0] = next;
+        _next = null;
+    }
+}

@@ -1,0 +1,109 @@
+namespace Infinorm.Rules;
+
+/// <summary>Where an optimizer declares its slots when it is built: the tensors that it keeps for each variable, and single numbers.</summary>
+/// <remarks>
+/// One call of an <c>Add</c> method is one group. <see cref="Optimizer.Variables"/> lists the groups one after the other and the slots of a
+/// group by variable, which is Keras's order if a group is what one call of <c>add_optimizer_variables</c> names.
+/// </remarks>
+public sealed class Slots
+{
+    readonly List<DeclaredSlot> _declared = [];
+    readonly List<ScalarState> _scalars = [];
+    int _groups;
+
+    internal Slots(string optimizer) => Optimizer = optimizer;
+
+    /// <summary>The name of the optimizer, for messages.</summary>
+    internal string Optimizer { get; }
+
+    /// <summary>The slots in the order of their declaration.</summary>
+    internal IReadOnlyList<DeclaredSlot> Declared => _declared;
+
+    /// <summary>The single numbers in the order of their declaration.</summary>
+    internal IReadOnlyList<ScalarState> Scalars => _scalars;
+
+    /// <summary>Declares one slot, a group by itself.</summary>
+    /// <param name="slot">The slot, or just its name.</param>
+    /// <exception cref="ArgumentException">The name is empty, contains <c>/</c>, or was declared before.</exception>
+    public Slot Add(SlotSpec slot) => Declare(slot, _groups++);
+
+    /// <summary>Declares two slots that are listed by variable: the first and the second of variable 0, of variable 1 and so on.</summary>
+    /// <inheritdoc cref="Add(SlotSpec)"/>
+    /// <param name="first">The first slot, or just its name.</param>
+    /// <param name="second">The second slot, or just its name.</param>
+    public (Slot First, Slot Second) Add(SlotSpec first, SlotSpec second)
+    {
+        int group = _groups++;
+        return (Declare(first, group), Declare(second, group));
+    }
+
+    /// <summary>Declares three slots that are listed by variable.</summary>
+    /// <inheritdoc cref="Add(SlotSpec, SlotSpec)"/>
+    /// <param name="first">The first slot, or just its name.</param>
+    /// <param name="second">The second slot, or just its name.</param>
+    /// <param name="third">The third slot, or just its name.</param>
+    public (Slot First, Slot Second, Slot Third) Add(SlotSpec first, SlotSpec second, SlotSpec third)
+    {
+        int group = _groups++;
+        return (Declare(first, group), Declare(second, group), Declare(third, group));
+    }
+
+    /// <summary>Declares a number that the optimizer has once, such as a running product; it is listed after all slots.</summary>
+    /// <param name="name">The last part of its variable's path.</param>
+    /// <param name="initial">Its first value.</param>
+    /// <exception cref="ArgumentException">The name is empty, contains <c>/</c>, or was declared before.</exception>
+    public ScalarSlot AddScalar(string name, double initial = 0)
+    {
+        CheckName(name);
+        _scalars.Add(new ScalarState(name, initial));
+        return new ScalarSlot(this, _scalars.Count - 1);
+    }
+
+    /// <summary>Drops what a step that did not happen has prepared.</summary>
+    internal void DropScalars()
+    {
+        foreach (ScalarState scalar in _scalars)
+            scalar.Drop();
+    }
+
+    /// <summary>Takes over what a step has prepared.</summary>
+    internal void CommitScalars()
+    {
+        foreach (ScalarState scalar in _scalars)
+            scalar.Commit();
+    }
+
+    /// <summary>The place of a slot among those declared here; −1 for one that is absent.</summary>
+    /// <exception cref="InvalidOperationException">It was never declared, or by another optimizer.</exception>
+    internal int IndexOf(Slot slot)
+    {
+        if (slot.IsAbsent)
+            return -1;
+        return ReferenceEquals(slot.Slots, this) ? slot.Index : throw Foreign(slot.Slots);
+    }
+
+    /// <summary>The number of a scalar slot declared here.</summary>
+    /// <exception cref="InvalidOperationException">It was never declared, or by another optimizer.</exception>
+    internal ScalarState StateOf(ScalarSlot slot) => ReferenceEquals(slot.Slots, this) ? _scalars[slot.Index] : throw Foreign(slot.Slots);
+
+    InvalidOperationException Foreign(Slots? owner) => new(owner is null
+        ? $"{Optimizer}: its rule uses a slot that was never declared; declare it in DefineSlots and keep what Add returns."
+        : $"{Optimizer}: its rule uses a slot that {owner.Optimizer} declared; an optimizer can only use its own.");
+
+    Slot Declare(SlotSpec slot, int group)
+    {
+        ArgumentNullException.ThrowIfNull(slot);
+        CheckName(slot.Name);
+        _declared.Add(new DeclaredSlot(slot, group));
+        return new Slot(this, _declared.Count - 1);
+    }
+
+    void CheckName(string name)
+    {
+        if (string.IsNullOrEmpty(name) || name.Contains('/') || _declared.Exists(slot => slot.Spec.Name == name)
+            || _scalars.Exists(scalar => scalar.Name == name))
+        {
+            throw new ArgumentException($"{Optimizer}: a slot's name must be new, not empty and without '/', found \"{name}\".", nameof(name));
+        }
+    }
+}
