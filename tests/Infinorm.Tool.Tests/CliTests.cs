@@ -94,7 +94,7 @@ public sealed class CliTests : IDisposable
         Command command = Command.Run("convert", other, _folder / "x.keras", "--template", Command.Golden("dense_float_lr.keras"));
         Assert.Equal(2, command.ExitCode);
         Assert.StartsWith($"infinorm: {other}: it does not fit: ", command.Error);
-        Assert.Contains("missing: variables/hidden/kernel float32[3, 4]", command.Error);
+        Assert.Contains("missing: optimizer/momentum/hidden/kernel float32[3, 4]", command.Error);
         Assert.Equal(1, command.Error.Count(c => c == '\n'));
         Assert.Equal(["other.safetensors"], _folder.Files);
     }
