@@ -51,7 +51,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 
     /// <summary>
     /// Decoupled weight decay: before each update w ← w − w · decay · rate. Any finite number; null, the default, for none.
-    /// Keras: <c>weight_decay</c>.
+    /// A negative one makes weights grow. Keras: <c>weight_decay</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is not finite.</exception>
     public double? WeightDecay
