@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using Infinorm.Optimizers;
 using Infinorm.Samples;
 using Infinorm.Samples.NoisySpeech;
 

@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using Infinorm.Config;
 using Infinorm.Rules;
 using Infinorm.Schedules;
-using Infinorm.Variables;
 
 namespace Infinorm.Samples.NoisySpeech;
 

@@ -5,8 +5,14 @@ namespace Infinorm.Samples;
 /// <summary>Pictures that look the same everywhere and are written as a whole or not at all.</summary>
 static class Picture
 {
-    /// <summary>The default sans-serif resolves to a serif font on some systems.</summary>
-    public const string FontName = "DejaVu Sans";
+    /// <summary>The font of the pictures. It comes with the samples: some systems have none, and a picture then has no text.</summary>
+    public static string FontName { get; } = AddFont("Infinorm Sans", "DejaVuSans.ttf");
+
+    static string AddFont(string name, string file)
+    {
+        Fonts.AddFontFile(name, Path.Combine(AppContext.BaseDirectory, file));
+        return name;
+    }
 
     /// <summary>Writes a PNG.</summary>
     public static void Save(Multiplot plots, string path)

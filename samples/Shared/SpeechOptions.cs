@@ -40,13 +40,6 @@ static class SpeechOptions
     }
 
     /// <summary>The PNG file for a picture, in a folder that is there.</summary>
-    public static string PicturePath(this ParseResult arguments, Option<FileInfo> option)
-    {
-        FileInfo picture = arguments.GetRequiredValue(option);
-        if (!picture.Extension.Equals(".png", StringComparison.OrdinalIgnoreCase))
-            throw new InvalidDataException($"{option.Name}: the picture is a PNG, so the file's name must end in .png; found {picture.Name}");
-        return picture.Directory is { Exists: false }
-            ? throw new DirectoryNotFoundException($"{picture.DirectoryName}: no such folder for the picture")
-            : picture.FullName;
-    }
+    public static string PicturePath(this ParseResult arguments, Option<FileInfo> option) =>
+        OutputPath.Of(arguments.GetRequiredValue(option), ".png");
 }

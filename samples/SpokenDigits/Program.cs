@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Infinorm.Optimizers;
 using Infinorm.Samples;
 using Infinorm.Samples.SpokenDigits;
 

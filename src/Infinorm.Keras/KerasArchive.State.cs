@@ -2,7 +2,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Infinorm.Keras.Hdf5;
-using Infinorm.Optimizers;
 using Infinorm.Types;
 using Infinorm.Variables;
 

@@ -10,6 +10,7 @@ public sealed class KerasWeight
         Location = location;
         Variable = variable;
         IsTrainable = isTrainable;
+        IsFrozen = !isTrainable;
     }
 
     /// <summary>Where the weight lies in the HDF5 file: <c>layers/dense/vars/0</c>.</summary>
@@ -27,6 +28,9 @@ public sealed class KerasWeight
     /// itself. Of layers that are not Keras's own it is taken for granted where the weight is of a float type.
     /// </summary>
     public bool IsTrainable { get; internal set; }
+
+    /// <summary>Whether the layer's config, or what is known about the weight, says that it is not trained.</summary>
+    internal bool IsFrozen { get; }
 
     /// <summary>Where else the same variable lies: Keras saves one that several layers have with each of them.</summary>
     internal List<string> Copies { get; } = [];

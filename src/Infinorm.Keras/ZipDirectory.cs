@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using Infinorm.Checkpoints;
-using Infinorm.Types;
 
 namespace Infinorm.Keras;
 

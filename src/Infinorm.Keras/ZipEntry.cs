@@ -1,7 +1,6 @@
 using System.IO.Compression;
 using System.IO.Hashing;
 using Infinorm.Checkpoints;
-using Infinorm.Types;
 
 namespace Infinorm.Keras;
 

@@ -50,7 +50,8 @@ static class Cli
         {
             bool isExpected = e is CommandException or FormatException or InfinormException or IOException
                 or UnauthorizedAccessException or NotSupportedException;
-            session.Say(isExpected ? e.Message : $"this should not have happened, please report it: {e.GetType().Name}: {e.Message}");
+            session.Say(e is CheckpointMismatchException mismatch ? Short(mismatch)
+                : isExpected ? e.Message : $"this should not have happened, please report it: {e.GetType().Name}: {e.Message}");
             return ExitCode.Error;
         }
         finally
@@ -59,9 +60,26 @@ static class Cli
         }
     }
 
+    static string Short(CheckpointMismatchException mismatch)
+    {
+        const int Most = 3;
+        int more = mismatch.Differences.Count - Most;
+        return $"{mismatch.File}: it does not fit: {string.Join("; ", mismatch.Differences.Take(Most))}{(more > 0 ? $"; and {more} more" : "")}";
+    }
+
     // What is wrong with a command line: of several errors not one that only follows from an unknown word, such as a missing command.
     static string? Problem(ParseResult parsed)
     {
+        // What looks like an option and is none would else be taken for a file.
+        if (parsed.Tokens.FirstOrDefault(token => token.Type == TokenType.Argument && token.Value is ['-', _, ..]) is { } mistyped)
+        {
+            IEnumerable<string> known = parsed.CommandResult.Command.Options.Select(option => option.Name)
+                .Where(name => name.StartsWith("--", StringComparison.Ordinal));
+            return $"There is no option '{mistyped.Value}'; there are {string.Join(", ", known.Order(StringComparer.Ordinal))}.";
+        }
+
+        if (Missing(parsed) is { } missing)
+            return $"{missing.Name} is missing: {missing.Description}";
         if (parsed.Errors.Count == 0)
             return parsed.Tokens.Any(token => token.Value.Length == 0) ? "An argument is empty." : null;
         string? unknown = parsed.UnmatchedTokens.FirstOrDefault();
@@ -69,16 +87,21 @@ static class Cli
         return (first ?? parsed.Errors[^1]).Message;
     }
 
-    // Not a RootCommand, which has the name of the file that runs: that of the assembly.
-    static Command Root(Session session)
+    static Argument? Missing(ParseResult parsed) => parsed.UnmatchedTokens.Count > 0 || parsed.Action is Help
+        ? null
+        : parsed.CommandResult.Command.Arguments.FirstOrDefault(
+            argument => argument.Arity.MinimumNumberOfValues > 0 && parsed.GetResult(argument) is not { Tokens.Count: > 0 });
+
+    // A RootCommand answers [suggest], by which shells complete words. It comes with the options for help and version.
+    static RootCommand Root(Session session)
     {
-        var help = new HelpOption { Recursive = true };
-        help.Action = new Help((SynchronousCommandLineAction)help.Action!);
-        return new(Name, "Looks into checkpoints of Infinorm and files of Keras, compares and converts them, and draws schedules.")
+        var root = new RootCommand("Looks into checkpoints of Infinorm and files of Keras, compares and converts them, and draws schedules.")
         {
             InspectCommand.Create(session), DiffCommand.Create(session), ConvertCommand.Create(session), ScheduleCommand.Create(session),
-            help, new VersionOption(),
         };
+        HelpOption help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new Help((SynchronousCommandLineAction)help.Action!);
+        return root;
     }
 
     static string Path(Command command) => command is Subcommand ? $"{Name} {command.Name}" : Name;
@@ -90,8 +113,12 @@ static class Cli
 
         public override int Invoke(ParseResult parsed)
         {
-            standard.Invoke(parsed);
             TextWriter output = parsed.InvocationConfiguration.Output;
+            var text = new StringWriter { NewLine = output.NewLine };
+            parsed.InvocationConfiguration.Output = text;
+            standard.Invoke(parsed);
+            parsed.InvocationConfiguration.Output = output;
+            output.Write(text.ToString().Replace($"  {RootCommand.ExecutableName}", $"  {Name}")); // it has the name of the file that runs
             Command command = parsed.CommandResult.Command;
             output.WriteLine("Examples:");
             IEnumerable<Subcommand> all = command.Subcommands.OfType<Subcommand>();

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Infinorm.Checkpoints;
-using Infinorm.Kernels;
 using Infinorm.Tool.Conversions;
 using Infinorm.Tool.Files;
 

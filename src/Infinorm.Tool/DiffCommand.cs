@@ -1,7 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Infinorm.Config;
-using Infinorm.Kernels;
 using Infinorm.Tool.Conversions;
 using Infinorm.Tool.Files;
 using Infinorm.Types;
@@ -13,21 +14,27 @@ static class DiffCommand
 {
     const string Nothing = "-";
 
+    static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
     public static Subcommand Create(Session session)
     {
         var first = new Argument<string>("A") { Description = "A .safetensors, .keras or .weights.h5 file." };
         var second = new Argument<string>("B") { Description = "Another, of the same or another format." };
+        var json = new Option<bool>("--json") { Description = "Write JSON: the settings and tensors that differ." };
         var command = new Subcommand(
             "diff", "Shows which settings and tensors differ, and by how much; nothing if none does. Names of optimizers do not count.",
             "infinorm diff before.safetensors after.safetensors",
-            "infinorm diff model.keras converted.safetensors && echo same") { first, second };
+            "infinorm diff model.keras converted.safetensors && echo same") { first, second, json };
         command.SetAction(parsed =>
         {
             var (a, b) = Open(parsed.GetRequiredValue(first), parsed.GetRequiredValue(second), session);
             using var _ = a;
             using var __ = b;
-            Table[] differences = [.. new[] { CompareSettings(a, b), CompareTensors(a, b) }.Where(table => table.Count > 0)];
-            foreach (Table table in differences)
+            Table settings = CompareSettings(a, b), tensors = CompareTensors(a, b);
+            Table[] differences = [.. new[] { settings, tensors }.Where(table => table.Count > 0)];
+            if (parsed.GetValue(json))
+                session.Output.WriteLine(new JsonObject { ["settings"] = settings.ToJson(), ["tensors"] = tensors.ToJson() }.ToJsonString(Indented));
+            foreach (Table table in parsed.GetValue(json) ? [] : differences)
             {
                 if (table != differences[0])
                     session.Output.WriteLine();
@@ -81,7 +88,7 @@ static class DiffCommand
             else if (!one.Shape.SequenceEqual(two.Shape))
                 AddWhole(one.Name, $"shape: {one.Kind}, {two.Kind}");
             else
-                AddValues(table, one, two, TensorDifference.Of(a.Pieces(one), b.Pieces(two)));
+                AddValues(table, one, two, TensorDifference.Of(RunHistory.WithoutSeconds(a, one), RunHistory.WithoutSeconds(b, two)));
         }
 
         foreach (TensorInfo two in b.Tensors.Where(tensor => others.ContainsKey(tensor.Name)))

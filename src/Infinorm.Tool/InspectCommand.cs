@@ -46,8 +46,13 @@ static class InspectCommand
         var facts = new Table("property", "~value");
         facts.Add("file", file.Path);
         facts.Add("format", file.Format);
+        Table? history = RunHistory.Show(file);
         foreach (var (key, value) in file.About)
-            facts.Add(key, value);
+        {
+            foreach (var (name, text) in history is not null && key == RunHistory.StateKey ? Settings.Flat(key, value) : [(key, value)])
+                facts.Add(name, text);
+        }
+
         foreach (var (name, value) in Settings.Of(file))
             facts.Add($"setting {name}", value);
         foreach (var (name, value) in Counters(file))
@@ -57,6 +62,12 @@ static class InspectCommand
 
         facts.Write(session);
         session.Output.WriteLine();
+        if (history is not null)
+        {
+            history.Write(session);
+            session.Output.WriteLine();
+        }
+
         tensors.Write(session);
     }
 

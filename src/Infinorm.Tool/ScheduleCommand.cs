@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
-using Infinorm.Schedules;
 using Infinorm.Tool.Charts;
 
 namespace Infinorm.Tool;
@@ -25,12 +25,13 @@ static class ScheduleCommand
             CustomParser = ParseSteps,
         };
         var svg = new Option<string?>("--svg") { Description = "Write a picture instead.", HelpName = "FILE" };
+        var json = new Option<bool>("--json") { Description = "Write JSON: the steps and their rates." };
         var command = new Subcommand(
             "schedule", "Draws a learning-rate schedule.",
             "infinorm schedule model.keras", "infinorm schedule checkpoint.safetensors --steps 10000 --svg rate.svg",
             """infinorm schedule '{"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.001, "decay_steps": 1000}}'""")
         {
-            config, steps, svg,
+            config, steps, svg, json,
         };
         command.SetAction(parsed =>
         {
@@ -38,7 +39,9 @@ static class ScheduleCommand
                 throw new CommandException($"--svg: the picture is an SVG, so the file's name must end in .svg; found {file}");
             ScheduleSource source = ScheduleSource.Read(parsed.GetRequiredValue(config), session);
             long count = parsed.GetValue(steps) ?? source.DefaultSteps;
-            if (parsed.GetValue(svg) is { } picture)
+            if (parsed.GetValue(json))
+                WriteJson(session, Curve.Of(source, count, SvgPoints));
+            else if (parsed.GetValue(svg) is { } picture)
                 AtomicFile.Write(picture, stream => SvgChart.Write(stream, Curve.Of(source, count, SvgPoints)));
             else
                 TerminalChart.Write(session, points => Curve.Of(source, count, points));
@@ -46,6 +49,13 @@ static class ScheduleCommand
         });
         return command;
     }
+
+    static void WriteJson(Session session, Curve curve) => session.Output.WriteLine(new JsonObject
+    {
+        ["schedule"] = curve.Name,
+        ["steps"] = new JsonArray([.. curve.Steps.Select(step => JsonValue.Create(step))]),
+        ["rates"] = new JsonArray([.. curve.Rates.Select(rate => double.IsFinite(rate) ? JsonValue.Create(rate) : null)]),
+    }.ToJsonString());
 
     static long? ParseSteps(ArgumentResult argument)
     {

@@ -21,8 +21,6 @@ sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSte
 
     const double Margin = 1.25, Periods = 4;
 
-    static readonly string[] StateExtensions = [".safetensors", KerasArchive.ArchiveExtension, KerasArchive.WeightsExtension];
-
     /// <summary>Reads what <c>infinorm schedule</c> is given.</summary>
     public static ScheduleSource Read(string config, Session session)
     {
@@ -40,18 +38,31 @@ sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSte
     {
         if (config.AsSpan().TrimStart().StartsWith("{"))
             return JsonText.Parse("CONFIG", "the text", Encoding.UTF8.GetBytes(config));
-        if (Array.Exists(StateExtensions, end => config.EndsWith(end, StringComparison.Ordinal)))
+        if (!IsJson(config))
         {
             using StateFile file = StateFile.Open(config, session);
             return file.Settings ?? throw new CommandException($"{config}: it has no settings of an optimizer");
         }
 
-        using FileStream stream = File.OpenRead(config);
+        using FileStream stream = RegularFile.OpenRead(config);
         if (stream.Length > MaxJsonLength)
             throw new InvalidFileException(config, $"a JSON file of {stream.Length} bytes; at most {MaxJsonLength} are supported");
         var text = new byte[stream.Length];
         stream.ReadExactly(text);
         return JsonText.Parse(config, "the text", text);
+    }
+
+    // What a file is, its first byte that is not white space says.
+    static bool IsJson(string path)
+    {
+        using FileStream stream = RegularFile.OpenRead(path);
+        int first;
+        do
+        {
+            first = stream.ReadByte();
+        }
+        while (first is ' ' or '\t' or '\r' or '\n');
+        return first == '{';
     }
 
     // A model has an optimizer, an optimizer a rate, maybe by way of another optimizer.

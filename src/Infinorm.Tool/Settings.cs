@@ -79,6 +79,10 @@ static class Settings
         return settings;
     }
 
+    /// <summary>A JSON object in the metadata as a row for each of its values: "run seed".</summary>
+    public static IEnumerable<(string Name, string Text)> Flat(string key, string json) =>
+        Flatten((JsonObject)JsonNode.Parse(json)!, $"{key} ");
+
     static IEnumerable<(string, string)> Flatten(JsonObject config, string path)
     {
         foreach (var (key, value) in config)

@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Json.Nodes;
 using Spectre.Console;
 
 namespace Infinorm.Tool;
@@ -32,6 +34,35 @@ sealed class Table(params string[] columns)
             session.Output.WriteLine(string.Join('\t', row));
     }
 
+    /// <summary>The rows as JSON: an object each, by the heads.</summary>
+    public JsonArray ToJson() => new(
+    [
+        .. _rows.Select(row => new JsonObject(_heads.Zip(row, (head, cell) => KeyValuePair.Create(head, (JsonNode?)JsonValue.Create(cell))))),
+    ]);
+
+    // Where the columns do not fit, a row is its first cell on a line and the others below it: nothing is broken inside a number.
+    void WriteStacked(Session session)
+    {
+        foreach (string[] row in _rows)
+        {
+            session.Output.WriteLine(row[0]);
+            var line = new StringBuilder();
+            for (int i = 1; i < row.Length; i++)
+            {
+                string cell = $"  {_heads[i]} {row[i]}";
+                if (line.Length > 0 && line.Length + cell.Length > session.Width)
+                {
+                    session.Output.WriteLine(line);
+                    line.Clear();
+                }
+
+                line.Append(cell);
+            }
+
+            session.Output.WriteLine(line);
+        }
+    }
+
     void WriteForPeople(Session session)
     {
         var table = new Spectre.Console.Table { Border = TableBorder.Simple };
@@ -45,6 +76,12 @@ sealed class Table(params string[] columns)
                 NoWrap = !isLong,
             });
             needed += Padding + (isLong ? LeastLongWidth : _rows.Select(row => row[i].Length).Append(_heads[i].Length).Max());
+        }
+
+        if (needed + Padding > session.Width && columns.Length > 3)
+        {
+            WriteStacked(session);
+            return;
         }
 
         foreach (string[] row in _rows)

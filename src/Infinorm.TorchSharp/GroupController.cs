@@ -1,5 +1,4 @@
 using Infinorm.Optimizers;
-using Infinorm.Schedules;
 using Infinorm.Variables;
 using TorchSharp;
 

@@ -1,5 +1,4 @@
 using Infinorm.Execution;
-using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Variables;
 using TorchSharp;
@@ -57,10 +56,16 @@ sealed class TensorExecutor : IExecutor, IDisposable
         _ => _targets[variable].Slots[slot],
     }) is { } tensor ? new TensorVariable(path, tensor) : null;
 
-    public void Accept(ReadOnlySpan<Gradient> gradients)
+    public int Accept(ReadOnlySpan<Gradient> gradients)
     {
+        int missing = 0;
         for (int i = 0; i < _targets.Length; i++)
+        {
             _targets[i].Gradient = (torch.Tensor?)gradients[i].Spot.Owner;
+            missing += gradients[i].IsNone ? 1 : 0;
+        }
+
+        return missing;
     }
 
     public bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm)

@@ -1,7 +1,6 @@
 using System.Numerics;
 using Infinorm.Kernels;
 using Infinorm.Rules;
-using Infinorm.Types;
 using TorchSharp;
 
 namespace Infinorm.Torch;

@@ -1,4 +1,3 @@
-using Infinorm.Types;
 using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;

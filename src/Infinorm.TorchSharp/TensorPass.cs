@@ -1,65 +1,56 @@
 using Infinorm.Execution;
 using Infinorm.Kernels;
 using Infinorm.Rules;
-using Infinorm.Schedules;
 using Infinorm.Types;
-using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;
 
 /// <summary>The pass of one step over the variables of one group and type: its plan, and the optimizer's rule.</summary>
-sealed class TensorPass(TensorTarget[] targets, Slots slots, long pieceLength) : IRuleTarget
+sealed class TensorPass(TensorTarget[] targets, Slots slots, long pieceLength) : RuleTarget(slots)
 {
     StepPlan _plan;
-    Action? _pass;
 
     /// <summary>The group that the variables belong to.</summary>
     public int Group => targets[0].Group;
 
-    public double LearningRate => _plan.LearningRate;
+    public override double LearningRate => _plan.LearningRate;
 
-    public long Iterations => _plan.Iterations;
-
-    public Slots Slots => slots;
+    public override long Iterations => _plan.Iterations;
 
     /// <summary>Asks the optimizer for its rule, where the plan updates.</summary>
     /// <exception cref="InvalidOperationException">It gives none, or more than one.</exception>
     public void Prepare(IRuleSource source, in StepPlan plan)
     {
         _plan = plan;
-        _pass = null;
         if (targets[0].ComputeType == DType.Float64)
-            Ask<TensorLane<double>>(source);
+            Ask<TensorLane<double>>(source, plan.Updates);
         else
-            Ask<TensorLane<float>>(source);
-        if (_pass is null)
-            throw RuleErrors.None(slots);
+            Ask<TensorLane<float>>(source, plan.Updates);
     }
 
     /// <summary>Steps the variables.</summary>
-    public void Run() => _pass!();
+    public void Run() => ((IPass)Given).Run();
 
-    public void Take<L, TRule>(TRule rule)
+    protected override IRulePass<TRule> Make<L, TRule>() => new Pass<L, TRule>(this);
+
+    protected override IRulePass<IBlockRule> Make<L>() => throw new NotSupportedException(
+        $"{Slots.Optimizer} steps tensors of a device; a rule over spans is for memory.");
+
+    interface IPass
+    {
+        void Run();
+    }
+
+    sealed class Pass<L, TRule>(TensorPass owner) : IPass, IRulePass<TRule>
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
-        if (_pass is not null)
-            throw RuleErrors.Second(slots);
-        _pass = () => RunRule<L, TRule>(rule);
-    }
+        TRule _rule;
 
-    public void Take<L>(IBlockRule rule)
-        where L : struct, ILane<L> => throw new NotSupportedException(
-            $"{slots.Optimizer} steps tensors of a device; a rule over spans is for memory.");
+        public void Set(in TRule rule) => _rule = rule;
 
-    void Ask<L>(IRuleSource source)
-        where L : struct, ILane<L>
-    {
-        if (_plan.Updates)
-            source.UpdateStep(new RuleContext<L>(this));
-        else
-            Take<L, NoRule<L>>(default);
+        public void Run() => owner.RunRule<L, TRule>(_rule);
     }
 
     void RunRule<L, TRule>(TRule rule)

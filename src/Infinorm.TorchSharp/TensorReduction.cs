@@ -2,7 +2,6 @@ using Infinorm.Execution;
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;
-using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;

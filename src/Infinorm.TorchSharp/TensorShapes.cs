@@ -1,4 +1,3 @@
-using Infinorm.Types;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch;

@@ -1,7 +1,5 @@
 using Infinorm.Execution;
-using Infinorm.Rules;
 using Infinorm.Types;
-using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;

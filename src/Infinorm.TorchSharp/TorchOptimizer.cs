@@ -1,7 +1,5 @@
 using Infinorm.Checkpoints;
-using Infinorm.Optimizers;
 using Infinorm.Schedules;
-using Infinorm.Types;
 using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;

@@ -1,4 +1,3 @@
-using Infinorm.Torch;
 using TorchSharp;
 using TorchSharp.Modules;
 

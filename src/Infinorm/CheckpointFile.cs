@@ -201,26 +201,19 @@ static class CheckpointFile
     /// <summary>Reads straight to where the values live. If the disk fails meanwhile, what they were is put back.</summary>
     static void Carry(SafetensorsFile file, List<Transfer> transfers, Predicate<Transfer> isKept)
     {
-        var former = new List<(Variable Variable, Variable Copy)>();
-        try
+        using var kept = new KeptValues();
+        foreach (Transfer transfer in transfers)
         {
-            foreach (Transfer transfer in transfers)
-            {
-                Variable variable = transfer.Tensor.Variable;
-                if (isKept(transfer))
-                    former.Add((variable, variable.Copy()));
-                if (variable.DType == transfer.Entry.DType)
-                    file.Read(transfer.Entry, variable);
-                else
-                    variable.Assign(file.Read(transfer.Entry));
-            }
+            Variable variable = transfer.Tensor.Variable;
+            if (isKept(transfer))
+                kept.Keep(variable);
+            if (variable.DType == transfer.Entry.DType)
+                file.Read(transfer.Entry, variable);
+            else
+                variable.Assign(file.Read(transfer.Entry));
         }
-        catch
-        {
-            foreach (var (variable, copy) in former)
-                variable.CopyFrom(copy);
-            throw;
-        }
+
+        kept.Accept();
     }
 
     readonly record struct Transfer(SafetensorsEntry Entry, StateTensor Tensor);

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Infinorm.Config;
+using Infinorm.Execution;
 using Infinorm.Schedules;
 using Infinorm.Types;
 using Infinorm.Variables;
@@ -22,6 +23,8 @@ public sealed class MultiOptimizer : Optimizer
     int[][] _places = []; // of each inner optimizer, the numbers of its variables
     Gradient[][] _gradients = [];
     Gradient[] _ordered = [];
+    StepPlan[] _plans = [];
+    int[] _missing = [];
 
     /// <summary>Divides variables among optimizers.</summary>
     /// <param name="defaultOptimizer">Steps what no key matches.</param>
@@ -219,6 +222,7 @@ public sealed class MultiOptimizer : Optimizer
     // All of them check and decide before the first steps.
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
+        long start = StepMeter.Start();
         int missing = 0;
         for (int i = 0; i < _inner.Length; i++)
         {
@@ -226,18 +230,23 @@ public sealed class MultiOptimizer : Optimizer
                 continue;
             for (int j = 0; j < _places[i].Length; j++)
                 _gradients[i][j] = gradients[_places[i][j]];
-            missing += _inner[i].Prepare(_gradients[i], dynamicScale);
+            _plans[i] = _inner[i].Prepare(_gradients[i], dynamicScale, out _missing[i]);
+            missing += _missing[i];
         }
 
         StepInfo info = default;
-        foreach (RuleOptimizer inner in Built)
+        for (int i = 0; i < _inner.Length; i++)
         {
-            StepInfo part = inner.Carry();
+            if (!_inner[i].IsBuilt)
+                continue;
+            StepInfo part = _inner[i].Carry(in _plans[i], _missing[i]);
             info = info.Result == StepResult.Updated ? info : part;
         }
 
         Counter++;
-        return info with { MissingGradients = missing, GradientNorm = null, ClipFactor = null };
+        info = info with { MissingGradients = missing, GradientNorm = null, ClipFactor = null };
+        StepMeter.Record(this, start, in info, LossScaleFactor);
+        return info;
     }
 
     internal override Optimizer CloneFor(Variable[] copies)
@@ -312,6 +321,8 @@ public sealed class MultiOptimizer : Optimizer
         _places = places;
         _gradients = [.. places.Select(part => new Gradient[part.Length])];
         _ordered = new Gradient[variables.Length];
+        _plans = new StepPlan[places.Length];
+        _missing = new int[places.Length];
     }
 
     InvalidOperationException NoRate() => new($"{Name} has no learning rate; its Optimizers have one each.");

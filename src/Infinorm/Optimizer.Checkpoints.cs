@@ -70,8 +70,9 @@ public abstract partial class Optimizer
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static Optimizer Load(string path, IEnumerable<Variable> variables, LoadOptions? options = null)
     {
+        Variable[] list = Listed(variables);
         using SafetensorsFile file = SafetensorsFile.Open(path, (options ??= new()).MaxHeaderLength);
-        return Load(file, variables, options);
+        return CheckpointFile.Load(file, list, options);
     }
 
     /// <summary>As <see cref="Load(string, IEnumerable{Variable}, LoadOptions?)"/>, from a stream.</summary>
@@ -81,17 +82,18 @@ public abstract partial class Optimizer
     /// <param name="options">What may differ; by default nothing.</param>
     public static Optimizer Load(Stream stream, IEnumerable<Variable> variables, LoadOptions? options = null)
     {
+        Variable[] list = Listed(variables);
         using SafetensorsFile file = SafetensorsFile.Open(stream, (options ??= new()).MaxHeaderLength);
-        return Load(file, variables, options);
+        return CheckpointFile.Load(file, list, options);
     }
 
-    static Optimizer Load(SafetensorsFile file, IEnumerable<Variable> variables, LoadOptions options)
+    static Variable[] Listed(IEnumerable<Variable> variables)
     {
         ArgumentNullException.ThrowIfNull(variables);
         Variable[] list = [.. variables];
         foreach (Variable variable in list)
             ArgumentNullException.ThrowIfNull(variable, nameof(variables));
-        return CheckpointFile.Load(file, list, options);
+        return list;
     }
 
     /// <summary>

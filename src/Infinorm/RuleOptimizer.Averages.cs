@@ -63,48 +63,6 @@ public abstract partial class RuleOptimizer
         }
     }
 
-    /// <summary>Values of variables that are put back unless the new ones are accepted.</summary>
-    sealed class KeptValues : IDisposable
-    {
-        readonly List<(Variable Variable, Variable Own)> _kept = [];
-
-        public void Replace(Variable variable, Variable source)
-        {
-            _kept.Add((variable, variable.Copy()));
-            variable.CopyFrom(source);
-        }
-
-        public void Accept()
-        {
-            foreach (var (_, own) in _kept)
-                own.ReleaseCopy();
-            _kept.Clear();
-        }
-
-        // One that cannot be put back does not keep the others from it.
-        public void Dispose()
-        {
-            Exception? failure = null;
-            foreach (var (variable, own) in _kept)
-            {
-                try
-                {
-                    variable.CopyFrom(own);
-                }
-                catch (Exception e)
-                {
-                    failure = e;
-                }
-
-                own.ReleaseCopy();
-            }
-
-            _kept.Clear();
-            if (failure is not null)
-                throw new InvalidOperationException($"A variable's own value could not be put back: {failure.Message}", failure);
-        }
-    }
-
     sealed class AveragesInUse(KeptValues kept, ExclusiveUse use) : IDisposable
     {
         bool _disposed;

@@ -1,7 +1,5 @@
-using Infinorm.Constraints;
 using Infinorm.Execution;
 using Infinorm.Execution.Memory;
-using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;
 using Infinorm.Variables;

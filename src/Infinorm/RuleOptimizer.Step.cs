@@ -1,7 +1,5 @@
 using Infinorm.Execution;
 using Infinorm.Kernels;
-using Infinorm.Rules;
-using Infinorm.Schedules;
 using Infinorm.Variables;
 
 namespace Infinorm;
@@ -13,66 +11,59 @@ public abstract partial class RuleOptimizer
     Gradient[] _ordered = [];
     bool[] _isListed = [];
     HalfMadeStepException? _halfMade;
-    StepPlan _prepared;
-    int _missing;
 
     internal override ExclusiveUse Enter() => _use.Enter(Name);
 
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         long start = StepMeter.Start();
-        Prepare(gradients, dynamicScale);
-        StepInfo info = Carry();
-        StepMeter.Record(this, start, in info, _prepared.LossScale);
+        StepPlan plan = Prepare(gradients, dynamicScale, out int missing);
+        StepInfo info = Carry(in plan, missing);
+        StepMeter.Record(this, start, in info, plan.LossScale);
         return info;
     }
 
-    /// <summary>Checks and decides what a step does; nothing is changed.</summary>
-    /// <returns>How many variables have no gradient.</returns>
-    internal int Prepare(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
+    /// <summary>Checks the gradients and decides what a step does; nothing is changed.</summary>
+    internal StepPlan Prepare(ReadOnlySpan<Gradient> gradients, double? dynamicScale, out int missing)
     {
         RequireWhole();
-        _missing = CountMissing(gradients);
-        _executor!.Accept(gradients);
-        _prepared = Decide(gradients, CurrentLearningRate, dynamicScale);
-        return _missing;
+        missing = _executor!.Accept(gradients);
+        return missing < gradients.Length
+            ? Decide(gradients, CurrentLearningRate, dynamicScale)
+            : throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
     }
 
-    /// <summary>Carries out what was decided.</summary>
-    internal StepInfo Carry() => Run(_missing, in _prepared);
-
-    StepInfo Run(int missing, in StepPlan plan)
+    /// <summary>Carries out what <see cref="Prepare"/> decided.</summary>
+    internal StepInfo Carry(in StepPlan plan, int missing)
     {
         ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
-        double rate = plans[0].LearningRate;
-        foreach (ScalarState scalar in _slots!.Scalars)
-            scalar.Drop();
-        if (!RunPlans(plans, out GradientNorm norm))
-            return new StepInfo { Result = StepResult.Skipped, MissingGradients = missing, LearningRate = rate };
-        foreach (ScalarState scalar in _slots.Scalars)
-            scalar.Commit();
-        Counter++;
-        return new StepInfo
-        {
-            Result = plan.Updates ? StepResult.Updated : StepResult.Accumulated,
-            MissingGradients = missing,
-            GradientNorm = norm.Norm,
-            ClipFactor = norm.Factor,
-            LearningRate = rate,
-        };
-    }
-
-    bool RunPlans(ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
-    {
+        _slots!.DropScalars();
+        bool isMade;
+        GradientNorm norm;
         try
         {
-            return _executor!.Run(this, plans, out norm);
+            isMade = _executor!.Run(this, plans, out norm);
         }
         catch (HalfMadeStepException e)
         {
             _halfMade = e;
             throw;
         }
+
+        if (isMade)
+        {
+            _slots.CommitScalars();
+            Counter++;
+        }
+
+        return new StepInfo
+        {
+            Result = !isMade ? StepResult.Skipped : plan.Updates ? StepResult.Updated : StepResult.Accumulated,
+            MissingGradients = missing,
+            GradientNorm = isMade ? norm.Norm : null,
+            ClipFactor = isMade ? norm.Factor : null,
+            LearningRate = plans[0].LearningRate,
+        };
     }
 
     internal override void RequireWhole()
@@ -134,14 +125,6 @@ public abstract partial class RuleOptimizer
 
     // A group's number is held as the optimizer's is.
     double? OwnRateOf(VariableGroup group) => group.LearningRate is { } rate ? Evaluate(rate, Held(rate.Value ?? 0)) : null;
-
-    int CountMissing(ReadOnlySpan<Gradient> gradients)
-    {
-        int missing = 0;
-        foreach (ref readonly Gradient gradient in gradients)
-            missing += gradient.IsNone ? 1 : 0;
-        return missing < gradients.Length ? missing : throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
-    }
 
     bool HasSteppedGradient(ReadOnlySpan<Gradient> gradients)
     {

@@ -25,7 +25,9 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 
     /// <summary>Initialises what all optimizers with a rule share.</summary>
     /// <param name="learningRate">A number, a schedule or a function.</param>
+#pragma warning disable RS0022 // It is what optimizers derive from; the contract itself is implemented here and in the wrappers alone.
     protected RuleOptimizer(LearningRate learningRate)
+#pragma warning restore RS0022
         : base(learningRate?.Value ?? 0)
     {
         ArgumentNullException.ThrowIfNull(learningRate);
@@ -49,7 +51,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 
     /// <summary>
     /// Decoupled weight decay: before each update w ← w − w · decay · rate. Any finite number; null, the default, for none.
-    /// Keras: <c>weight_decay</c>.
+    /// A negative one makes weights grow. Keras: <c>weight_decay</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is not finite.</exception>
     public double? WeightDecay
@@ -244,7 +246,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     protected abstract void UpdateStep<L>(RuleContext<L> context)
         where L : struct, ILane<L>;
 
-    void IRuleSource.UpdateStep<L>(RuleContext<L> context) => UpdateStep(context);
+    Action<RuleContext<L>> IRuleSource.UpdateIn<L>() => UpdateStep;
 
     /// <summary>
     /// Leaves the scaling to a <see cref="LossScaleOptimizer"/>. Keras does not list the placeholders of an optimizer within one.

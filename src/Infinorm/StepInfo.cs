@@ -1,5 +1,3 @@
-using Infinorm.Execution;
-using Infinorm.Schedules;
 using Infinorm.Types;
 
 namespace Infinorm;

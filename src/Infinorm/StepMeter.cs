@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using Infinorm.Execution;
-using Infinorm.Schedules;
 
 namespace Infinorm;
 

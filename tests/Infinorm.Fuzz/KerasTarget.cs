@@ -12,12 +12,12 @@ namespace Infinorm.Fuzz;
 /// <param name="isArchive">Whether the seeds are <c>.keras</c> archives or <c>.weights.h5</c> files.</param>
 sealed class KerasTarget(bool isArchive) : FuzzTarget
 {
-    // What a weights file lacks.
+    // What a weights file lacks. A layer of one's own may have any number of weights.
     static readonly JsonObject Config = new()
     {
         ["config"] = new JsonObject
         {
-            ["layers"] = new JsonArray(new JsonObject { ["class_name"] = "Dense", ["config"] = new JsonObject { ["name"] = "hidden" } }),
+            ["layers"] = new JsonArray(new JsonObject { ["class_name"] = "Mine", ["config"] = new JsonObject { ["name"] = "hidden" } }),
         },
     };
 
@@ -69,9 +69,9 @@ sealed class KerasTarget(bool isArchive) : FuzzTarget
             if (archive.UnorderedGroup is null && archive.HasOptimizerState && archive.OptimizerConfig is not null)
                 archive.LoadOptimizer();
         }
-        catch (InvalidFileException)
+        catch (Exception e) when (e is InvalidFileException or InvalidOperationException)
         {
-            return false;
+            return false; // the state does not fit, or what is trained is not known
         }
 
         var written = new MemoryStream();

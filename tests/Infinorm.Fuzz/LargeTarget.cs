@@ -27,7 +27,7 @@ sealed class LargeTarget(string name, int longest) : FuzzTarget
         length => Header(Config, tensors: [",\"a\":{\"", .. Many(length, _ => "aaaaaaaa"), "\":0}"]),
         length => Header(Config, tensors: Many(length, _ => "        ")),
         length => Header(Config, exclusions: Paths(length)),
-        length => Header(Config, exclusions: Paths(length), metadata: Groups(length)),
+        length => Header(Config, exclusions: Paths(length / 3), metadata: Groups(length / 3)), // their escapes come on top
         length => Header(Config, exclusions: [new string(',', Math.Min(length, CheckpointInfo.MaxPathsLength) - 400)]),
         length => Header(Config, metadata: Many(length, i => $",\"{i:x}\":\"\"")),
         length => Header(Wrap($"{{\"\": 0{string.Concat(Many(ConfigLength(length), i => $",\"{i:x}\":0"))}}}")),

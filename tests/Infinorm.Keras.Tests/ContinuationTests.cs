@@ -1,8 +1,8 @@
 using System.Text.Json;
 using Infinorm.Checkpoints;
 using Infinorm.Constraints;
-using Infinorm.Tests.Conformance;
 using Infinorm.Tests.Checkpoints;
+using Infinorm.Tests.Conformance;
 using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;

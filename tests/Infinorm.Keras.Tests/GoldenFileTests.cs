@@ -1,6 +1,6 @@
 using System.IO.Compression;
-using Infinorm.Tests.Conformance;
 using Infinorm.Tests.Checkpoints;
+using Infinorm.Tests.Conformance;
 using Infinorm.Types;
 using Infinorm.Variables;
 

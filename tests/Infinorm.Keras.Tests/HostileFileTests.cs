@@ -1,10 +1,8 @@
 using System.Diagnostics;
 using Infinorm.Checkpoints;
-using Infinorm.Constraints;
 using Infinorm.Fuzz;
 using Infinorm.Optimizers;
 using Infinorm.Tests;
-using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 

@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Optimizers;
 using Infinorm.Tests;
-using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 

@@ -1,8 +1,7 @@
 using System.Text.Json.Nodes;
 using CsCheck;
-using Infinorm.Tests.Properties;
 using Infinorm.Tests.Checkpoints;
-using Infinorm.Types;
+using Infinorm.Tests.Properties;
 using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;

@@ -1,5 +1,4 @@
 using Infinorm.Samples.NoisySpeech;
-using Infinorm.Variables;
 
 namespace Infinorm.Samples.Tests;
 

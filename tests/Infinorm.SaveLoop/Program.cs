@@ -1,4 +1,3 @@
-using Infinorm;
 using Infinorm.Optimizers;
 using Infinorm.Variables;
 

@@ -1,6 +1,5 @@
 using Infinorm.Constraints;
 using Infinorm.Optimizers;
-using Infinorm.Schedules;
 using Infinorm.Variables;
 
 namespace Infinorm.Tests;

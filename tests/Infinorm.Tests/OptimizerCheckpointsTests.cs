@@ -1,8 +1,8 @@
 using CsCheck;
 using Infinorm.Checkpoints;
 using Infinorm.Optimizers;
-using Infinorm.Tests.Properties;
 using Infinorm.Tests.Checkpoints;
+using Infinorm.Tests.Properties;
 using Infinorm.Types;
 using Infinorm.Variables;
 

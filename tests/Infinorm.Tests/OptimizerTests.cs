@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Infinorm.Optimizers;
 using Infinorm.Rules;
 using Infinorm.Schedules;

@@ -40,12 +40,13 @@ public partial class ReadmeTests
     /// <summary>Every C# block of the README, and the first of each page, stands between "// snippet" and "// end" in a test.</summary>
     [Theory]
     [InlineData("README.md", 4)]
+    [InlineData("docs/your-own-optimizer.md", 4)]
     [InlineData("docs/torchsharp.md", 1)]
     [InlineData("docs/training.md", 1)]
     public void ItsExamplesAreCodeOfTests(string page, int least)
     {
         string[] blocks = [.. Block().Matches(File.ReadAllText(Path.Combine(Root, page))).Select(match => match.Groups[1].Value)];
-        string[] examples = page == "README.md" ? blocks : blocks[..1];
+        string[] examples = page is "README.md" or "docs/your-own-optimizer.md" ? blocks : blocks[..1];
         Assert.InRange(examples.Length, least, int.MaxValue);
         HashSet<string> snippets = [.. TestFiles().SelectMany(code => Snippet().Matches(code)).Select(Dedented)];
         Assert.All(examples, example => Assert.Contains(example, snippets));
@@ -80,7 +81,8 @@ public partial class ReadmeTests
         Array.Fill(biasGradient, bias[0] + 1);
     }
 
-    static string Root { get; } = FindRoot();
+    /// <summary>The repository's folder.</summary>
+    internal static string Root { get; } = FindRoot();
 
     static string FindRoot()
     {
@@ -93,7 +95,7 @@ public partial class ReadmeTests
     [GeneratedRegex(@"```csharp\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex Block();
 
-    [GeneratedRegex(@"^( +)// snippet\n(.*?)^\1// end\n", RegexOptions.Singleline | RegexOptions.Multiline)]
+    [GeneratedRegex(@"^( *)// snippet\n(.*?)^\1// end\n", RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex Snippet();
 
     [GeneratedRegex(@"`([A-Z][A-Za-z0-9]+\.[A-Z][A-Za-z0-9]+)`(?=[,| ])")]

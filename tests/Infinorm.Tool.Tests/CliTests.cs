@@ -32,8 +32,10 @@ public sealed class CliTests : IDisposable
     [InlineData("Unrecognized command or argument 'inspekt'. (see: infinorm --help)", "inspekt", "model.keras")]
     [InlineData("An argument is empty. (see: infinorm inspect --help)", "inspect", "")]
     [InlineData("An argument is empty. (see: infinorm schedule --help)", "schedule", "x", "--svg", "")]
-    [InlineData("Required argument missing for command: 'inspect'. (see: infinorm inspect --help)", "inspect")]
-    [InlineData("Unrecognized command or argument '--yaml'. (see: infinorm inspect --help)", "inspect", "x", "--yaml")]
+    [InlineData("FILE is missing: A .safetensors, .keras or .weights.h5 file. (see: infinorm inspect --help)", "inspect")]
+    [InlineData("B is missing: Another, of the same or another format. (see: infinorm diff --help)", "diff", "a.keras")]
+    [InlineData("There is no option '--yaml'; there are --json. (see: infinorm inspect --help)", "inspect", "x", "--yaml")]
+    [InlineData("There is no option '--jsn'; there are --json. (see: infinorm inspect --help)", "inspect", "--jsn", "x")]
     [InlineData("--steps: from 1 to 4503599627370496, found many (see: infinorm schedule --help)", "schedule", "x", "--steps", "many")]
     public void AWrongCommandLineIsOneLineAndExitCode2(string message, params string[] arguments)
     {
@@ -91,8 +93,8 @@ public sealed class CliTests : IDisposable
         optimizer.Save(other);
         Command command = Command.Run("convert", other, _folder / "x.keras", "--template", Command.Golden("dense_float_lr.keras"));
         Assert.Equal(2, command.ExitCode);
-        Assert.StartsWith($"infinorm: {other}: the file differs from what is to be loaded:", command.Error);
-        Assert.Contains("missing: variables/hidden/kernel float32[3, 4]", command.Error);
+        Assert.StartsWith($"infinorm: {other}: it does not fit: ", command.Error);
+        Assert.Contains("missing: optimizer/momentum/hidden/kernel float32[3, 4]", command.Error);
         Assert.Equal(1, command.Error.Count(c => c == '\n'));
         Assert.Equal(["other.safetensors"], _folder.Files);
     }

@@ -1,8 +1,6 @@
 using Infinorm.Checkpoints;
 using Infinorm.Config;
 using Infinorm.Keras;
-using Infinorm.Optimizers;
-using Infinorm.Types;
 using Infinorm.Variables;
 
 namespace Infinorm.Tool.Tests;

@@ -277,4 +277,39 @@ public sealed class ConvertCommandTests : IDisposable
         Command.Succeed("convert", Command.Golden(Dense), there);
         Assert.Equal("", Command.Succeed("diff", Command.Golden(Dense), there).Output);
     }
+
+    [Fact]
+    public void AnArchiveOfUnknownOrderComesBack()
+    {
+        string archive = Path.Combine(AppContext.BaseDirectory, "Golden", "unordered.keras");
+        Assert.Equal(0, Command.Run("convert", archive, _folder / "there.safetensors").ExitCode);
+        Assert.Equal(0, Command.Run("convert", _folder / "there.safetensors", _folder / "back.keras").ExitCode);
+        Command.AssertSame(KerasArchive.Open(archive), KerasArchive.Open(_folder / "back.keras"));
+    }
+
+    [Fact]
+    public void ATemplateOfAnotherModelIsSaidInALine()
+    {
+        var optimizer = new Adamax();
+        optimizer.Build(Enumerable.Range(0, 50).Select(i => new Variable<float>($"layer_{i}/kernel", new float[1])));
+        optimizer.Save(_folder / "other.safetensors");
+        Command command = Command.Run(
+            "convert", _folder / "other.safetensors", _folder / "out.keras", "--template", Command.Golden("dense_float_lr.keras"));
+        Assert.Equal(2, command.ExitCode);
+        Assert.Contains("other.safetensors: it does not fit: ", command.Error);
+        Assert.Matches("; and [0-9]+ more\n$", command.Error);
+        Assert.InRange(command.Error.Length, 0, 500);
+    }
+
+    [Fact]
+    public void WeightsOfTypesThatAreNotHeldAreRefusedNotLost()
+    {
+        var weights = new PureHDF.H5Group { ["0"] = new sbyte[] { 1, -2 }, ["1"] = new float[] { 3 } };
+        var layer = new PureHDF.H5Group { ["dense"] = new PureHDF.H5Group { ["vars"] = weights } };
+        new PureHDF.H5File { ["layers"] = layer }.Write(_folder / "quantized.weights.h5", new PureHDF.H5WriteOptions(PreferCompactDatasetLayout: false));
+        Command command = Command.Run("convert", _folder / "quantized.weights.h5", _folder / "out.safetensors");
+        Assert.Equal(2, command.ExitCode);
+        Assert.Contains("1 arrays of types that safetensors files of ours do not hold would be lost, the first is layers/dense/vars/0", command.Error);
+        Assert.False(File.Exists(_folder / "out.safetensors"));
+    }
 }

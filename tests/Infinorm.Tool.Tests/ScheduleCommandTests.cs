@@ -82,12 +82,12 @@ public sealed class ScheduleCommandTests : IDisposable
     {
         Command.Fail("--steps: from 1 to 4503599627370496, found 0 (see: infinorm schedule --help)", "schedule", Stairs, "--steps", "0");
         Assert.StartsWith("infinorm: CONFIG: the text is not valid JSON: ", Command.Run("schedule", "{").Error);
-        Command.Fail("learning rate schedule: no class 'Mine' in module 'keras.optimizers.schedules'; Keras's are in 'keras.optimizers.schedules', "
-            + "others must be registered first with LearningRateSchedule.Register", "schedule", """{"class_name": "Mine", "config": {}}""");
+        Command.Fail("learning rate schedule: no class 'Mine' in module 'keras.optimizers.schedules'; known are CosineDecay, CosineDecayRestarts, "
+            + "ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay. Others must be registered first.", "schedule", """{"class_name": "Mine", "config": {}}""");
         Command.Fail($"{Command.Golden("dense_float_lr.weights.h5")}: it has no settings of an optimizer", "schedule", Command.Golden("dense_float_lr.weights.h5"));
         Command wrong = Command.Run("schedule", """{"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.1, "decay_steps": 0}}""");
         Assert.Equal(2, wrong.ExitCode);
-        Assert.StartsWith("infinorm: decaySteps must be a finite number > 0.", wrong.Error);
+        Assert.StartsWith("infinorm: CosineDecay: decaySteps must be a finite number > 0.", wrong.Error);
     }
 
     [Fact]

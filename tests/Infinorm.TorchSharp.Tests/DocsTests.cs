@@ -1,5 +1,3 @@
-using Infinorm.Optimizers;
-using Infinorm.Schedules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.optim;
 

@@ -1,5 +1,3 @@
-using Infinorm.Optimizers;
-using Infinorm.Schedules;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;
 using static TorchSharp.torch.optim;

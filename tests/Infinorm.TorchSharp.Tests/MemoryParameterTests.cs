@@ -1,5 +1,4 @@
 using Infinorm.Optimizers;
-using Infinorm.Types;
 using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Infinorm.Optimizers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;

@@ -1,4 +1,3 @@
-using Infinorm.Optimizers;
 using Infinorm.Schedules;
 using Infinorm.Variables;
 using TorchSharp.Modules;

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Infinorm.Optimizers;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;
 

@@ -1,4 +1,3 @@
-using Infinorm.Types;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

@@ -1,6 +1,3 @@
-using Infinorm.Optimizers;
-using Infinorm.Schedules;
-using Infinorm.Types;
 using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;

@@ -1,4 +1,3 @@
-using Infinorm.Optimizers;
 using Infinorm.Torch;
 using TorchSharp;
 using static Infinorm.Benchmarks.Workbench;

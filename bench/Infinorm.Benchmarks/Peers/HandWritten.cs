@@ -1,6 +1,4 @@
 using System.Numerics.Tensors;
-using Infinorm.Optimizers;
-using Infinorm.Schedules;
 
 namespace Infinorm.Benchmarks;
 

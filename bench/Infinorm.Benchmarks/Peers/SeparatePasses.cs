@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using Infinorm.Schedules;
 
 namespace Infinorm.Benchmarks;
 

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Infinorm.Optimizers;
 using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;

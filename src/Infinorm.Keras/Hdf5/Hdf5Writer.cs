@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Infinorm.Types;
 using PureHDF;
 
 namespace Infinorm.Keras.Hdf5;

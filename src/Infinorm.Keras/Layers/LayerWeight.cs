@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Infinorm.Constraints;
 
 namespace Infinorm.Keras.Layers;
 
@@ -100,6 +99,9 @@ sealed record LayerWeight(
     /// <summary>Whether it is one of Keras's layers whose weights are known, or one that has other layers in it.</summary>
     public static bool IsKnown(string? layerClass) => layerClass is not null && (Table.ContainsKey(layerClass) || Containers.Contains(layerClass));
 
+    /// <summary>Whether it is one of Keras's layers whose weights are known.</summary>
+    public static bool HasKnownWeights(string? layerClass) => layerClass is not null && Table.ContainsKey(layerClass);
+
     /// <summary>The weights of a layer in the order in which it saves them, or null if that is not known.</summary>
     /// <param name="layerClass">The layer's class in snake case.</param>
     /// <param name="config">Its settings, if they are known.</param>
@@ -112,11 +114,13 @@ sealed record LayerWeight(
         bool hasLora = HasLora(config);
         if (hasLora || IsQuantized(config))
         {
-            // Only the bias is trained, of what the layer had.
+            // Only the bias is trained, of what the layer had. What GPTQ and AWQ make of the kernel is saved after the bias.
             present = [.. present.Select(weight => weight.Name == "bias" ? weight : weight with { IsTrainable = false })];
+            if (IsCalibrated(config))
+                present = [.. present.OrderByDescending(weight => weight.IsTrainable)];
             if (present.Length > 0 && present.Length < count && IsQuantized(config))
             {
-                string of = present[0].Name;
+                string of = present.First(weight => weight.Name != "bias").Name;
                 present = [.. present, .. Enumerable.Range(present.Length, count - present.Length)
                     .Select((_, i) => new LayerWeight(i switch { 0 => $"{of}_scale", 1 => $"{of}_zero", _ => $"{of}_{i}" }, IsTrainable: false))];
             }
@@ -145,8 +149,11 @@ sealed record LayerWeight(
     static Func<JsonObject?, bool> With(string setting) => config => IsTrue(config?[setting]);
 
     static bool IsQuantized(JsonObject? config) =>
-        Policy(config) is { } policy && (policy.StartsWith("int", StringComparison.Ordinal)
-            || policy.StartsWith("gptq", StringComparison.Ordinal) || policy.StartsWith("awq", StringComparison.Ordinal));
+        IsCalibrated(config) || (Policy(config) is { } policy
+            && (policy.StartsWith("int", StringComparison.Ordinal) || policy.StartsWith("ternary", StringComparison.Ordinal)));
+
+    static bool IsCalibrated(JsonObject? config) => Policy(config) is { } policy
+        && (policy.StartsWith("gptq", StringComparison.Ordinal) || policy.StartsWith("awq", StringComparison.Ordinal));
 
     // "int8_from_float32" of a quantized layer.
     static string? Policy(JsonObject? config) => config?["dtype"] switch

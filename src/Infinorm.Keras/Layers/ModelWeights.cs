@@ -102,6 +102,12 @@ sealed partial class ModelWeights
                 + "to the kernel there). Give the variables, with variables of your own for the two after the layer's others";
         }
 
+        if (isTrainable && known is null && layer.Config is not null && LayerWeight.HasKnownWeights(layer.Class))
+        {
+            Missing ??= $"the layer {layer.Path} has {vars.Datasets.Count} weights, which is not what its settings tell: which of them Keras trains "
+                + "is not known. Give the variables";
+        }
+
         if (vars.Datasets.Count > 1 && vars.Datasets.Keys.Any(key => Number(key) == int.MaxValue))
             UnorderedGroup ??= $"{Hdf5Group.Join(layer.Location, "vars")}";
         string[] keys = [.. vars.Datasets.Keys.OrderBy(Number).ThenBy(key => key, StringComparer.Ordinal)];
@@ -131,14 +137,18 @@ sealed partial class ModelWeights
     {
         foreach (var (copy, location) in _copies)
         {
-            if (Weights.Find(weight => weight.Location == location) is { } original && original.Variable.Shape.SequenceEqual(copy.Variable.Shape))
+            if (Weights.Find(weight => weight.Location == location) is { } original && HoldsSame(original.Variable, copy.Variable))
                 Join(original, copy); // Keras loads the layer inside last
             else
                 UnorderedGroup ??= ParentOf(copy.Location);
         }
     }
 
-    // A layer of one's own may have another layer's variable: then both hold the same values. Variables whose paths were given are different ones.
+    static bool HoldsSame(Variable one, Variable other) =>
+        one.DType == other.DType && one.Shape.SequenceEqual(other.Shape) && one.Bytes.SequenceEqual(other.Bytes);
+
+    // A layer of one's own may have another layer's variable: then both hold the same values. Variables whose paths were given are different
+    // ones, and so are a trained and a frozen one: a model that is trained towards a copy of itself begins with equal values.
     void JoinSame()
     {
         foreach (KerasWeight own in Weights.FindAll(weight => !weight.IsNamed && !(AreTrainedGiven && weight.IsTrainable) && IsTelling(weight.Variable)))
@@ -151,8 +161,7 @@ sealed partial class ModelWeights
         }
 
         static bool IsSame(KerasWeight own, KerasWeight other) =>
-            ParentOf(own.Location) != ParentOf(other.Location) && own.Variable.DType == other.Variable.DType
-            && own.Variable.Shape.SequenceEqual(other.Variable.Shape) && own.Variable.Bytes.SequenceEqual(other.Variable.Bytes);
+            ParentOf(own.Location) != ParentOf(other.Location) && own.IsFrozen == other.IsFrozen && HoldsSame(own.Variable, other.Variable);
 
         // Zeros and ones are alike by chance.
         static bool IsTelling(Variable variable)
@@ -313,7 +322,9 @@ sealed partial class ModelWeights
                 yield return PartOf(model, group, $"{list}/{key}", ClassOf(layer), ConfigOf(layer), name);
         }
 
-        if (count > 1 && rest.Values.Any(HasFloats))
+        // A class of one's own can list its layers in the config as it likes, unless it has what a functional model's config has.
+        bool isOrdered = isCounted || model.Config?["input_layers"] is not null;
+        if (count > 1 && (!isOrdered || rest.Values.Any(HasFloats)))
             UnorderedGroup ??= location;
         foreach (var (key, group) in rest)
             yield return PartOf(model, group, $"{list}/{key}", NumberAtEnd().Replace(key, ""), config: null);

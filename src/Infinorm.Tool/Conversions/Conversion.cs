@@ -1,5 +1,3 @@
-using Infinorm.Kernels;
-
 namespace Infinorm.Tool.Conversions;
 
 /// <summary>A conversion that is known to be possible.</summary>

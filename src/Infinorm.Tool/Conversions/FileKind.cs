@@ -1,5 +1,4 @@
 using Infinorm.Keras;
-using Infinorm.Kernels;
 
 namespace Infinorm.Tool.Conversions;
 

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Infinorm.Keras;
-using Infinorm.Kernels;
 using Infinorm.Tool.Files;
 
 namespace Infinorm.Tool.Conversions;

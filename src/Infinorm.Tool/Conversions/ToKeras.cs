@@ -1,6 +1,5 @@
 using Infinorm.Checkpoints;
 using Infinorm.Keras;
-using Infinorm.Kernels;
 using Infinorm.Tool.Files;
 using Infinorm.Types;
 using Infinorm.Variables;

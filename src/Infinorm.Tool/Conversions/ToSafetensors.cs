@@ -1,6 +1,5 @@
 using Infinorm.Checkpoints;
 using Infinorm.Keras;
-using Infinorm.Kernels;
 using Infinorm.Tool.Files;
 using Infinorm.Types;
 using Infinorm.Variables;
@@ -15,6 +14,14 @@ static class ToSafetensors
     public static Conversion From(KerasState state)
     {
         KerasArchive archive = state.Archive;
+        string[] weights = [.. archive.Others.Where(other => !IsSeed(other))];
+        if (weights.Length > 0)
+        {
+            throw new CommandException(
+                $"{state.Path}: {weights.Length} arrays of types that safetensors files of ours do not hold would be lost, the first is {weights[0]}. "
+                + "A model with quantized layers cannot be converted");
+        }
+
         Dictionary<string, DType> types = TypesInCheckpoint(state);
         Dictionary<string, DType> stored = state.Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.DType);
         var tensors = new List<SafetensorsTensor>();
@@ -41,6 +48,9 @@ static class ToSafetensors
             ],
             Notes(state), stream => Write(stream, metadata, tensors));
     }
+
+    // What random generators are at. It is no weight: a model without it draws other numbers.
+    static bool IsSeed(string array) => array.Contains("seed_generator", StringComparison.Ordinal);
 
     /// <summary>The name of a tensor as Keras stored it, where it would not come back from the type that it has in a checkpoint.</summary>
     public static string Original(string name) => $"{KerasState.Unnamed}/{name}";

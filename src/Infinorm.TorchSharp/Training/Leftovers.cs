@@ -10,15 +10,15 @@ static class Leftovers
 {
     const long Much = 64L << 20;
 
-    static long s_bytes;
+    static long _bytes;
 
     /// <summary>Counts tensors to which the caller no longer refers.</summary>
     public static void Add(IEnumerable<Tensor> tensors)
     {
         long bytes = tensors.Where(tensor => !tensor.IsInvalid).Sum(tensor => tensor.numel() * tensor.ElementSize);
-        if (Interlocked.Add(ref s_bytes, bytes) < Much)
+        if (Interlocked.Add(ref _bytes, bytes) < Much)
             return;
-        Interlocked.Exchange(ref s_bytes, 0);
+        Interlocked.Exchange(ref _bytes, 0);
         GC.Collect();
         GC.WaitForPendingFinalizers();
     }

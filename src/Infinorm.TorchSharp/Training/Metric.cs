@@ -1,4 +1,3 @@
-using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Training;

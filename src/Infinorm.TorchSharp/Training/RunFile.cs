@@ -1,8 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
-using Infinorm.Execution.Memory;
-using Infinorm.Schedules;
 using Infinorm.Types;
 using Infinorm.Variables;
 using static TorchSharp.torch;

@@ -1,5 +1,4 @@
 using Infinorm.Checkpoints;
-using Infinorm.Optimizers;
 using Infinorm.Torch.Training.Callbacks;
 using TorchSharp;
 using TorchSharp.Modules;

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Infinorm.Schedules;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Training;

@@ -1,4 +1,3 @@
-using Infinorm.Schedules;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Training;

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Infinorm.Types;
 using Infinorm.Variables;
 
 namespace Infinorm.Checkpoints;

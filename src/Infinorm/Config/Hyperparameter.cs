@@ -254,9 +254,9 @@ public sealed class Hyperparameters
         string name, string key, double value, NumberRange? range, bool isRequired, Func<double, JsonNode?>? write = null) => new(
         name, key, value, number => (range ?? NumberRange.Finite).Check(number, name),
         static (config, key) => config.Number(key), write ?? (static number => number))
-    {
-        IsRequired = isRequired,
-    };
+        {
+            IsRequired = isRequired,
+        };
 
     // Step counts are ints in Keras's practice and keep their kind in a config: 5 is written 5, 2.5 stays 2.5.
     static JsonNode AsSteps(double steps) =>

@@ -1,5 +1,3 @@
-using Infinorm.Execution.Memory;
-using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Variables;
 
@@ -79,8 +77,9 @@ interface IExecutor
     Variable? View(int variable, StateKind kind, int slot, string path);
 
     /// <summary>Takes the gradients of a call, one for each variable, and checks them. Nothing is changed.</summary>
+    /// <returns>How many are missing.</returns>
     /// <exception cref="ArgumentException">A gradient does not fit.</exception>
-    void Accept(ReadOnlySpan<Gradient> gradients);
+    int Accept(ReadOnlySpan<Gradient> gradients);
 
     /// <summary>Carries the plans out over the accepted gradients.</summary>
     /// <param name="source">The optimizer, whose rule is asked for before anything is changed.</param>

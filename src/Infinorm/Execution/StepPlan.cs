@@ -1,5 +1,4 @@
 using Infinorm.Kernels;
-using Infinorm.Schedules;
 
 namespace Infinorm.Execution;
 

@@ -21,7 +21,9 @@ public sealed class Adamax : RuleOptimizer, IBetas
 
     /// <summary>An Adamax with Keras's defaults.</summary>
     /// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>
-    /// <param name="beta1">Decay of the mean of the gradients, in [0, 1]. Keras: <c>beta_1</c>.</param>
+    /// <param name="beta1">
+    /// Decay of the mean of the gradients, in [0, 1]. At 1 every weight is NaN after the first step, as in Keras. Keras: <c>beta_1</c>.
+    /// </param>
     /// <param name="beta2">Decay of the infinity norm of the gradients, in [0, 1]. Keras: <c>beta_2</c>.</param>
     /// <param name="epsilon">Added to the norm against division by zero, finite and ≥ 0. Keras: <c>epsilon</c>.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
@@ -33,7 +35,9 @@ public sealed class Adamax : RuleOptimizer, IBetas
         _epsilon = Hyperparameters.Number("epsilon", epsilon, NumberRange.NotNegative);
     }
 
-    /// <summary>Decay of the mean of the gradients, in [0, 1]. It may be changed between steps.</summary>
+    /// <summary>
+    /// Decay of the mean of the gradients, in [0, 1]. At 1 every weight is NaN after the first step. It may be changed between steps.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is outside its range.</exception>
     public double Beta1
     {

@@ -1,5 +1,4 @@
 using System.Numerics;
-using Infinorm.Variables;
 
 namespace Infinorm.Rules;
 

@@ -1,38 +1,4 @@
-using Infinorm.Schedules;
-
 namespace Infinorm.Rules;
-
-/// <summary>Whoever forms the coefficients of an update and names its rule: an optimizer.</summary>
-interface IRuleSource
-{
-    /// <summary>Forms the coefficients and gives the rule to the context, once.</summary>
-    void UpdateStep<L>(RuleContext<L> context)
-        where L : struct, ILane<L>;
-}
-
-/// <summary>Where an optimizer's rule goes: an executor, for the variables of one group and type.</summary>
-interface IRuleTarget
-{
-    /// <summary>The rate of this update.</summary>
-    double LearningRate { get; }
-
-    /// <summary>Completed updates before this one.</summary>
-    long Iterations { get; }
-
-    /// <summary>The optimizer's slots.</summary>
-    Slots Slots { get; }
-
-    /// <summary>Takes the rule that will step the variables once everything is decided.</summary>
-    /// <exception cref="InvalidOperationException">There is one already.</exception>
-    void Take<L, TRule>(TRule rule)
-        where L : struct, ILane<L>
-        where TRule : struct, ISlotRule<L>;
-
-    /// <summary>Takes a rule over spans.</summary>
-    /// <exception cref="InvalidOperationException">There is a rule already.</exception>
-    void Take<L>(IBlockRule rule)
-        where L : struct, ILane<L>;
-}
 
 /// <summary>One update of the variables of one type and group, as <see cref="RuleOptimizer.UpdateStep{L}"/> sees it.</summary>
 /// <remarks>
@@ -43,9 +9,9 @@ interface IRuleTarget
 public readonly struct RuleContext<L>
     where L : struct, ILane<L>
 {
-    readonly IRuleTarget _target;
+    readonly RuleTarget _target;
 
-    internal RuleContext(IRuleTarget target) => _target = target;
+    internal RuleContext(RuleTarget target) => _target = target;
 
     /// <summary>The rate of this update, rounded to the element type.</summary>
     public L LearningRate => L.Of(_target.LearningRate);
@@ -67,44 +33,44 @@ public readonly struct RuleContext<L>
     /// <summary>Steps every variable that has a gradient by the rule.</summary>
     /// <param name="rule">The formula with its coefficients.</param>
     /// <exception cref="InvalidOperationException">A rule was given already, or a slot is not this optimizer's.</exception>
-    public void Run<TRule>(TRule rule)
-        where TRule : struct, IRule0<L> => _target.Take<L, SlotRule0<L, TRule>>(new(rule));
+    public void Run<TRule>(in TRule rule)
+        where TRule : struct, IRule0<L> => _target.Take<L, SlotRule0<L, TRule>>(new(in rule));
 
-    /// <inheritdoc cref="Run{TRule}(TRule)"/>
+    /// <inheritdoc cref="Run{TRule}(in TRule)"/>
     /// <param name="rule">The formula with its coefficients.</param>
     /// <param name="slot">The slot that the rule steps.</param>
-    public void Run<TRule>(TRule rule, Slot slot)
+    public void Run<TRule>(in TRule rule, Slot slot)
         where TRule : struct, IRule1<L>
     {
         int index = _target.Slots.IndexOf(slot);
         if (index >= 0)
-            _target.Take<L, SlotRule1<L, TRule>>(new(rule, index));
+            _target.Take<L, SlotRule1<L, TRule>>(new(in rule, index));
         else
-            _target.Take<L, SlotRule3<L, OneOfThree<L, TRule>>>(new(new(rule), index, -1, -1));
+            _target.Take<L, SlotRule3<L, OneOfThree<L, TRule>>>(new(new(in rule), index, -1, -1));
     }
 
-    /// <inheritdoc cref="Run{TRule}(TRule)"/>
+    /// <inheritdoc cref="Run{TRule}(in TRule)"/>
     /// <param name="rule">The formula with its coefficients.</param>
     /// <param name="first">The rule's first slot.</param>
     /// <param name="second">The rule's second slot.</param>
-    public void Run<TRule>(TRule rule, Slot first, Slot second)
+    public void Run<TRule>(in TRule rule, Slot first, Slot second)
         where TRule : struct, IRule2<L>
     {
         int a = _target.Slots.IndexOf(first), b = _target.Slots.IndexOf(second);
         if (a >= 0 && b >= 0)
-            _target.Take<L, SlotRule2<L, TRule>>(new(rule, a, b));
+            _target.Take<L, SlotRule2<L, TRule>>(new(in rule, a, b));
         else
-            _target.Take<L, SlotRule3<L, TwoOfThree<L, TRule>>>(new(new(rule), a, b, -1));
+            _target.Take<L, SlotRule3<L, TwoOfThree<L, TRule>>>(new(new(in rule), a, b, -1));
     }
 
-    /// <inheritdoc cref="Run{TRule}(TRule)"/>
+    /// <inheritdoc cref="Run{TRule}(in TRule)"/>
     /// <param name="rule">The formula with its coefficients.</param>
     /// <param name="first">The rule's first slot.</param>
     /// <param name="second">The rule's second slot.</param>
     /// <param name="third">The rule's third slot.</param>
-    public void Run<TRule>(TRule rule, Slot first, Slot second, Slot third)
+    public void Run<TRule>(in TRule rule, Slot first, Slot second, Slot third)
         where TRule : struct, IRule3<L> => _target.Take<L, SlotRule3<L, TRule>>(
-            new(rule, _target.Slots.IndexOf(first), _target.Slots.IndexOf(second), _target.Slots.IndexOf(third)));
+            new(in rule, _target.Slots.IndexOf(first), _target.Slots.IndexOf(second), _target.Slots.IndexOf(third)));
 
     /// <summary>Steps every variable that has a gradient by a rule over spans: slower, for trying things out.</summary>
     /// <param name="rule">The formula with its coefficients.</param>

@@ -35,7 +35,7 @@ struct NoRule<L> : ISlotRule<L>
     }
 }
 
-struct SlotRule0<L, TRule>(TRule rule) : ISlotRule<L>
+struct SlotRule0<L, TRule>(in TRule rule) : ISlotRule<L>
     where L : struct, ILane<L>
     where TRule : struct, IRule0<L>
 {
@@ -51,7 +51,7 @@ struct SlotRule0<L, TRule>(TRule rule) : ISlotRule<L>
     public void Step(ref L weight, L gradient, Span<L> slots) => _rule.Step(ref weight, gradient);
 }
 
-unsafe struct SlotRule1<L, TRule>(TRule rule, int slot) : ISlotRule<L>
+unsafe struct SlotRule1<L, TRule>(in TRule rule, int slot) : ISlotRule<L>
     where L : struct, ILane<L>
     where TRule : struct, IRule1<L>
 {
@@ -71,7 +71,7 @@ unsafe struct SlotRule1<L, TRule>(TRule rule, int slot) : ISlotRule<L>
     public void Step(ref L weight, L gradient, Span<L> slots) => _rule.Step(ref weight, gradient, ref slots[slot]);
 }
 
-unsafe struct SlotRule2<L, TRule>(TRule rule, int first, int second) : ISlotRule<L>
+unsafe struct SlotRule2<L, TRule>(in TRule rule, int first, int second) : ISlotRule<L>
     where L : struct, ILane<L>
     where TRule : struct, IRule2<L>
 {
@@ -98,7 +98,7 @@ unsafe struct SlotRule2<L, TRule>(TRule rule, int first, int second) : ISlotRule
 }
 
 /// <summary>Three slots, any of which may be absent (−1): then it reads as zero, and what is written is dropped.</summary>
-unsafe struct SlotRule3<L, TRule>(TRule rule, int first, int second, int third) : ISlotRule<L>
+unsafe struct SlotRule3<L, TRule>(in TRule rule, int first, int second, int third) : ISlotRule<L>
     where L : struct, ILane<L>
     where TRule : struct, IRule3<L>
 {
@@ -142,7 +142,7 @@ unsafe struct SlotRule3<L, TRule>(TRule rule, int first, int second, int third) 
 }
 
 /// <summary>A rule of one slot as one of three, so that the slot may be absent.</summary>
-struct OneOfThree<L, TRule>(TRule rule) : IRule3<L>
+struct OneOfThree<L, TRule>(in TRule rule) : IRule3<L>
     where L : struct, ILane<L>
     where TRule : struct, IRule1<L>
 {
@@ -153,7 +153,7 @@ struct OneOfThree<L, TRule>(TRule rule) : IRule3<L>
 }
 
 /// <summary>A rule of two slots as one of three, so that either may be absent.</summary>
-struct TwoOfThree<L, TRule>(TRule rule) : IRule3<L>
+struct TwoOfThree<L, TRule>(in TRule rule) : IRule3<L>
     where L : struct, ILane<L>
     where TRule : struct, IRule2<L>
 {

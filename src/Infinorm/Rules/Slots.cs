@@ -62,6 +62,20 @@ public sealed class Slots
     /// <summary>How many slots have the variables' shapes.</summary>
     internal int Places => _places;
 
+    /// <summary>Drops what a step that did not happen has prepared.</summary>
+    internal void DropScalars()
+    {
+        foreach (ScalarState scalar in _scalars)
+            scalar.Drop();
+    }
+
+    /// <summary>Takes over what a step has prepared.</summary>
+    internal void CommitScalars()
+    {
+        foreach (ScalarState scalar in _scalars)
+            scalar.Commit();
+    }
+
     /// <summary>The place of a slot among those of the variables' shapes; −1 for one that is absent.</summary>
     /// <exception cref="InvalidOperationException">It was never declared, or by another optimizer, or gives forms.</exception>
     internal int IndexOf(Slot slot)

@@ -17,7 +17,7 @@ public sealed class LearningRate
     static readonly ConcurrentDictionary<string, Func<double>> Functions = new();
 
     /// <summary>A constant rate, which can be changed between steps.</summary>
-    /// <param name="value">Any finite number.</param>
+    /// <param name="value">Any finite number. A negative one climbs, and turns the sign of weight decay.</param>
     /// <exception cref="ArgumentOutOfRangeException">The value is NaN or infinite.</exception>
     public LearningRate(double value) => Value = Check.Finite(value, "learningRate");
 

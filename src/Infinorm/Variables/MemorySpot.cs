@@ -54,10 +54,10 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
     /// <exception cref="ObjectDisposedException">The memory manager is disposed, if it says so.</exception>
     public unsafe nint AddressNow(string path)
     {
-        int found = ManagedLength();
+        ref byte first = ref FirstOfManager(out int found);
         if (found < Start + Length)
             throw new ArgumentException($"{path}: its memory manager has {found} elements now; {Start + Length} are needed.");
-        return (nint)Unsafe.AsPointer(ref At(0));
+        return (nint)Unsafe.AsPointer(ref Unsafe.AddByteOffset(ref first, (nint)Start * DType.Size()));
     }
 
     /// <summary>Keeps the elements where they are until the handle is disposed.</summary>
@@ -90,28 +90,28 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
         // As any other array, and known not to be null, so that the array itself is not looked at.
         if (Owner is { } owner && _isArray)
             return ref MemoryMarshal.GetArrayDataReference(Unsafe.As<byte[]>(owner));
-        return ref FirstOfManager();
+        return ref FirstOfManager(out _);
     }
 
-    ref byte FirstOfManager()
+    ref byte FirstOfManager(out int length)
     {
         switch (DType)
         {
-            case DType.Float32: return ref FirstOf<float>(Owner!);
-            case DType.Float64: return ref FirstOf<double>(Owner!);
-            case DType.Float16: return ref FirstOf<Half>(Owner!);
-            case DType.BFloat16: return ref FirstOf<BFloat16>(Owner!);
-            default: return ref FirstOf<long>(Owner!);
+            case DType.Float32: return ref FirstOf<float>(Owner!, out length);
+            case DType.Float64: return ref FirstOf<double>(Owner!, out length);
+            case DType.Float16: return ref FirstOf<Half>(Owner!, out length);
+            case DType.BFloat16: return ref FirstOf<BFloat16>(Owner!, out length);
+            default: return ref FirstOf<long>(Owner!, out length);
         }
     }
 
-    int ManagedLength() => DType switch
+    static ref byte FirstOf<T>(object owner, out int length)
+        where T : unmanaged
     {
-        DType.Float32 => ((MemoryManager<float>)Owner!).GetSpan().Length,
-        DType.Float64 => ((MemoryManager<double>)Owner!).GetSpan().Length,
-        DType.Float16 => ((MemoryManager<Half>)Owner!).GetSpan().Length,
-        _ => ((MemoryManager<BFloat16>)Owner!).GetSpan().Length,
-    };
+        Span<T> elements = Unsafe.As<MemoryManager<T>>(owner).GetSpan();
+        length = elements.Length;
+        return ref Unsafe.As<T, byte>(ref MemoryMarshal.GetReference(elements));
+    }
 
     MemoryHandle Pin<T>()
         where T : unmanaged => Owner is T[] array ? array.AsMemory(Start, Length).Pin() : ((MemoryManager<T>)Owner!).Pin(Start);

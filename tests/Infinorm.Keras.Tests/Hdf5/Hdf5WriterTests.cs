@@ -1,5 +1,4 @@
 using Infinorm.Keras.Hdf5;
-using Infinorm.Types;
 using Infinorm.Variables;
 using PureHDF;
 

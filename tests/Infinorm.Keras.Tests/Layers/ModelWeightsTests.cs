@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Constraints;
 using Infinorm.Optimizers;
+using Infinorm.Tests;
 using Infinorm.Tests.Checkpoints;
 using Infinorm.Variables;
 
@@ -322,6 +323,85 @@ public class ModelWeightsTests
         Assert.Equal(["a/kernel", "a/kernel"], Paths(archive));
         Assert.Equal("layers", archive.UnorderedGroup);
         Assert.Equal(2, archive["layers/dense_1/vars/0"].Length);
+    }
+
+    [Fact]
+    public void AFrozenCopyOfATrainedLayerOfOnesOwnIsAnotherVariable()
+    {
+        // A model that is trained towards a copy of itself begins with equal values.
+        const string Layers = """
+            [{"class_name": "Mine", "module": "t", "config": {"name": "online"}},
+             {"class_name": "Copy", "module": "t", "config": {"name": "target", "trainable": false}}]
+            """;
+        using var folder = new TemporaryFolder();
+        KerasArchive made = Make(Layers, ("layers/mine/vars/0", "online"), ("layers/copy/vars/0", "target"));
+        var optimizer = new Adamax(0.1);
+        optimizer.Build(made.TrainableVariables);
+        made.Optimizer = optimizer;
+        made.Save(folder / "model.keras");
+        foreach (string[]? paths in new string[]?[] { null, ["online/w"] })
+        {
+            KerasArchive archive = KerasArchive.Open(folder / "model.keras", trainablePaths: paths);
+            archive.LoadOptimizer().Apply([new[] { 1f, 1f }]);
+            archive.Save(folder / "next.keras");
+            KerasArchive next = KerasArchive.Open(folder / "next.keras");
+            Assert.NotEqual([1f, 2f], next.Read("layers/mine/vars/0").AsSpan<float>().ToArray());
+            Assert.Equal([1f, 2f], next.Read("layers/copy/vars/0").AsSpan<float>().ToArray());
+        }
+    }
+
+    [Theory]
+    [InlineData("gptq/4/-1", "d/bias", "d/kernel")]
+    [InlineData("awq/4/-1", "d/bias", "d/kernel")]
+    [InlineData("int8", "d/kernel", "d/bias")]
+    [InlineData("ternary", "d/kernel", "d/bias")]
+    public void OnlyTheBiasOfAQuantizedLayerIsTrained(string mode, string first, string second)
+    {
+        KerasArchive archive = Make(
+            """[{"class_name": "Dense", "config": {"name": "d", "dtype": {"class_name": "QuantizedDTypePolicy", "config": {"mode": "MODE"}}}}]""".Replace("MODE", mode),
+            ("layers/dense/vars/0", "d"), ("layers/dense/vars/1", "d"), ("layers/dense/vars/2", "d"));
+        Assert.Equal([first, second, "d/kernel_scale"], Paths(archive));
+        Assert.Equal(["d/bias"], archive.TrainableVariables.Select(variable => variable.Path));
+    }
+
+    [Fact]
+    public void ALayerOfKerasWithMoreWeightsThanItsSettingsTellIsNotTrained()
+    {
+        // A map of policies says elsewhere that the layer is quantized.
+        KerasArchive archive = Make(
+            """[{"class_name": "Dense", "config": {"name": "d", "dtype": {"class_name": "DTypePolicyMap", "config": {}}}}]""",
+            ("layers/dense/vars/0", "d"), ("layers/dense/vars/1", "d"), ("layers/dense/vars/2", "d"));
+        var optimizer = new Adamax();
+        optimizer.Build(archive.TrainableVariables);
+        Refusal.Is<InvalidOperationException>(
+            "the archive: the layer d has 3 weights, which is not what its settings tell: which of them Keras trains is not known. Give the variables.",
+            () => archive.Optimizer = optimizer);
+    }
+
+    [Fact]
+    public void AModelOfOnesOwnCanListItsLayersAsItLikes()
+    {
+        KerasArchive archive = Make(
+            """[{"class_name": "Dense", "config": {"name": "b"}}, {"class_name": "Dense", "config": {"name": "a"}}]""",
+            registeredName: "t>Mine", ("layers/dense/vars/0", "a"), ("layers/dense_1/vars/0", "b"));
+        Assert.Equal("layers", archive.UnorderedGroup);
+    }
+
+    [Fact]
+    public void AKernelThatIsNoCopyIsNotTakenForOne()
+    {
+        // Of a layer of one's own the first weight need not be the kernel.
+        const string Layer = "layers/spectral_normalization";
+        KerasArchive archive = KerasArchive.Create(
+            [
+                KeyValuePair.Create($"{Layer}/vars/0", NdArray.Create([1f, 2f])), KeyValuePair.Create($"{Layer}/vars/1", NdArray.Create([5f, 6f])),
+                KeyValuePair.Create($"{Layer}/layer/vars/0", NdArray.Create([3f, 4f])), KeyValuePair.Create($"{Layer}/layer/vars/1", NdArray.Create([1f, 2f])),
+            ],
+            modelConfig: (JsonObject)JsonNode.Parse("""
+                {"class_name": "Sequential", "config": {"name": "m", "layers": [{"class_name": "SpectralNormalization", "config":
+                    {"name": "s", "layer": {"class_name": "Mine", "module": "t", "config": {"name": "i"}}}}]}}
+                """)!);
+        Assert.Equal($"{Layer}/vars", archive.UnorderedGroup);
     }
 
     static KerasArchive Make(string layers, params (string Location, string Name)[] weights) => Make(layers, registeredName: null, weights);

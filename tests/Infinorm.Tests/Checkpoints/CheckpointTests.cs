@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Infinorm.Checkpoints;
 using Infinorm.Optimizers;
-using Infinorm.Schedules;
 using Infinorm.Types;
 using Infinorm.Variables;
 

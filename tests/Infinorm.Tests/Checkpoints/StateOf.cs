@@ -1,5 +1,3 @@
-using Infinorm.Variables;
-
 namespace Infinorm.Tests.Checkpoints;
 
 /// <summary>The bits of an optimizer and its variables, whatever the optimizer's name and the order of the variables.</summary>

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
-using Infinorm.Optimizers;
 using Infinorm.Schedules;
 
 namespace Infinorm.Tests.Config;

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
-using Infinorm.Optimizers;
 
 namespace Infinorm.Tests.Config;
 

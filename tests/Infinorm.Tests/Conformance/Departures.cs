@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Infinorm.Schedules;
 using Infinorm.Variables;
 
 namespace Infinorm.Tests.Conformance;

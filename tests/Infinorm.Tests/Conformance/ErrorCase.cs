@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Infinorm.Optimizers;
 using Infinorm.Schedules;
 
 namespace Infinorm.Tests.Conformance;

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Infinorm.Variables;
 
 namespace Infinorm.Tests.Conformance;
 

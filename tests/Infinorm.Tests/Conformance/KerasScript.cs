@@ -1,10 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Infinorm.Optimizers;
-using Infinorm.Schedules;
 using Infinorm.Types;
-using Infinorm.Variables;
 
 namespace Infinorm.Tests.Conformance;
 

@@ -1,8 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Infinorm.Constraints;
-using Infinorm.Optimizers;
-using Infinorm.Schedules;
 using Infinorm.Types;
 using Infinorm.Variables;
 

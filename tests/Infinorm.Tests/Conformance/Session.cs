@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Infinorm.Constraints;
 using Infinorm.Schedules;
 using Infinorm.Tests.Execution;
 using Infinorm.Types;

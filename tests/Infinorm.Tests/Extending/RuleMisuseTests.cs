@@ -85,7 +85,12 @@ public sealed class RuleMisuseTests
             _called = name;
             return new Careless
             {
-                Name = _called, Declares = Declares, Foreign = Foreign, Runs = Runs, Throws = Throws, UseEma = UseEma,
+                Name = _called,
+                Declares = Declares,
+                Foreign = Foreign,
+                Runs = Runs,
+                Throws = Throws,
+                UseEma = UseEma,
                 WeightDecay = WeightDecay,
             };
         }

@@ -2,7 +2,6 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
-using Infinorm.Types;
 
 namespace Infinorm.Tests.Kernels;
 

@@ -1,7 +1,5 @@
-using Infinorm.Optimizers;
 using Infinorm.Schedules;
 using Infinorm.Torch.Training;
-using Infinorm.Types;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

@@ -1,7 +1,6 @@
 using Infinorm.Optimizers;
 using Infinorm.Torch.Training;
 using Infinorm.Torch.Training.Callbacks;
-using Infinorm.Types;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;

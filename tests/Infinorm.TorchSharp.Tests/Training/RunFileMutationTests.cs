@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
-using Infinorm.Optimizers;
 using Infinorm.Torch.Training;
 using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch.optim;

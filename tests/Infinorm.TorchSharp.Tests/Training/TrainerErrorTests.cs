@@ -1,6 +1,4 @@
-using Infinorm.Optimizers;
 using Infinorm.Torch.Training;
-using Infinorm.Types;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;

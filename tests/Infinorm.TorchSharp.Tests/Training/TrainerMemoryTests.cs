@@ -1,4 +1,3 @@
-using Infinorm.Optimizers;
 using Infinorm.Torch.Training;
 using Infinorm.Torch.Training.Callbacks;
 using TorchSharp;

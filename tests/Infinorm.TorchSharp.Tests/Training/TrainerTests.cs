@@ -1,6 +1,4 @@
-using Infinorm.Optimizers;
 using Infinorm.Torch.Training;
-using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;

@@ -1,5 +1,4 @@
 using Infinorm.Checkpoints;
-using Infinorm.Optimizers;
 using Infinorm.Schedules;
 using Infinorm.Torch.Training;
 using Infinorm.Torch.Training.Callbacks;

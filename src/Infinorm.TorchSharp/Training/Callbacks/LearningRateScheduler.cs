@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Infinorm.Schedules;
 using TorchSharp;
 using static TorchSharp.torch.optim;
 

@@ -1,5 +1,3 @@
-using Infinorm.Schedules;
-
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>A value of the epochs that a callback watches, and whether it became better.</summary>

@@ -1,4 +1,3 @@
-using Infinorm.Schedules;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

@@ -1,8 +1,5 @@
 using Infinorm.Kernels;
-using Infinorm.Rules;
-using Infinorm.Schedules;
 using Infinorm.Types;
-using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
 

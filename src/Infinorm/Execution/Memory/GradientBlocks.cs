@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;
-using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
 

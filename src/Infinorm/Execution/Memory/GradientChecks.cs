@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using Infinorm.Types;
 using Infinorm.Variables;
 

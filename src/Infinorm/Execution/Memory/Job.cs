@@ -34,7 +34,7 @@ abstract class Job
         _failure = null;
         Volatile.Write(ref _unclaimed, (long)tasks << 32);
         WorkerTeam.Help(this, Math.Min(helpers, tasks - 1));
-        Work(fromFront: true);
+        RunTasks(fromFront: true);
         Interrupts.Postpone(this, static job =>
         {
             var wait = default(SpinWait);
@@ -46,7 +46,7 @@ abstract class Job
     }
 
     /// <summary>Claims and does tasks until none is left.</summary>
-    public void Work(bool fromFront)
+    public void RunTasks(bool fromFront)
     {
         while (TryClaim(fromFront, out int task))
         {

@@ -4,7 +4,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
-using Infinorm.Variables;
 using static Infinorm.Execution.Memory.GradientBlocks;
 
 namespace Infinorm.Execution.Memory;
@@ -13,19 +12,15 @@ namespace Infinorm.Execution.Memory;
 sealed unsafe partial class MemoryExecutor
 {
     /// <summary>A task is a task of the work list, or a variable where the rule needs whole ones.</summary>
-    public sealed class BlockRuleJob<L> : Job
+    public sealed class BlockRuleJob<L>(MemoryExecutor executor, PreparedPass pass) : PassJob(executor, pass), IRulePass<IBlockRule>
         where L : struct, ILane<L>
     {
-        MemoryExecutor _executor = null!;
-        WorkList _work = null!;
-        StepPlan _plan;
+        readonly Slots _slots = pass.Slots;
         IBlockRule _rule = null!;
-        Slots _slots = null!;
 
-        public int Tasks => _rule.NeedsWholeVariables ? _work.Variables.Length : _work.TaskCount;
+        public void Set(in IBlockRule rule) => _rule = rule;
 
-        public void Prepare(MemoryExecutor executor, WorkList work, in StepPlan plan, IBlockRule rule, Slots slots) =>
-            (_executor, _work, _plan, _rule, _slots) = (executor, work, plan, rule, slots);
+        public override int Tasks => _rule.NeedsWholeVariables ? Work.Variables.Length : Work.TaskCount;
 
         [SkipLocalsInit]
         protected override void Execute(int task)
@@ -34,21 +29,21 @@ sealed unsafe partial class MemoryExecutor
             var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
             if (_rule.NeedsWholeVariables)
             {
-                int variable = _work.Variables[task];
-                RunPiece(new Chunk(variable, 0, _executor._states[variable].Elements.Length), scratch, inOne: true);
+                int variable = Work.Variables[task];
+                RunPiece(new Chunk(variable, 0, Executor._states[variable].Elements.Length), scratch, inOne: true);
                 return;
             }
 
-            foreach (ref readonly Chunk chunk in _work.ChunksOf(task))
+            foreach (ref readonly Chunk chunk in Work.ChunksOf(task))
                 RunPiece(chunk, scratch, inOne: false);
         }
 
         void RunPiece(Chunk piece, Scratch scratch, bool inOne)
         {
-            fixed (byte* weights = &_executor._states[piece.Variable].Elements.At(piece.Start))
-            fixed (byte* dense = &DenseAt(in _executor._gradients[piece.Variable], piece.Start))
+            fixed (byte* weights = &Executor._states[piece.Variable].Elements.At(piece.Start))
+            fixed (byte* dense = &DenseAt(in Executor._gradients[piece.Variable], piece.Start))
             {
-                ChunkView view = _executor.ViewOf(in piece, in _plan, weights, dense, scratch);
+                ChunkView view = Executor.ViewOf(in piece, in Plan, weights, dense, scratch);
                 if (!view.HasGradient || view.State.OverwrittenByGradient)
                     RunBlocks<L, NoRule<L>>(in view, 0, piece.Count, BlockLength, default);
                 else if (inOne)

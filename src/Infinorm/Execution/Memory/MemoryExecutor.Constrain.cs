@@ -1,8 +1,6 @@
 using System.Runtime.InteropServices;
 using Infinorm.Constraints;
-using Infinorm.Kernels;
 using Infinorm.Types;
-using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
 

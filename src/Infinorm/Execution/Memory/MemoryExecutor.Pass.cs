@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Infinorm.Constraints;
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;
@@ -15,36 +14,48 @@ sealed unsafe partial class MemoryExecutor
     /// <summary>How many threads help the calling one.</summary>
     public int Helpers { get; } = maxDegreeOfParallelism - 1;
 
-    /// <summary>One pass over the variables of a work list with one rule.</summary>
-    public sealed class PassJob<L, TRule> : Job
+    /// <summary>One pass over the variables of a work list.</summary>
+    public abstract class PassJob(MemoryExecutor executor, PreparedPass pass) : Job
+    {
+        protected MemoryExecutor Executor => executor;
+
+        protected WorkList Work => pass.Work;
+
+        protected ref readonly StepPlan Plan => ref pass.Plan;
+
+        /// <summary>How many tasks there are.</summary>
+        public abstract int Tasks { get; }
+    }
+
+    /// <summary>One pass with a rule in lanes.</summary>
+    public sealed class PassJob<L, TRule>(MemoryExecutor executor, PreparedPass pass) : PassJob(executor, pass), IRulePass<TRule>
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
-        MemoryExecutor _executor = null!;
-        WorkList _work = null!;
-        StepPlan _plan;
         TRule _rule;
 
-        public void Prepare(MemoryExecutor executor, WorkList work, in StepPlan plan, TRule rule) =>
-            (_executor, _work, _plan, _rule) = (executor, work, plan, rule);
+        public void Set(in TRule rule) => _rule = rule;
+
+        public override int Tasks => Work.TaskCount;
 
         [SkipLocalsInit]
         protected override void Execute(int task)
         {
             byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
             var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
-            ReadOnlySpan<Chunk> chunks = _work.ChunksOf(_plan.Reduces ? _work.ReversedHalf(task, _executor.Helpers) : task);
-            if (_plan.IsBare)
+            ref readonly StepPlan plan = ref Plan;
+            ReadOnlySpan<Chunk> chunks = Work.ChunksOf(plan.Reduces ? Work.ReversedHalf(task, Executor.Helpers) : task);
+            if (plan.IsBare)
             {
-                _executor.RunBare<L, TRule>(chunks, in _plan, scratch, in _rule);
+                Executor.RunBare<L, TRule>(chunks, in plan, scratch, in _rule);
                 return;
             }
 
             for (int i = 0; i < chunks.Length; i++)
             {
                 if (i + 1 < chunks.Length)
-                    _executor.PrefetchSmall(in chunks[i + 1]);
-                _executor.RunChunk<L, TRule>(in chunks[i], in _plan, scratch, in _rule);
+                    Executor.PrefetchSmall(in chunks[i + 1]);
+                Executor.RunChunk<L, TRule>(in chunks[i], in plan, scratch, in _rule);
             }
         }
     }

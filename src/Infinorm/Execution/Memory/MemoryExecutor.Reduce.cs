@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;
-using Infinorm.Variables;
 using static Infinorm.Execution.Memory.GradientBlocks;
 
 namespace Infinorm.Execution.Memory;

@@ -1,7 +1,4 @@
-using Infinorm.Constraints;
-using Infinorm.Kernels;
 using Infinorm.Rules;
-using Infinorm.Types;
 using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
@@ -82,15 +79,17 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
             : _arena!.ViewAs(in state, address, path, kind == StateKind.Accumulator ? () => ZeroIfSpent(variable) : null);
     }
 
-    public void Accept(ReadOnlySpan<Gradient> gradients)
+    public int Accept(ReadOnlySpan<Gradient> gradients)
     {
         RequireVariables();
         bool rows = false, changed = false;
+        int missing = 0;
         _checks!.Begin();
         for (int i = 0; i < gradients.Length; i++)
         {
             ref readonly Gradient gradient = ref gradients[i];
             rows |= gradient.Spot.IsRows;
+            missing += gradient.IsNone ? 1 : 0;
             if (gradient.Spot.IsSameAs(in _gradients[i]) && !(gradient.Spot.IsForeign && HasMoved(in gradient, i)))
                 continue; // none again, or checked in the last call
             changed = true;
@@ -104,6 +103,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
             _gradients[i] = gradients[i].Spot;
         if (rows)
             AcceptRows(gradients);
+        return missing;
     }
 
     public bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm)

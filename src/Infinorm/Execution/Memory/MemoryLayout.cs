@@ -1,4 +1,3 @@
-using Infinorm.Constraints;
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;

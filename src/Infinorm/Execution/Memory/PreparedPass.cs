@@ -1,7 +1,5 @@
-using System.Runtime.CompilerServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
-using Infinorm.Schedules;
 using Infinorm.Types;
 
 namespace Infinorm.Execution.Memory;
@@ -10,68 +8,40 @@ namespace Infinorm.Execution.Memory;
 /// The pass of one step over one work list: its plan, and its job, which has the optimizer's rule. Both are there before anything is
 /// changed, so that an optimizer that throws, or gives no rule, has changed nothing.
 /// </summary>
-sealed class PreparedPass(MemoryExecutor executor, WorkList work, Slots slots) : IRuleTarget
+sealed class PreparedPass(MemoryExecutor executor, WorkList work, Slots slots) : RuleTarget(slots)
 {
     StepPlan _plan;
-    Job? _job;
-    int _tasks;
 
     public WorkList Work => work;
 
-    public double LearningRate => _plan.LearningRate;
+    public ref readonly StepPlan Plan => ref _plan;
 
-    public long Iterations => _plan.Iterations;
+    public override double LearningRate => _plan.LearningRate;
 
-    public Slots Slots => slots;
+    public override long Iterations => _plan.Iterations;
 
     /// <summary>Asks the optimizer for its rule, where the plan updates.</summary>
     /// <exception cref="InvalidOperationException">It gives none, or more than one.</exception>
     public void Prepare(IRuleSource source, in StepPlan plan)
     {
         _plan = plan;
-        _job = null;
-        var action = new Ask(this, source);
-        LaneWidth.Run(work.Type == DType.Float64, ref action);
-        if (_job is null)
-            throw RuleErrors.None(slots);
+        var question = new Question(this, source);
+        LaneWidth.Run(work.Type == DType.Float64, ref question);
     }
 
-    public void Run() => _job!.Run(_tasks, executor.Helpers);
-
-    public void Take<L, TRule>(TRule rule)
-        where L : struct, ILane<L>
-        where TRule : struct, ISlotRule<L>
+    public void Run()
     {
-        RequireFirst();
-        var job = work.JobOf<MemoryExecutor.PassJob<L, TRule>>();
-        job.Prepare(executor, work, in _plan, rule);
-        (_job, _tasks) = (job, work.TaskCount);
+        var job = (MemoryExecutor.PassJob)Given;
+        job.Run(job.Tasks, executor.Helpers);
     }
 
-    public void Take<L>(IBlockRule rule)
-        where L : struct, ILane<L>
-    {
-        RequireFirst();
-        var job = work.JobOf<MemoryExecutor.BlockRuleJob<L>>();
-        job.Prepare(executor, work, in _plan, rule, slots);
-        (_job, _tasks) = (job, job.Tasks);
-    }
+    protected override IRulePass<TRule> Make<L, TRule>() => new MemoryExecutor.PassJob<L, TRule>(executor, this);
 
-    void RequireFirst()
-    {
-        if (_job is not null)
-            throw RuleErrors.Second(slots);
-    }
+    protected override IRulePass<IBlockRule> Make<L>() => new MemoryExecutor.BlockRuleJob<L>(executor, this);
 
-    readonly struct Ask(PreparedPass pass, IRuleSource source) : ILaneAction
+    readonly struct Question(PreparedPass pass, IRuleSource source) : ILaneAction
     {
         public void Run<L>()
-            where L : struct, ILane<L>
-        {
-            if (pass._plan.Updates)
-                source.UpdateStep(new RuleContext<L>(pass));
-            else
-                pass.Take<L, NoRule<L>>(default);
-        }
+            where L : struct, ILane<L> => pass.Ask<L>(source, pass._plan.Updates);
     }
 }

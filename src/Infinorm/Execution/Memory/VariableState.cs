@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Infinorm.Constraints;
-using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;
 using Infinorm.Variables;

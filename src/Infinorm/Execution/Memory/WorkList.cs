@@ -1,5 +1,4 @@
 using Infinorm.Types;
-using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
 

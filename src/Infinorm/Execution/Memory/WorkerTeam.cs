@@ -79,7 +79,7 @@ static class WorkerTeam
         [MethodImpl(MethodImplOptions.NoInlining)]
         void WorkOnce()
         {
-            Wait().Work(fromFront: false);
+            Wait().RunTasks(fromFront: false);
             Volatile.Write(ref _job, null);
         }
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Infinorm.Optimizers;
 using Infinorm.Torch.Training;
 using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;

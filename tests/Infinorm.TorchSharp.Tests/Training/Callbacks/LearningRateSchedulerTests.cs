@@ -1,5 +1,3 @@
-using Infinorm.Optimizers;
-using Infinorm.Schedules;
 using Infinorm.Torch.Training;
 using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch.optim;

@@ -1,0 +1,59 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Infinorm.Tool.Files;
+using Infinorm.Variables;
+
+namespace Infinorm.Tool;
+
+/// <summary>The history of a training run: a row an epoch with its batches, its seconds and the values that were logged.</summary>
+static class RunHistory
+{
+    /// <summary>The key of a run's state in the metadata of its file.</summary>
+    public const string StateKey = "run";
+
+    const string Tensor = "run/history";
+    const int Seconds = 1, Values = 2;
+
+    /// <summary>A tensor's values; of a history all but the seconds, which no two runs have in common.</summary>
+    public static IEnumerable<NdArray> WithoutSeconds(StateFile file, TensorInfo tensor)
+    {
+        if (!IsOne(tensor))
+            return file.Pieces(tensor);
+        double[] rows = Rows(file, tensor);
+        for (int i = Seconds; i < rows.Length; i += (int)tensor.Shape[1])
+            rows[i] = 0;
+        return [NdArray.Create(rows)];
+    }
+
+    /// <summary>The history as a table, of a file that has one.</summary>
+    public static Table? Show(StateFile file)
+    {
+        if (file.Tensors.FirstOrDefault(IsOne) is not { } tensor || Columns(file) is not { } columns
+            || columns.Length != tensor.Shape[1] - Values)
+            return null;
+        var table = new Table(["epoch", ">batches", ">seconds", .. columns.Select(column => $">{column}")]);
+        double[][] rows = [.. Rows(file, tensor).Chunk((int)tensor.Shape[1])];
+        for (int epoch = 0; epoch < rows.Length; epoch++)
+            table.Add([$"{epoch + 1}", .. rows[epoch].Select(value => Tool.Values.Format(value))]);
+        return table;
+    }
+
+    static bool IsOne(TensorInfo tensor) => tensor.Name == Tensor && tensor.Shape is [_, >= Values];
+
+    static double[] Rows(StateFile file, TensorInfo tensor) =>
+        [.. file.Pieces(tensor).SelectMany(piece => piece.Cast(Types.DType.Float64).AsSpan<double>().ToArray())];
+
+    static string[]? Columns(StateFile file)
+    {
+        try
+        {
+            return file.About.TryGetValue(StateKey, out string? state) && JsonNode.Parse(state)?["Columns"] is JsonArray columns
+                ? [.. columns.Select(column => column!.GetValue<string>())]
+                : null;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or NullReferenceException)
+        {
+            return null; // the file is not a run of ours: its history is shown as any other tensor
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using Infinorm.Samples.KerasResume;
+
+namespace Infinorm.Samples.Tests;
+
+public sealed class KerasResumeTests : IDisposable
+{
+    readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("infinorm-");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Fact]
+    public void ItHasHelp()
+    {
+        var (exitCode, output, _) = Run("--help");
+        Assert.Equal(0, exitCode);
+        Assert.Contains("FILE", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("resumed.png", "must end in .keras; found resumed.png")]
+    [InlineData("none/resumed.keras", "no such folder")]
+    [InlineData("--nonsense", "nonsense")]
+    public void WrongArgumentsAreOneLineBeforeTheTraining(string argument, string message)
+    {
+        var (exitCode, output, error) = Run(argument.StartsWith('-') ? argument : Path.Combine(_folder.FullName, argument));
+        Assert.Equal(2, exitCode);
+        Assert.Contains(message, error, StringComparison.Ordinal);
+        Assert.Single(error.TrimEnd().Split('\n'));
+        Assert.Equal("", output);
+        Assert.Empty(_folder.GetFileSystemInfos());
+    }
+
+    [Fact]
+    public void ItSavesTheArchive()
+    {
+        string path = Path.Combine(_folder.FullName, "resumed.keras");
+        Assert.Equal(0, Run(path).ExitCode);
+        Assert.Equal(54, Keras.KerasArchive.Open(path).LoadOptimizer().Iterations);
+    }
+
+    static (int ExitCode, string Output, string Error) Run(params string[] arguments)
+    {
+        var start = new System.Diagnostics.ProcessStartInfo(
+            Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet",
+            [typeof(Mlp).Assembly.Location, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using var process = System.Diagnostics.Process.Start(start)!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output, error.GetAwaiter().GetResult());
+    }
+}
