@@ -134,7 +134,7 @@ public abstract partial class Optimizer
         MarkRestored();
     }
 
-    void RequireBuilt(string purpose)
+    private protected void RequireBuilt(string purpose)
     {
         if (!IsBuilt)
             throw new InvalidOperationException($"{Name} is not built, so it has no slots {purpose}. Call Build with the variables first.");

@@ -16,10 +16,10 @@ namespace Infinorm;
 public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 {
     readonly Hyperparameter<double?> _weightDecay, _clipNorm, _globalClipNorm, _clipValue, _lossScaleFactor;
-    readonly Hyperparameter<bool> _useEma, _useMasterWeights, _useStochasticRounding;
+    readonly Hyperparameter<bool> _useEma, _useMasterWeights, _useStochasticRounding, _slotStorage;
     readonly Hyperparameter<double> _emaMomentum;
     readonly Hyperparameter<int?> _emaOverwriteFrequency, _gradientAccumulationSteps;
-    readonly Hyperparameter<int> _roundingSeed;
+    readonly Hyperparameter<int> _roundingSeed, _byteStorageMinimum;
     LearningRate _learningRate;
     int _maxDegreeOfParallelism = Environment.ProcessorCount;
 
@@ -47,6 +47,8 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
         _useMasterWeights = Hyperparameters.Switch("use_master_weights", false, nameof(UseMasterWeights)).WrittenUnless(false);
         _useStochasticRounding = Hyperparameters.Switch("use_stochastic_rounding", false, nameof(UseStochasticRounding)).WrittenUnless(false);
         _roundingSeed = Hyperparameters.Integer("rounding_seed", 0, name: nameof(RoundingSeed)).WrittenUnless(0);
+        _slotStorage = Hyperparameters.Switch("one_byte_slots", false, nameof(SlotStorage)).WrittenUnless(false);
+        _byteStorageMinimum = Hyperparameters.Integer("one_byte_minimum", 4096, least: 1, name: nameof(ByteStorageMinimum)).WrittenUnless(4096);
     }
 
     /// <summary>
@@ -178,6 +180,29 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     {
         get => _roundingSeed;
         init => _roundingSeed.Value = value;
+    }
+
+    /// <summary>
+    /// How the slots of variables with at least <see cref="ByteStorageMinimum"/> elements are kept; the default is
+    /// <see cref="SlotStorage.Full"/>. Variables of doubles always have full slots. Keras has no such setting, and its files no place for
+    /// codes of one byte: <see cref="TakeStateOf"/> makes full state of them.
+    /// </summary>
+    /// <remarks>
+    /// The random bits of the rounding depend on the stored iteration, the variable's path and the element alone: neither on threads,
+    /// vector widths nor the order of the variables, and a run that is loaded goes on with the same ones.
+    /// </remarks>
+    public SlotStorage SlotStorage
+    {
+        get => _slotStorage.Value ? SlotStorage.Byte : SlotStorage.Full;
+        init => _slotStorage.Value = value == SlotStorage.Byte;
+    }
+
+    /// <summary>Variables with fewer elements keep full slots: ≥ 1; the default is 4096. Small tensors, such as biases, are worth it.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number is less than 1.</exception>
+    public int ByteStorageMinimum
+    {
+        get => _byteStorageMinimum;
+        init => _byteStorageMinimum.Value = value;
     }
 
     /// <summary>

@@ -41,7 +41,7 @@ public class Adam : RuleOptimizer, IBetas
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots)
     {
-        (_momentum, _velocity) = slots.Add("momentum", new SlotSpec("velocity") { IsNeverNegative = true });
+        (_momentum, _velocity) = slots.Add("momentum", new SlotSpec("velocity") { IsNeverNegative = true, Decay = () => Beta2 });
         _largest = _amsGrad ? slots.Add(new SlotSpec("velocity_hat") { IsNeverNegative = true }) : Slot.Absent;
     }
 

@@ -61,6 +61,18 @@ public sealed class SlotSpec(string name)
     public bool IsNeverNegative { get; init; }
 
     /// <summary>
+    /// Gives the factor by which the rule lets every element decay in an update that adds nothing to it, such as β₂; null where elements
+    /// may fall faster. Storage of one byte moves its scale by that instead of every code. The default is null.
+    /// </summary>
+    public Func<double>? Decay { get; init; }
+
+    /// <summary>
+    /// Whether an element is the largest of what came, as an infinity norm is, and not a sum. Storage of one byte rounds it to nearest then:
+    /// of values rounded at random the maximum would take those that were rounded up. The default is <see langword="false"/>.
+    /// </summary>
+    public bool IsMaximum { get; init; }
+
+    /// <summary>
     /// Gives the form of a variable's slot; null, or a form that is null, for the variable's shape. A slot that has this is for rules over
     /// whole variables (<see cref="IBlockRule.NeedsWholeVariables"/>). The default is null.
     /// </summary>

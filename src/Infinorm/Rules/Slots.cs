@@ -59,6 +59,24 @@ public sealed class Slots
         return new ScalarSlot(this, _scalars.Count - 1);
     }
 
+    /// <summary>The most slots that can have one byte an element: what the steps' scratch memory holds.</summary>
+    internal const int MostOfBytes = 4;
+
+    /// <summary>Checks that the slots can have one byte an element.</summary>
+    /// <exception cref="InvalidOperationException">One of them cannot, or there are too many.</exception>
+    internal void RequireBytes()
+    {
+        if (_declared.Find(slot => slot.Spec.FormOf is not null || slot.Spec.StartsAsVariable) is { Spec: { } spec })
+        {
+            throw new InvalidOperationException(
+                $"{Optimizer}: its slot {spec.Name} cannot have one byte an element, as it {(spec.StartsAsVariable ? "holds weights" : "has another shape than the variable")}. "
+                + "Leave SlotStorage at Full.");
+        }
+
+        if (_declared.Count > MostOfBytes)
+            throw new InvalidOperationException($"{Optimizer}: it has {_declared.Count} slots; at most {MostOfBytes} can have one byte an element.");
+    }
+
     /// <summary>How many slots have the variables' shapes.</summary>
     internal int Places => _places;
 

@@ -25,7 +25,7 @@ public readonly struct Gradient : IEquatable<Gradient>
         where T : unmanaged
     {
         var spot = MemorySpot.Of(values);
-        if (spot.DType is DType.Int32 or DType.Int64)
+        if (!spot.DType.IsFloating())
             throw new ArgumentException($"A gradient is of floating point, found {spot.DType.KerasName()}.", nameof(values));
         return new(spot);
     }

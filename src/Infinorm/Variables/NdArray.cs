@@ -109,6 +109,7 @@ public sealed class NdArray
             DType.Float32 => CastExact<float>(dtype, x => x),
             DType.Float64 => CastExact<double>(dtype, x => x),
             DType.Int32 => CastExact<int>(dtype, x => x),
+            DType.UInt8 => CastExact<byte>(dtype, x => x),
             _ => CastLong(dtype),
         };
     }
@@ -123,6 +124,7 @@ public sealed class NdArray
             DType.Float64 => Map(widen),
             DType.Int32 => Map<T, int>(x => (int)widen(x)),
             DType.Int64 => Map<T, long>(x => (long)widen(x)),
+            DType.UInt8 => Map<T, byte>(x => (byte)widen(x)),
             _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not a dtype."),
         };
 
@@ -133,6 +135,7 @@ public sealed class NdArray
         DType.Float32 => Map<long, float>(x => x),
         DType.Float64 => Map<long, double>(x => x),
         DType.Int32 => Map<long, int>(int.CreateSaturating),
+        DType.UInt8 => Map<long, byte>(byte.CreateSaturating),
         _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not a dtype."),
     };
 

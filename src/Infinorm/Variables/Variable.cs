@@ -93,6 +93,8 @@ public abstract class Variable
             throw new ArgumentNullException(nameof(value), $"{Path}: there is no value for it.");
         if (!value.Shape.SequenceEqual(Shape))
             throw new ArgumentException($"{Path}: the value has shape {Shapes.Format(value.Shape)}, the variable has {Shapes.Format(Shape)}.", nameof(value));
+        if (DType == DType.UInt8 && value.DType != DType.UInt8)
+            throw new ArgumentException($"{Path}: the value is of type {value.DType.KerasName()}; codes are not numbers that could be cast.", nameof(value));
     }
 
     /// <summary>The elements as bytes, valid while the variable is reachable.</summary>

@@ -58,6 +58,10 @@ sealed unsafe class Arena
             ? new Variable<double>(path, View<double>(address, length, beforeLook), shape)
             : new Variable<float>(path, View<float>(address, length, beforeLook), shape);
 
+    /// <summary>The elements at an address as a variable.</summary>
+    public Variable ViewAs<T>(byte* address, int length, ReadOnlySpan<nint> shape, string path)
+        where T : unmanaged => new Variable<T>(path, View<T>(address, length, null), shape);
+
     sealed class ArenaMemory<T>(Arena arena, byte* address, int length, Action? beforeLook) : MemoryManager<T>
         where T : unmanaged
     {

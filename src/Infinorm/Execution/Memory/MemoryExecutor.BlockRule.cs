@@ -45,7 +45,7 @@ sealed unsafe partial class MemoryExecutor
             {
                 ChunkView view = Executor.ViewOf(in piece, in Plan, weights, dense, scratch);
                 if (!view.HasGradient || view.State.OverwrittenByGradient)
-                    RunBlocks<L, NoRule<L>>(in view, 0, piece.Count, BlockLength, default);
+                    Executor.RunBlocks<L, NoRule<L>>(in view, 0, piece.Count, BlockLength, default);
                 else if (inOne)
                     UpdateWhole(in view);
                 else

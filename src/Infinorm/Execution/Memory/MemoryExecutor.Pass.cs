@@ -95,7 +95,7 @@ sealed unsafe partial class MemoryExecutor
         ref VariableState state = ref _states[variable];
         ref MemorySpot gradient = ref _gradients[variable];
         return state.Elements.DType == type && gradient.DType == type && gradient.Owner is not null
-            && !gradient.IsRows && !state.OverwrittenByGradient;
+            && !gradient.IsRows && !state.OverwrittenByGradient && state.ByteSlots.Length == 0;
     }
 
     // What does not fill a cache line, in scratch memory: a block is padded to them.
@@ -136,7 +136,7 @@ sealed unsafe partial class MemoryExecutor
                 return;
 
             // What needs no conversion is worked on where it lies.
-            bool direct = !view.State.Is16Bit && (!view.HasGradient || (dense != null && view.GradientDType == view.State.Elements.DType));
+            bool direct = !view.State.Is16Bit && view.State.ByteSlots.Length == 0 && (!view.HasGradient || (dense != null && view.GradientDType == view.State.Elements.DType));
             int inPlace = direct ? chunk.Count & -LineLength<L>() : 0;
             if (inPlace > 0)
                 RunBlocks<L, TRule>(in view, 0, inPlace, inPlace, in rule);
@@ -170,7 +170,7 @@ sealed unsafe partial class MemoryExecutor
         return ref gradient.At(start);
     }
 
-    static void RunBlocks<L, TRule>(in ChunkView view, int start, int end, int blockLength, in TRule rule)
+    void RunBlocks<L, TRule>(in ChunkView view, int start, int end, int blockLength, in TRule rule)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
@@ -181,24 +181,26 @@ sealed unsafe partial class MemoryExecutor
             int count = Math.Min(blockLength, end - offset);
             if (hasGradient && view.State.OverwrittenByGradient)
                 Overwrite<L>(in view, offset, count);
+            else if (hasGradient && view.Plan.Updates && view.State.ByteSlots.Length > 0)
+                UpdateBytes(in view, offset, count, in rule, in weightFormula);
             else if (hasGradient && view.Plan.Updates)
-                Update<L, TRule>(in view, offset, count, in rule, in weightFormula);
+                Update(in view, offset, count, in rule, in weightFormula, view.State.Slots + view.At(offset), view.State.Stride);
             else
                 AccumulateOrAverage<L>(in view, offset, count, in weightFormula);
         }
     }
 
-    static void Update<L, TRule>(in ChunkView view, int offset, int count, in TRule rule, in WeightFormula<L> weightFormula)
+    static void Update<L, TRule>(
+        in ChunkView view, int offset, int count, in TRule rule, in WeightFormula<L> weightFormula, byte* slots, nint stride)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
         ref readonly VariableState state = ref view.State;
         byte* weights = WeightBlocks.Load<L>(in view, offset, count, constrained: true);
         byte* gradient = LoadUpdate<L>(in view, offset, count, out byte* accumulator, out GradientFormula<L> gradientFormula);
-        nint at = view.At(offset);
+        byte* average = view.IsAveraged ? state.Average + view.At(offset) : null;
         RuleLoop.Run(
-            in rule, state.Slots + at, state.Stride, weights, gradient, accumulator, view.IsAveraged ? state.Average + at : null,
-            PaddedBytes<L>(count), in gradientFormula, in weightFormula);
+            in rule, slots, stride, weights, gradient, accumulator, average, PaddedBytes<L>(count), in gradientFormula, in weightFormula);
         WeightBlocks.Store<L>(in view, weights, offset, count);
     }
 

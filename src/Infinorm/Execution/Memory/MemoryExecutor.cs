@@ -52,6 +52,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         _work = WorkList.Cut(_states, taskElements);
         _passes = [.. _work.Select(work => new PreparedPass(this, work, request.Slots))];
         _checks = new GradientChecks(request.Variables, _arena);
+        _decays = Array.Exists(_states, state => state.ByteSlots.Length > 0) ? new float[request.Slots.Declared.Count] : [];
     }
 
     void CopyVariable(in VariableState state, byte* target) =>
@@ -67,8 +68,11 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
             return own.Address == 0 ? null : _arena!.ViewAs(in state, (byte*)own.Address, own.Length, own.Shape, path, null);
         }
 
+        if (kind is StateKind.Slot or StateKind.SlotScales && state.ByteSlots.Length > 0)
+            return BytesView(in state, kind, slot, path);
         byte* address = kind switch
         {
+            StateKind.SlotScales => null,
             StateKind.Average => state.Average,
             StateKind.Accumulator => state.Accumulator,
             StateKind.MasterWeights => state.HasMasterWeights ? state.FloatCopy : null,
@@ -112,6 +116,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         norm = default;
         foreach (PreparedPass pass in _passes)
             pass.Prepare(source, plans);
+        AskDecays();
         try
         {
             if (plan.AccumulationSteps > 0)
