@@ -59,7 +59,7 @@ sealed class TensorExecutor : IExecutor, IDisposable
         int missing = 0;
         for (int i = 0; i < _targets.Length; i++)
         {
-            _targets[i].Gradient = (torch.Tensor?)gradients[i].Spot.Owner;
+            _targets[i].Gradient = (torch.Tensor?)gradients[i].Elements.Owner;
             missing += gradients[i].IsNone ? 1 : 0;
         }
 

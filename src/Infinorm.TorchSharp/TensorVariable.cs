@@ -43,7 +43,7 @@ sealed class TensorVariable : Variable
 
     internal override void ReleaseCopy() => Tensor.Dispose();
 
-    internal override MemorySpot Spot => throw NotMemory();
+    internal override TypedMemory Elements => throw NotMemory();
 
     internal override MemoryHandle Pin() => throw NotMemory();
 

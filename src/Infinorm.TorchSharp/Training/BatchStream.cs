@@ -24,7 +24,7 @@ static class BatchStream
                     yield break;
                 item = items.Current;
                 made = [.. tensors(item).Where(tensor => scope.Contains(tensor))];
-                Leftovers.Add(scope.DisposablesView.OfType<Tensor>().Except(made));
+                NativeMemoryPressure.Add(scope.DisposablesView.OfType<Tensor>().Except(made));
                 scope.Detach(scope.DisposablesView); // some are the sequence's own
             }
 

@@ -114,7 +114,7 @@ public abstract class Variable
     private protected virtual NdArray Read() => NdArray.FromBytes(DType, Bytes, Shape);
 
     /// <summary>Where the elements lie.</summary>
-    internal abstract MemorySpot Spot { get; }
+    internal abstract TypedMemory Elements { get; }
 
     /// <summary>Keeps the elements where they are until the handle is disposed.</summary>
     internal abstract MemoryHandle Pin();
@@ -172,7 +172,7 @@ public sealed class Variable<T> : Variable
         : base(path, DTypes.Of<T>(), values.Length, shape)
     {
         Memory = values;
-        Spot = MemorySpot.Of<T>(values);
+        Elements = TypedMemory.Of<T>(values);
     }
 
     /// <summary>The elements in row-major order.</summary>
@@ -189,7 +189,7 @@ public sealed class Variable<T> : Variable
             visit(MemoryMarshal.AsBytes(Memory.Span.Slice((int)start, (int)Math.Min(PieceLength, Length - start))));
     }
 
-    internal override MemorySpot Spot { get; }
+    internal override TypedMemory Elements { get; }
 
     internal override Variable Copy() => new Variable<T>(Path, Memory.ToArray(), Shape);
 

@@ -24,6 +24,22 @@ public sealed class TrainerErrorTests
     }
 
     [Fact]
+    public void MetricsThatHistoriesCannotTellApart()
+    {
+        foreach (string[] names in (string[][])[["loss"], ["learning_rate"], ["val_loss"], ["a", "a"], ["a", "val_a"]])
+        {
+            Assert.StartsWith($"The name of the metric '{names[^1]}' is taken", Assert.Throws<ArgumentException>(
+                () => new Trainer(_problem.Model, nn.MSELoss().forward, _problem.Optimizer)
+                {
+                    Metrics = [.. names.Select(name => new Metric(name, (prediction, _) => prediction))],
+                }).Message);
+        }
+
+        Assert.Equal("name", Assert.Throws<ArgumentException>(() => new Metric("", (prediction, _) => prediction)).ParamName);
+        Assert.Equal("compute", Assert.Throws<ArgumentNullException>(() => new Metric("a", null!)).ParamName);
+    }
+
+    [Fact]
     public void NothingToTrain()
     {
         using var model = nn.Linear(2, 2);

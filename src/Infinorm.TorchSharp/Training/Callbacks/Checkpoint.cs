@@ -8,7 +8,7 @@ namespace Infinorm.Torch.Training.Callbacks;
 /// <param name="bestPath">A file for the run as it was after the epoch with the best value; null, the default, for none.</param>
 public sealed class Checkpoint(string path, string? bestPath = null) : Callback
 {
-    Monitor? _watched;
+    MonitoredValue? _watched;
     double? _best;
 
     /// <summary>Whether to save after so many steps, too, ≥ 1; null, the default, for only after epochs. Keras: <c>save_freq</c>.</summary>
@@ -36,7 +36,7 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
         OutputFile.Prepare(path);
         if (bestPath is not null)
             OutputFile.Prepare(bestPath);
-        _watched = bestPath is null ? null : new Monitor(run, Monitor, Larger);
+        _watched = bestPath is null ? null : new MonitoredValue(run, Monitor, Larger);
         if (run.Step == 0)
             _best = null;
     }

@@ -24,7 +24,7 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         ? steps
         : throw new ArgumentException($"The rates must grow from above 0, in at least 10 steps: found {from} to {to} in {steps} steps.");
 
-    ModelWeights? _weights;
+    ModelSnapshot? _weights;
     NdArray[] _state = [];
     LearningRate? _rate;
     double _average, _best;
@@ -52,7 +52,7 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         _isDone = false;
         _points.Clear();
         (Suggestion, _average, _best) = (null, 0, double.PositiveInfinity);
-        _weights = new ModelWeights();
+        _weights = new ModelSnapshot();
         _weights.CopyFrom(run.Model);
         _state = [.. optimizer.Variables.Select(variable => variable.ToNdArray())];
         _rate = optimizer.LearningRate.Value is null ? optimizer.LearningRate : null;

@@ -104,7 +104,7 @@ sealed unsafe partial class MemoryExecutor
     bool IsDirect(int variable, DType type)
     {
         ref VariableState state = ref _states[variable];
-        ref MemorySpot gradient = ref _gradients[variable];
+        ref TypedMemory gradient = ref _gradients[variable];
         return state.Elements.DType == type && gradient.DType == type && gradient.Owner is not null
             && !gradient.IsRows && !state.OverwrittenByGradient;
     }
@@ -140,7 +140,7 @@ sealed unsafe partial class MemoryExecutor
 
     ChunkView ViewOf(in Chunk chunk, in StepPlan plan, byte* weights, byte* dense, Scratch scratch)
     {
-        ref MemorySpot gradient = ref _gradients[chunk.Variable];
+        ref TypedMemory gradient = ref _gradients[chunk.Variable];
         return new ChunkView
         {
             Plan = ref plan,
@@ -157,7 +157,7 @@ sealed unsafe partial class MemoryExecutor
     static int LineLength<L>()
         where L : struct, ILane<L> => Arena.Alignment / BlockKernels.ElementSize<L>();
 
-    static ref byte DenseAt(in MemorySpot gradient, int start)
+    static ref byte DenseAt(in TypedMemory gradient, int start)
     {
         if (gradient.Owner is null || gradient.IsRows)
             return ref Unsafe.NullRef<byte>();
@@ -281,7 +281,7 @@ sealed unsafe partial class MemoryExecutor
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     void PrefetchSmall(in Chunk chunk)
     {
-        ref MemorySpot gradient = ref _gradients[chunk.Variable];
+        ref TypedMemory gradient = ref _gradients[chunk.Variable];
         if (chunk.Count > BlockLength || gradient.Owner is null || gradient.IsRows)
             return;
         ref VariableState state = ref _states[chunk.Variable];

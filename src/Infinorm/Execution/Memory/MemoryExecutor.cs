@@ -11,7 +11,7 @@ namespace Infinorm.Execution.Memory;
 sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskElements = WorkList.DefaultTaskElements) : IExecutor
 {
     VariableState[] _states = [];
-    MemorySpot[] _gradients = [];
+    TypedMemory[] _gradients = [];
     RowOrder?[] _rows = [];
     WorkList[] _work = [];
     PreparedPass[] _passes = [];
@@ -39,7 +39,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         _addresses = new nint[_states.Length];
         _foreignAddresses = new nint[_foreign.Length];
         _variables = request.Variables;
-        _gradients = new MemorySpot[_states.Length];
+        _gradients = new TypedMemory[_states.Length];
         _rows = new RowOrder?[_states.Length];
         _constrained = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Constraint is not null)];
         _work = WorkList.Cut(_states, taskElements);
@@ -71,9 +71,9 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         for (int i = 0; i < gradients.Length; i++)
         {
             ref readonly Gradient gradient = ref gradients[i];
-            rows |= gradient.Spot.IsRows;
+            rows |= gradient.Elements.IsRows;
             missing += gradient.IsNone ? 1 : 0;
-            if (gradient.Spot.IsSameAs(in _gradients[i]) && !(gradient.Spot.IsForeign && HasMoved(in gradient, i)))
+            if (gradient.Elements.IsSameAs(in _gradients[i]) && !(gradient.Elements.IsForeign && HasMoved(in gradient, i)))
                 continue; // none again, or checked in the last call
             changed = true;
             _gradients[i] = default;
@@ -83,7 +83,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
 
         _checks.End();
         for (int i = 0; changed && i < gradients.Length; i++)
-            _gradients[i] = gradients[i].Spot;
+            _gradients[i] = gradients[i].Elements;
         if (rows)
             AcceptRows(gradients);
         return missing;
@@ -135,8 +135,8 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     // Memory of a manager of which nothing is known is asked for in every call: it may be gone, or be another by now.
     bool HasMoved(in Gradient gradient, int variable)
     {
-        MemorySpot spot = gradient.AsRows?.Values ?? gradient.Spot;
-        nint address = spot.AddressNow(_states[variable].Variable.Path), before = _addresses[variable];
+        TypedMemory elements = gradient.AsRows?.Values ?? gradient.Elements;
+        nint address = elements.AddressNow(_states[variable].Variable.Path), before = _addresses[variable];
         _addresses[variable] = address;
         return address != before;
     }

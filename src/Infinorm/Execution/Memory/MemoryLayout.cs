@@ -60,7 +60,7 @@ static unsafe class MemoryLayout
             {
                 Variable = variable,
                 Constraint = variable.Constraint,
-                Elements = variable.Spot,
+                Elements = variable.Elements,
                 Decays = request.Decays[i],
                 RandomStream = StochasticRounding.StreamOf(variable.Path),
                 Group = request.GroupOf[i],

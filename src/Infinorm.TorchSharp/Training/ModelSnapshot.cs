@@ -3,15 +3,15 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training;
 
 /// <summary>A copy of a model's parameters and persistent buffers in memory.</summary>
-sealed class ModelWeights : IDisposable
+sealed class ModelSnapshot : IDisposable
 {
     readonly Dictionary<string, Tensor> _tensors;
 
     /// <summary>Holds nothing yet.</summary>
-    public ModelWeights() => _tensors = [];
+    public ModelSnapshot() => _tensors = [];
 
     /// <summary>Takes tensors over.</summary>
-    public ModelWeights(IEnumerable<KeyValuePair<string, Tensor>> tensors) => _tensors = new(tensors);
+    public ModelSnapshot(IEnumerable<KeyValuePair<string, Tensor>> tensors) => _tensors = new(tensors);
 
     /// <summary>The copies by name.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors => _tensors;

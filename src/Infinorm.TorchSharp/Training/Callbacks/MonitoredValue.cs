@@ -1,7 +1,7 @@
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>A value of the epochs that a callback watches, and whether it became better.</summary>
-sealed class Monitor
+sealed class MonitoredValue
 {
     const string Validation = "val_", Loss = "loss", LearningRate = "learning_rate";
 
@@ -14,7 +14,7 @@ sealed class Monitor
     /// <param name="larger">Whether larger is better; null for what is known of the value.</param>
     /// <param name="minDelta">By how much it must be better to count, ≥ 0.</param>
     /// <exception cref="InvalidOperationException">The run has no such value, or it is not known which one is better.</exception>
-    public Monitor(TrainingRun run, string name, bool? larger, double minDelta = 0)
+    public MonitoredValue(TrainingRun run, string name, bool? larger, double minDelta = 0)
     {
         RequireValue(run, name);
         _larger = larger ?? IsLargerBetter(run, name) ?? throw new InvalidOperationException(

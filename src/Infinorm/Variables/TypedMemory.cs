@@ -13,7 +13,7 @@ namespace Infinorm.Variables;
 /// <param name="Start">The first element.</param>
 /// <param name="Length">The number of elements.</param>
 /// <param name="DType">The element type.</param>
-readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DType)
+readonly record struct TypedMemory(object? Owner, int Start, int Length, DType DType)
 {
     // Asked for in every step, where looking at the owner itself, which is seldom in the cache, would show.
     readonly bool _isArray = Owner is Array;
@@ -24,7 +24,7 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
     /// <summary>Whether it is a memory manager's of which nothing is known: the memory may move or go away.</summary>
     public bool IsForeign { get; } = Owner is RowGradient rows ? rows.Values.IsForeign : Owner is not (null or Array or IVouchedMemory);
 
-    public static MemorySpot Of<T>(ReadOnlyMemory<T> memory)
+    public static TypedMemory Of<T>(ReadOnlyMemory<T> memory)
         where T : unmanaged
     {
         DType dtype = DTypes.Of<T>();
@@ -37,7 +37,7 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
 
     /// <summary>Whether it is the same memory.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool IsSameAs(in MemorySpot other) =>
+    public bool IsSameAs(in TypedMemory other) =>
         ReferenceEquals(Owner, other.Owner) && Start == other.Start && Length == other.Length && DType == other.DType;
 
     /// <summary>The element at <paramref name="index"/>; it moves with its array, so the caller pins it.</summary>
@@ -70,7 +70,7 @@ readonly record struct MemorySpot(object? Owner, int Start, int Length, DType DT
     };
 
     /// <summary>Whether any element is also one of <paramref name="other"/>'s.</summary>
-    public unsafe bool Overlaps(MemorySpot other)
+    public unsafe bool Overlaps(TypedMemory other)
     {
         if (Length == 0 || other.Length == 0)
             return false;

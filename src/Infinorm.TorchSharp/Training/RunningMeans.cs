@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training;
 
 /// <summary>Means of the loss and the metrics over the examples seen so far.</summary>
-sealed class Means(IReadOnlyList<Metric> metrics)
+sealed class RunningMeans(IReadOnlyList<Metric> metrics)
 {
     double[] _sums = new double[1 + metrics.Count];
     double _examples;

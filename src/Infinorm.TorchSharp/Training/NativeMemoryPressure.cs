@@ -6,7 +6,7 @@ namespace Infinorm.Torch.Training;
 /// Tensors that may or may not be used again. The garbage collector finds out, but does not see how much memory they hold, so it is
 /// asked to whenever that has become much, counted over all data of the process.
 /// </summary>
-static class Leftovers
+static class NativeMemoryPressure
 {
     const long Much = 64L << 20;
 
