@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Keras.Json;
 using Infinorm.Types;
 using Infinorm.Variables;
 

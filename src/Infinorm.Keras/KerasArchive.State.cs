@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Keras.Json;
 using Infinorm.Types;
 using Infinorm.Variables;
 

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
+using Infinorm.Keras.Json;
 
 namespace Infinorm.Keras.Tests;
 

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Infinorm.Keras;
 using Infinorm.Optimizers;
 using Infinorm.Tests.Checkpoints;
+using Infinorm.Tool.Terminal;
 using Infinorm.Types;
 using Infinorm.Variables;
 
@@ -56,7 +57,7 @@ public sealed class InspectCommandTests : IDisposable
         Command.WriteSafetensors(path, [("long", NdArray.Create(values))]);
         string[] row = Command.Succeed("inspect", path).Rows[^1];
         double norm = Math.Sqrt(Enumerable.Range(0, 199_999).Sum(i => (double)i * i));
-        Assert.Equal(["long", "[200000]", "float32", Values.Format(norm), "0", "199998", "1"], row);
+        Assert.Equal(["long", "[200000]", "float32", NumberFormat.Rounded(norm), "0", "199998", "1"], row);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Infinorm.Checkpoints;
 using Infinorm.Keras;
 using Infinorm.Tool.Files;
+using Infinorm.Tool.Terminal;
 using Infinorm.Types;
 using Infinorm.Variables;
 

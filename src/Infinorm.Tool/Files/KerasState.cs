@@ -3,6 +3,8 @@ using Infinorm.Checkpoints;
 using Infinorm.Config;
 using Infinorm.Keras;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Keras.Json;
+using Infinorm.Tool.Terminal;
 using Infinorm.Types;
 using Infinorm.Variables;
 

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
 
-namespace Infinorm.Keras;
+namespace Infinorm.Keras.Json;
 
 /// <summary>Changes in a serialized config what another one says, and leaves the rest as it was written.</summary>
 static class ConfigMerge

@@ -7,10 +7,12 @@ using Infinorm.Checkpoints;
 using Infinorm.Config;
 using Infinorm.Constraints;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Keras.Json;
+using Infinorm.Keras.Layers;
 using Infinorm.Types;
 using Infinorm.Variables;
 
-namespace Infinorm.Keras.Layers;
+namespace Infinorm.Keras;
 
 /// <summary>
 /// The weights of a model in the order in which Keras lists its variables. The HDF5 file has neither that order nor the weights' names:

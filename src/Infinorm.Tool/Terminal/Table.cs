@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 
-namespace Infinorm.Tool;
+namespace Infinorm.Tool.Terminal;
 
 /// <summary>Rows of text: laid out for a person on a terminal, one line each with tabs between the columns for a program.</summary>
 /// <param name="columns">

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Infinorm.Tool;
+namespace Infinorm.Tool.Terminal;
 
 /// <summary>Says how far a command is, once it has taken longer than a second.</summary>
 /// <param name="writer">stderr.</param>

@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Config;
 
-namespace Infinorm.Keras;
+namespace Infinorm.Keras.Json;
 
 /// <summary>Reads JSON entries of an archive.</summary>
 static class JsonText

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Infinorm.Tool;
+namespace Infinorm.Tool.Terminal;
 
 /// <summary>What a subcommand runs in: where it writes, whether a person looks at it, and whether it is to stop.</summary>
 /// <param name="Output">Results.</param>
@@ -8,8 +8,8 @@ namespace Infinorm.Tool;
 /// <param name="IsOutputTerminal">Whether results are shown rather than read by a program.</param>
 /// <param name="Width">How many characters a line has.</param>
 /// <param name="Progress">How far it is.</param>
-/// <param name="Stop">Cancelled by Ctrl-C.</param>
-sealed record Session(TextWriter Output, TextWriter Error, bool IsOutputTerminal, int Width, Progress Progress, CancellationToken Stop)
+/// <param name="Cancellation">Cancelled by Ctrl-C.</param>
+sealed record Session(TextWriter Output, TextWriter Error, bool IsOutputTerminal, int Width, Progress Progress, CancellationToken Cancellation)
 {
     const int DefaultWidth = 80;
 

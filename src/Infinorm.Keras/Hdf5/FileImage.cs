@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 
-namespace Infinorm.Keras;
+namespace Infinorm.Keras.Hdf5;
 
 /// <summary>The bytes of a file in memory, more than an array of bytes has if need be.</summary>
 sealed class FileImage
