@@ -133,7 +133,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
                 parameter.ReleaseGradient();
         }
 
-        Store();
+        WriteBack();
         return loss!; // TorchSharp's declaration knows no null
     }
 
@@ -168,12 +168,27 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         Optimizer.Save(path, includeVariables, keep);
     }
 
+    /// <inheritdoc cref="Infinorm.Optimizer.Save(Stream, bool)"/>
+    public void Save(Stream stream, bool includeVariables = true)
+    {
+        Locate();
+        Optimizer.Save(stream, includeVariables);
+    }
+
     /// <inheritdoc cref="Infinorm.Optimizer.Restore(string, LoadOptions?)"/>
     public void Restore(string path, LoadOptions? options = null)
     {
         Locate();
         Optimizer.Restore(path, options);
-        Store();
+        WriteBack();
+    }
+
+    /// <inheritdoc cref="Infinorm.Optimizer.Restore(Stream, LoadOptions?)"/>
+    public void Restore(Stream stream, LoadOptions? options = null)
+    {
+        Locate();
+        Optimizer.Restore(stream, options);
+        WriteBack();
     }
 
     /// <inheritdoc cref="Infinorm.Optimizer.FinalizeVariableValues()"/>
@@ -181,7 +196,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     {
         Locate();
         Optimizer.FinalizeVariableValues();
-        Store();
+        WriteBack();
     }
 
     /// <summary>
@@ -193,7 +208,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     {
         Locate();
         IDisposable averages = Optimizer.UseAverages();
-        Store();
+        WriteBack();
         return new AveragesInUse(this, averages);
     }
 
@@ -249,10 +264,10 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     }
 
     /// <summary>Brings the parameters up to date with the optimizer's variables, where these are copies.</summary>
-    internal void Store()
+    internal void WriteBack()
     {
         foreach (OptimizedParameter parameter in _parameters)
-            parameter.Store();
+            parameter.WriteBack();
     }
 
     sealed class AveragesInUse(TorchOptimizer optimizer, IDisposable averages) : IDisposable
@@ -260,7 +275,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         public void Dispose()
         {
             averages.Dispose();
-            optimizer.Store();
+            optimizer.WriteBack();
         }
     }
 }

@@ -129,7 +129,7 @@ public class MemoryParameterTests
     {
         Assert.True(NativeTensor.IsAvailable);
         using Parameter parameter = Parameter(1, 3, 4);
-        using MemoryParameter native = new("p", parameter, looksNatively: true), managed = new("p", parameter, looksNatively: false);
+        using MemoryParameter native = new("p", parameter, usesNativeCalls: true), managed = new("p", parameter, usesNativeCalls: false);
         for (int i = 0; i < 3; i++)
         {
             foreach (MemoryParameter view in (ReadOnlySpan<MemoryParameter>)[native, managed])

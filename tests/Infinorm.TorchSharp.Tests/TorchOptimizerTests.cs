@@ -120,8 +120,10 @@ public class TorchOptimizerTests
             Assert.Throws<ObjectDisposedException>(call);
     }
 
-    [Fact]
-    public void SavesAndRestoresWithoutADetour()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void SavesAndRestoresWithoutADetour(bool asStream)
     {
         string folder = Directory.CreateTempSubdirectory().FullName, path = Path.Combine(folder, "a.safetensors");
         using Parameter first = new(Random(1, 3, 4).t()), second = new(zeros(4, 3));
@@ -129,8 +131,19 @@ public class TorchOptimizerTests
         using TorchOptimizer saved = new Adamax(0.1).For([("p", first)]), restored = new Adamax(0.1).For([("p", second)]);
         saved.step();
         saved.LearningRate = 0.25;
-        saved.Save(path);
-        restored.Restore(path);
+        if (asStream)
+        {
+            using var stream = new MemoryStream();
+            saved.Save(stream);
+            stream.Position = 0;
+            restored.Restore(stream);
+        }
+        else
+        {
+            saved.Save(path);
+            restored.Restore(path);
+        }
+
         Assert.Equal(Floats(first), Floats(second));
         Assert.Equal((0.25, 1), (restored.CurrentLearningRate, restored.Optimizer.Iterations));
         Directory.Delete(folder, recursive: true);

@@ -18,7 +18,15 @@ public sealed class FitOptions
     public double? ValidationSplit { get; init; }
 
     /// <summary>Told what happens, in this order. Keras: <c>callbacks</c>.</summary>
-    public IReadOnlyList<Callback> Callbacks { get; init; } = [];
+    public IReadOnlyList<Callback> Callbacks
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            field = [.. value];
+        }
+    } = [];
 
     /// <summary>
     /// What all randomness of the run follows from: before each step torch's generator is seeded from this and the number of the step.

@@ -39,6 +39,10 @@ public sealed class EpochLog
 /// <summary>What <see cref="Trainer.Fit"/> saw. Keras: <c>History</c>.</summary>
 public sealed class History
 {
+    internal History()
+    {
+    }
+
     internal List<EpochLog> Logs { get; } = [];
 
     /// <summary>Every epoch, also those before the run was resumed.</summary>

@@ -123,7 +123,7 @@ static class RunFile
         {
             trainer.Optimizer.Locate();
             Infinorm.CheckpointFile.Restore(optimizer, file, new LoadOptions { IgnoreExtra = [Root] }, whenChecked);
-            trainer.Optimizer.Store();
+            trainer.Optimizer.WriteBack();
         }
 
         foreach (var (name, tensor) in model)

@@ -31,11 +31,12 @@ sealed class RunningMeans(IReadOnlyList<Metric> metrics)
         _examples = 0;
     }
 
-    /// <summary>The mean of the loss, then of each metric, with its name.</summary>
-    public IEnumerable<KeyValuePair<string, double>> Values(string prefix = "")
+    /// <summary>The mean of the loss, then of each metric, with its name; NaN without examples.</summary>
+    public OrderedDictionary<string, double> Values()
     {
-        yield return new($"{prefix}loss", _sums[0] / _examples);
+        OrderedDictionary<string, double> values = new() { ["loss"] = _sums[0] / _examples };
         for (int i = 0; i < metrics.Count; i++)
-            yield return new(prefix + metrics[i].Name, _sums[i + 1] / _examples);
+            values.Add(metrics[i].Name, _sums[i + 1] / _examples);
+        return values;
     }
 }

@@ -179,7 +179,7 @@ public sealed class Trainer
         }
 
         return any
-            ? new ReadOnlyDictionary<string, double>(new OrderedDictionary<string, double>(means.Values()))
+            ? new ReadOnlyDictionary<string, double>(means.Values())
             : throw new InvalidOperationException("The data to evaluate with have no batch.");
     }
 

@@ -86,7 +86,7 @@ sealed class TrainingLoop
             return;
         }
 
-        OrderedDictionary<string, double> values = new(_run.Means.Values());
+        OrderedDictionary<string, double> values = _run.Means.Values();
         foreach (var (name, value) in Validate(cancellationToken))
             values.Add($"val_{name}", value);
         values.Add("learning_rate", _run.LearningRate);

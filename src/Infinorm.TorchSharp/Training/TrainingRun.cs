@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Training;
@@ -65,8 +66,8 @@ public sealed class TrainingRun
     /// <summary>What the optimizer did in the last step; null before the first one.</summary>
     public StepInfo? LastStep => Optimizer.LastStep;
 
-    /// <summary>The mean loss and metrics over the present epoch so far.</summary>
-    public IEnumerable<KeyValuePair<string, double>> EpochValues => Means.Values();
+    /// <summary>The mean loss and metrics over the present epoch so far, in this order; NaN before its first step.</summary>
+    public IReadOnlyDictionary<string, double> EpochValues => new ReadOnlyDictionary<string, double>(Means.Values());
 
     /// <summary>What was seen so far.</summary>
     public History History { get; } = new();

@@ -25,7 +25,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
     /// Whether a larger value is better. The default is null: as <see cref="Metric.LargerIsBetter"/> says, and not for losses.
     /// Keras: <c>mode</c>.
     /// </summary>
-    public bool? Larger { get; init; }
+    public bool? LargerIsBetter { get; init; }
 
     /// <summary>By how much a value must be better to count: finite, ≥ 0. The default is 0. Keras: <c>min_delta</c>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 0 or not finite.</exception>
@@ -63,7 +63,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
     public override void OnFitBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        _watched = new MonitoredValue(run, monitor, Larger, MinDelta);
+        _watched = new MonitoredValue(run, monitor, LargerIsBetter, MinDelta);
         if (run.Step == 0)
             Forget();
         else if (run.Batch == 0 && run.Epoch < run.Epochs && BestEpoch != run.Epoch)

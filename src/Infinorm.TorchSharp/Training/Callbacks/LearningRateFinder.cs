@@ -31,7 +31,7 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
     bool _isDone;
 
     /// <summary>The rates tried, each with the smoothed loss.</summary>
-    public IReadOnlyList<(double Rate, double Loss)> Points => _points;
+    public IReadOnlyList<(double Rate, double Loss)> Points => _points.AsReadOnly();
 
     /// <summary>The rate in the middle of the way on which the loss fell: a good one to start from; null if it did not fall, or
     /// the data ended before the rates were tried.</summary>

@@ -5,20 +5,20 @@ sealed class MonitoredValue
 {
     const string Validation = "val_", Loss = "loss", LearningRate = "learning_rate";
 
-    readonly bool _larger;
+    readonly bool _largerIsBetter;
     readonly double _minDelta;
 
     /// <summary>All is checked before the first step.</summary>
     /// <param name="run">The run.</param>
     /// <param name="name">A name in <see cref="EpochLog.Values"/>.</param>
-    /// <param name="larger">Whether larger is better; null for what is known of the value.</param>
+    /// <param name="largerIsBetter">Whether larger is better; null for what is known of the value.</param>
     /// <param name="minDelta">By how much it must be better to count, ≥ 0.</param>
     /// <exception cref="InvalidOperationException">The run has no such value, or it is not known which one is better.</exception>
-    public MonitoredValue(TrainingRun run, string name, bool? larger, double minDelta = 0)
+    public MonitoredValue(TrainingRun run, string name, bool? largerIsBetter, double minDelta = 0)
     {
         RequireValue(run, name);
-        _larger = larger ?? IsLargerBetter(run, name) ?? throw new InvalidOperationException(
-            $"Whether a larger '{name}' is better is not known: set Larger of the callback, or LargerIsBetter of the metric.");
+        _largerIsBetter = largerIsBetter ?? IsLargerBetter(run, name) ?? throw new InvalidOperationException(
+            $"Whether a larger '{name}' is better is not known: set LargerIsBetter of the callback or of the metric.");
         (Name, _minDelta) = (name, minDelta);
     }
 
@@ -28,7 +28,7 @@ sealed class MonitoredValue
     public bool IsBetter(EpochLog log, double? than)
     {
         double value = Of(log);
-        return !double.IsNaN(value) && (than is not { } other || (_larger ? value > other + _minDelta : value < other - _minDelta));
+        return !double.IsNaN(value) && (than is not { } other || (_largerIsBetter ? value > other + _minDelta : value < other - _minDelta));
     }
 
     /// <summary>The value in an epoch.</summary>

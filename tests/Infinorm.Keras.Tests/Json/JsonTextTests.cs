@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Keras.Json;
 
-namespace Infinorm.Keras.Tests;
+namespace Infinorm.Keras.Tests.Json;
 
 public class JsonTextTests
 {

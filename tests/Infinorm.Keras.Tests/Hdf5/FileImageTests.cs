@@ -1,6 +1,6 @@
 using Infinorm.Keras.Hdf5;
 
-namespace Infinorm.Keras.Tests;
+namespace Infinorm.Keras.Tests.Hdf5;
 
 public class FileImageTests
 {

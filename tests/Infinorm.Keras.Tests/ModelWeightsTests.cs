@@ -6,7 +6,7 @@ using Infinorm.Tests;
 using Infinorm.Tests.Checkpoints;
 using Infinorm.Variables;
 
-namespace Infinorm.Keras.Tests.Layers;
+namespace Infinorm.Keras.Tests;
 
 /// <summary>Names, order and constraints of weights, seen through archives.</summary>
 public class ModelWeightsTests

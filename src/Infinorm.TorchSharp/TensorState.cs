@@ -5,11 +5,11 @@ using TorchSharp;
 namespace Infinorm.Torch;
 
 /// <summary>One variable as the executor sees it: its tensor, its slots, and its gradient in the present step.</summary>
-sealed class TensorTarget : IDisposable
+sealed class TensorState : IDisposable
 {
     /// <param name="request">What to keep for each variable.</param>
     /// <param name="number">The number of this one.</param>
-    public TensorTarget(BuildRequest request, int number)
+    public TensorState(BuildRequest request, int number)
     {
         Variable = (TensorVariable)request.Variables[number];
         Decays = request.Decays[number];
