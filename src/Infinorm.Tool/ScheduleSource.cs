@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Config;
-using Infinorm.Keras;
 using Infinorm.Keras.Json;
 using Infinorm.Schedules;
 using Infinorm.Tool.Charts;
