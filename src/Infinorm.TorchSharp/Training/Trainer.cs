@@ -105,7 +105,7 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(data);
         if (options?.ValidationSplit is not null)
             throw new ArgumentException("A stream of batches cannot be split; give validation data instead.", nameof(options));
-        return new TrainingLoop(this, () => data, count: null, description: null, options?.ValidationData, epochs, options)
+        return new TrainingLoop(this, () => BatchStream.Of(data), count: null, description: null, options?.ValidationData, epochs, options)
             .RunAsync(cancellationToken);
     }
 
@@ -133,15 +133,21 @@ public sealed partial class Trainer
         IEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
-        return EvaluateAsync(BatchStream.Of(data), cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
+        return EvaluateStreamAsync(BatchStream.Of(data), cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
     }
 
     /// <summary>As <see cref="Evaluate"/>, with batches that may be waited for; who makes them disposes them.</summary>
     /// <inheritdoc cref="Evaluate"/>
-    public async Task<OrderedDictionary<string, double>> EvaluateAsync(
+    public Task<OrderedDictionary<string, double>> EvaluateAsync(
         IAsyncEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
+        return EvaluateStreamAsync(BatchStream.Of(data), cancellationToken);
+    }
+
+    async Task<OrderedDictionary<string, double>> EvaluateStreamAsync(
+        IAsyncEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken)
+    {
         var means = new Means(Metrics);
         using var mode = new ModelMode(Model, training: false);
         var threads = new ThreadCount();
@@ -178,7 +184,7 @@ public sealed partial class Trainer
     public IEnumerable<Tensor> Predict(IEnumerable<Tensor> batches)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return PredictAsync(BatchStream.Of(batches, batch => [batch])).ToBlockingEnumerable(); // nothing in it waits
+        return Predictions(BatchStream.Of(batches, batch => [batch])).ToBlockingEnumerable(); // nothing in it waits
     }
 
     /// <summary>As <see cref="Predict(IEnumerable{Tensor})"/>, with batches that may be waited for; who makes them disposes them.</summary>
@@ -186,16 +192,16 @@ public sealed partial class Trainer
     public IAsyncEnumerable<Tensor> PredictAsync(IAsyncEnumerable<Tensor> batches)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return Predictions();
+        return Predictions(BatchStream.Of(batches, batch => [batch]));
+    }
 
-        async IAsyncEnumerable<Tensor> Predictions()
+    async IAsyncEnumerable<Tensor> Predictions(IAsyncEnumerable<Tensor> batches)
+    {
+        var threads = new ThreadCount();
+        await foreach (Tensor input in batches.ConfigureAwait(false))
         {
-            var threads = new ThreadCount();
-            await foreach (Tensor input in batches.ConfigureAwait(false))
-            {
-                threads.Restore();
-                yield return PredictBatch(input);
-            }
+            threads.Restore();
+            yield return PredictBatch(input);
         }
     }
 
