@@ -192,9 +192,17 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     public IDisposable UseAverages()
     {
         Locate();
-        IDisposable averages = Optimizer.UseAverages();
-        Store();
-        return new AveragesInUse(this, averages);
+        var averages = new AveragesInUse(this, Optimizer.UseAverages());
+        try
+        {
+            Store();
+            return averages;
+        }
+        catch
+        {
+            averages.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Not supported: an optimizer's variables are fixed when it is made.</summary>
@@ -257,9 +265,19 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
 
     sealed class AveragesInUse(TorchOptimizer optimizer, IDisposable averages) : IDisposable
     {
+        // The parameters may have moved meanwhile; whatever became of them, the optimizer can step again.
         public void Dispose()
         {
-            averages.Dispose();
+            try
+            {
+                if (!optimizer._isDisposed)
+                    optimizer.Locate();
+            }
+            finally
+            {
+                averages.Dispose();
+            }
+
             optimizer.Store();
         }
     }
