@@ -265,9 +265,14 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
 
     sealed class AveragesInUse(TorchOptimizer optimizer, IDisposable averages) : IDisposable
     {
+        bool _disposed;
+
         // The parameters may have moved meanwhile; whatever became of them, the optimizer can step again.
         public void Dispose()
         {
+            if (_disposed)
+                return;
+            _disposed = true;
             try
             {
                 if (!optimizer._isDisposed)

@@ -156,7 +156,7 @@ public class MemoryParameterTests
         optimizer.step();
         IDisposable averages = optimizer.UseAverages();
         model.Dispose();
-        Assert.StartsWith("weight: the parameter was disposed", Assert.Throws<InvalidOperationException>(averages.Dispose).InnerException?.Message);
+        Assert.Contains("the parameter was disposed", Assert.Throws<InvalidOperationException>(averages.Dispose).InnerException?.Message);
         averages.Dispose();
         Assert.StartsWith("weight: the parameter was disposed", Assert.Throws<InvalidOperationException>(() => optimizer.step()).Message);
     }
