@@ -98,7 +98,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     public torch.Tensor ScaleLoss(torch.Tensor loss)
     {
         ArgumentNullException.ThrowIfNull(loss);
-        return loss * Optimizer.ScaleLoss(1.0);
+        return loss.With(Optimizer.ScaleLoss(1.0), static (value, scale) => value.mul(scale));
     }
 
     /// <summary>

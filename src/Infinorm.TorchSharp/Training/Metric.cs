@@ -30,7 +30,7 @@ public sealed record Metric(string Name, Func<Tensor, Tensor, Tensor> Compute)
     /// </summary>
     /// <param name="threshold">0.5, the default, for probabilities; 0 for logits.</param>
     public static Metric BinaryAccuracy(double threshold = 0.5) => new("binary_accuracy", (prediction, target) =>
-        prediction.gt(threshold).eq(target.gt(0.5)).to_type(ScalarType.Float64).mean())
+        IsAbove(prediction, threshold).eq(IsAbove(target, 0.5)).to_type(ScalarType.Float64).mean())
     {
         LargerIsBetter = true,
     };
@@ -41,4 +41,6 @@ public sealed record Metric(string Name, Func<Tensor, Tensor, Tensor> Compute)
     {
         LargerIsBetter = false,
     };
+
+    static Tensor IsAbove(Tensor tensor, double limit) => tensor.With(limit, static (values, number) => values.gt(number));
 }

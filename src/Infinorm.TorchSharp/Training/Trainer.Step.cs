@@ -19,7 +19,7 @@ public sealed partial class Trainer
         Tensor loss = ComputeLoss(prediction, target);
         if (!loss.requires_grad)
             throw LossWithoutParameters();
-        run.Loss = loss.ToDouble();
+        run.Loss = loss.ToNumber();
         if (run.Step == 0 && !double.IsFinite(run.Loss))
             throw new InvalidOperationException(NonFinite.OfLoss(run, input, target, prediction));
 
@@ -56,6 +56,7 @@ public sealed partial class Trainer
         }
         catch (ExternalException e)
         {
+            RequireNumbers(e);
             throw new ArgumentException(
                 $"The model cannot take an input of shape {input.Shape()} and type {input.dtype}: {FirstLine(e)}. Compare the input's "
                 + "shape and type with those that the model's first layers expect.", e);
@@ -72,6 +73,7 @@ public sealed partial class Trainer
         }
         catch (ExternalException e)
         {
+            RequireNumbers(e);
             throw new ArgumentException(
                 $"The loss cannot compare a prediction of shape {prediction.Shape()} and type {prediction.dtype} with a target of shape "
                 + $"{target.Shape()} and type {target.dtype}: {FirstLine(e)}. Change the model's output or the targets.", e);
@@ -91,6 +93,18 @@ public sealed partial class Trainer
     {
         using Tensor? gradient = parameter.grad;
         return gradient is not null;
+    }
+
+    // What libtorch says of the number that it was given, where that was freed already: no input is to blame.
+    static void RequireNumbers(ExternalException e)
+    {
+        if (FirstLine(e) == "Unknown scalar type")
+        {
+            throw new InvalidOperationException(
+                "TorchSharp freed a number before libtorch had read it, because garbage was collected on another thread in the middle of a "
+                + "call: a fault of TorchSharp, which shows seldom. Go on from the last checkpoint (ResumeFrom); docs/training.md says how to "
+                + "make it less likely.", e);
+        }
     }
 
     // libtorch appends its stack.

@@ -160,7 +160,7 @@ public sealed partial class Trainer
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
             Tensor prediction = Forward(input);
-            means.Add(ComputeLoss(prediction, target).ToDouble(), prediction, target);
+            means.Add(ComputeLoss(prediction, target).ToNumber(), prediction, target);
         }
 
         return any ? new(means.Values()) : throw new InvalidOperationException("The data to evaluate with have no batch.");

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Spectre.Console;
 
 namespace Infinorm.Torch.Training.Callbacks;
@@ -10,9 +11,13 @@ public sealed class ProgressBar : Callback
 {
     const int BarWidth = 20, BesideText = BarWidth + 24; // percentage, time left and what is between the columns
 
+    static readonly TimeSpan Interval = TimeSpan.FromSeconds(0.1);
+
     readonly IAnsiConsole? _terminal;
     readonly TextWriter _output;
+    ProgressContext? _bars;
     ProgressTask? _bar;
+    long _shownAt;
     TaskCompletionSource? _end;
     Task _display = Task.CompletedTask;
 
@@ -52,11 +57,13 @@ public sealed class ProgressBar : Callback
         var end = _end = new TaskCompletionSource();
         _display = _terminal.Progress()
             .AutoClear(true)
+            .AutoRefresh(false) // what a thread of its own leaves to the garbage collector can harm a call of TorchSharp's
             .Columns(
                 new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = BarWidth }, new PercentageColumn(),
                 new RemainingTimeColumn())
             .StartAsync(bars =>
             {
+                _bars = bars;
                 _bar = bars.AddTask(Title(run), maxValue: run.BatchesPerEpoch ?? 1);
                 _bar.IsIndeterminate = run.BatchesPerEpoch is null;
                 return end.Task;
@@ -73,6 +80,10 @@ public sealed class ProgressBar : Callback
         _bar.Description = Markup.Escape(text); // what has no room is in the epoch's line
         if (run.BatchesPerEpoch is not null)
             _bar.Value = run.Batch;
+        if (Stopwatch.GetElapsedTime(_shownAt) < Interval)
+            return;
+        _bars!.Refresh();
+        _shownAt = Stopwatch.GetTimestamp();
     }
 
     /// <inheritdoc/>
@@ -97,7 +108,7 @@ public sealed class ProgressBar : Callback
     {
         _end?.SetResult();
         _display.GetAwaiter().GetResult();
-        (_bar, _end) = (null, null);
+        (_bars, _bar, _end, _shownAt) = (null, null, null, 0);
     }
 
     // A log's lines have no width.
