@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -95,10 +94,10 @@ public sealed partial class Trainer
         return gradient is not null;
     }
 
-    // What libtorch says of the number that it was given, where that was freed already: no input is to blame.
+    // Numbers are read in Scalar.h, which complains of nothing but one that was freed already: no input is to blame.
     static void RequireNumbers(ExternalException e)
     {
-        if (FirstLine(e) == "Unknown scalar type")
+        if (e.Message.Contains("core/Scalar.h:", StringComparison.Ordinal))
         {
             throw new InvalidOperationException(
                 "TorchSharp freed a number before libtorch had read it, because garbage was collected on another thread in the middle of a "

@@ -1,6 +1,5 @@
 using Infinorm.Checkpoints;
 using Infinorm.Torch.Training.Callbacks;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

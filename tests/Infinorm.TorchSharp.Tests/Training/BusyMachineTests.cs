@@ -1,5 +1,4 @@
 using Infinorm.Torch.Training;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
