@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Infinorm;
 using Infinorm.Optimizers;
 using Infinorm.Variables;
 
