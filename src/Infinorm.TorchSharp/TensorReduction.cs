@@ -30,7 +30,7 @@ static class TensorReduction
             sums.Add((state, check, squares));
         }
 
-        if (plan.RequiresFinite && sums.Any(sum => !double.IsFinite(sum.Check.item<double>())))
+        if (plan.RequiresFinite && sums.Any(sum => !double.IsFinite(sum.Check.ToNumber())))
             return false;
         if (plan.Clip == ClipKind.Norm)
         {
@@ -49,7 +49,7 @@ static class TensorReduction
     }
 
     static double SquaredNorm(TensorState state, torch.Tensor squares) =>
-        ClipOperands.Rounded(squares.item<double>(), state.ComputeType);
+        ClipOperands.Rounded(squares.ToNumber(), state.ComputeType);
 
     // A number that is finite if the gradient is, and the sum of the squares of what will be clipped.
     static (torch.Tensor Check, torch.Tensor Squares) Sum<L>(TensorState state, in StepPlan plan, long pieceLength)

@@ -98,7 +98,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     public torch.Tensor ScaleLoss(torch.Tensor loss)
     {
         ArgumentNullException.ThrowIfNull(loss);
-        return loss * Optimizer.ScaleLoss(1.0);
+        return loss.With(Optimizer.ScaleLoss(1.0), static (value, scale) => value.mul(scale));
     }
 
     /// <summary>
@@ -207,9 +207,17 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     public IDisposable UseAverages()
     {
         Locate();
-        IDisposable averages = Optimizer.UseAverages();
-        WriteBack();
-        return new AveragesInUse(this, averages);
+        var averages = new AveragesInUse(this, Optimizer.UseAverages());
+        try
+        {
+            WriteBack();
+            return averages;
+        }
+        catch
+        {
+            averages.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Not supported: an optimizer's variables are fixed when it is made.</summary>
@@ -272,9 +280,24 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
 
     sealed class AveragesInUse(TorchOptimizer optimizer, IDisposable averages) : IDisposable
     {
+        bool _disposed;
+
+        // The parameters may have moved meanwhile; whatever became of them, the optimizer can step again.
         public void Dispose()
         {
-            averages.Dispose();
+            if (_disposed)
+                return;
+            _disposed = true;
+            try
+            {
+                if (!optimizer._isDisposed)
+                    optimizer.Locate();
+            }
+            finally
+            {
+                averages.Dispose();
+            }
+
             optimizer.WriteBack();
         }
     }

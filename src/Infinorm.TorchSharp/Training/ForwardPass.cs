@@ -17,6 +17,7 @@ sealed class ForwardPass(nn.Module<Tensor, Tensor> model, Func<Tensor, Tensor, T
         }
         catch (ExternalException e)
         {
+            RequireNumbers(e);
             throw new ArgumentException(
                 $"The model cannot take an input of shape {input.Shape()} and type {input.dtype}: {FirstLine(e)}. Compare the input's "
                 + "shape and type with those that the model's first layers expect.", e);
@@ -36,6 +37,7 @@ sealed class ForwardPass(nn.Module<Tensor, Tensor> model, Func<Tensor, Tensor, T
         }
         catch (ExternalException e)
         {
+            RequireNumbers(e);
             throw new ArgumentException(
                 $"The loss cannot compare a prediction of shape {prediction.Shape()} and type {prediction.dtype} with a target of shape "
                 + $"{target.Shape()} and type {target.dtype}: {FirstLine(e)}. Change the model's output or the targets.", e);
@@ -54,6 +56,18 @@ sealed class ForwardPass(nn.Module<Tensor, Tensor> model, Func<Tensor, Tensor, T
             throw new ArgumentException(
                 $"The {name} of the batch is disposed. Tensors that are made when a batch is asked for are disposed after its step: "
                 + "give batches that make their tensors anew, or a list whose tensors nobody disposes.");
+        }
+    }
+
+    // Numbers are read in Scalar.h, which complains of nothing but one that was freed already: no input is to blame.
+    static void RequireNumbers(ExternalException e)
+    {
+        if (e.Message.Contains("core/Scalar.h:", StringComparison.Ordinal))
+        {
+            throw new InvalidOperationException(
+                "TorchSharp freed a number before libtorch had read it, because garbage was collected on another thread in the middle of a "
+                + "call: a fault of TorchSharp, which shows seldom. Go on from the last checkpoint (ResumeFrom); docs/training.md says how to "
+                + "make it less likely.", e);
         }
     }
 

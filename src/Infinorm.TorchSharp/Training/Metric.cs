@@ -36,7 +36,7 @@ public sealed class Metric(string name, Func<Tensor, Tensor, Tensor> compute)
     /// </summary>
     /// <param name="threshold">0.5, the default, for probabilities; 0 for logits.</param>
     public static Metric BinaryAccuracy(double threshold = 0.5) => new("binary_accuracy", (prediction, target) =>
-        prediction.gt(threshold).eq(target.gt(0.5)).to_type(ScalarType.Float64).mean())
+        IsAbove(prediction, threshold).eq(IsAbove(target, 0.5)).to_type(ScalarType.Float64).mean())
     {
         LargerIsBetter = true,
     };
@@ -50,4 +50,6 @@ public sealed class Metric(string name, Func<Tensor, Tensor, Tensor> compute)
 
     /// <summary>Its name.</summary>
     public override string ToString() => Name;
+
+    static Tensor IsAbove(Tensor tensor, double limit) => tensor.With(limit, static (values, number) => values.gt(number));
 }

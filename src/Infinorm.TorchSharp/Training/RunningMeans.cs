@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Training;
@@ -22,7 +21,7 @@ sealed class RunningMeans(IReadOnlyList<Metric> metrics)
         _examples += examples;
         _sums[0] += examples * loss;
         for (int i = 0; i < metrics.Count; i++)
-            _sums[i + 1] += examples * metrics[i].Compute(prediction, target).ToDouble();
+            _sums[i + 1] += examples * metrics[i].Compute(prediction, target).ToNumber();
     }
 
     public void Clear()

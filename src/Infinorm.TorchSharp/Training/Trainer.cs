@@ -1,7 +1,6 @@
 using System.Collections.ObjectModel;
 using System.Runtime.CompilerServices;
 using Infinorm.Checkpoints;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -126,7 +125,7 @@ public sealed class Trainer
         ArgumentNullException.ThrowIfNull(data);
         if (options?.ValidationSplit is not null)
             throw new ArgumentException("A stream of batches cannot be split; give validation data instead.", nameof(options));
-        return new TrainingLoop(this, () => data, count: null, description: null, options?.ValidationData, epochs, options)
+        return new TrainingLoop(this, () => BatchStream.Of(data), count: null, description: null, options?.ValidationData, epochs, options)
             .RunAsync(cancellationToken);
     }
 
@@ -154,15 +153,21 @@ public sealed class Trainer
         IEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
-        return EvaluateAsync(BatchStream.Of(data), cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
+        return EvaluateStreamAsync(BatchStream.Of(data), cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
     }
 
     /// <summary>As <see cref="Evaluate"/>, with batches that may be waited for; who makes them disposes them.</summary>
     /// <inheritdoc cref="Evaluate"/>
-    public async Task<IReadOnlyDictionary<string, double>> EvaluateAsync(
+    public Task<IReadOnlyDictionary<string, double>> EvaluateAsync(
         IAsyncEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
+        return EvaluateStreamAsync(BatchStream.Of(data), cancellationToken);
+    }
+
+    async Task<IReadOnlyDictionary<string, double>> EvaluateStreamAsync(
+        IAsyncEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken)
+    {
         var means = new RunningMeans(Metrics);
         using var mode = new ModelMode(Model, training: false);
         var threads = new ThreadCount();
@@ -175,7 +180,7 @@ public sealed class Trainer
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
             Tensor prediction = _forward.Predict(input);
-            means.Add(_forward.Loss(prediction, target).ToDouble(), prediction, target);
+            means.Add(_forward.Loss(prediction, target).ToNumber(), prediction, target);
         }
 
         return any
@@ -201,7 +206,7 @@ public sealed class Trainer
     public IEnumerable<Tensor> Predict(IEnumerable<Tensor> batches)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return PredictAsync(BatchStream.Of(batches, batch => [batch])).ToBlockingEnumerable(); // nothing in it waits
+        return Predictions(BatchStream.Of(batches, batch => [batch])).ToBlockingEnumerable(); // nothing in it waits
     }
 
     /// <summary>As <see cref="Predict(IEnumerable{Tensor})"/>, with batches that may be waited for; who makes them disposes them.</summary>
@@ -214,17 +219,18 @@ public sealed class Trainer
     public IAsyncEnumerable<Tensor> PredictAsync(IAsyncEnumerable<Tensor> batches, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return Predictions(cancellationToken);
+        return Predictions(BatchStream.Of(batches, batch => [batch]), cancellationToken);
+    }
 
-        async IAsyncEnumerable<Tensor> Predictions([EnumeratorCancellation] CancellationToken cancellation)
+    async IAsyncEnumerable<Tensor> Predictions(
+        IAsyncEnumerable<Tensor> batches, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var threads = new ThreadCount();
+        await foreach (Tensor input in batches.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
-            var threads = new ThreadCount();
-            await foreach (Tensor input in batches.WithCancellation(cancellation).ConfigureAwait(false))
-            {
-                threads.Restore();
-                cancellation.ThrowIfCancellationRequested();
-                yield return PredictBatch(input);
-            }
+            threads.Restore();
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return PredictBatch(input);
         }
     }
 

@@ -155,7 +155,7 @@ sealed class TrainingLoop
         Tensor loss = _forward.Loss(prediction, target);
         if (!loss.requires_grad)
             throw LossWithoutParameters();
-        _run.Loss = loss.ToDouble();
+        _run.Loss = loss.ToNumber();
         if (_run.Step == 0 && !double.IsFinite(_run.Loss))
             throw new InvalidOperationException(NonFinite.OfLoss(_run, input, target, prediction));
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Infinorm.Torch.Training;
 using static TorchSharp.torch;
 
@@ -37,6 +38,16 @@ public sealed class TrainerErrorTests
 
         Assert.Equal("name", Assert.Throws<ArgumentException>(() => new Metric("", (prediction, _) => prediction)).ParamName);
         Assert.Equal("compute", Assert.Throws<ArgumentNullException>(() => new Metric("a", null!)).ParamName);
+    }
+
+    [Fact]
+    public void ANumberThatTorchSharpFreedTooEarlyIsNoFaultOfTheModel()
+    {
+        Tensor Loss(Tensor prediction, Tensor target) =>
+            throw new ExternalException("Unknown scalar type.\nException raised from type at /pytorch/c10/core/Scalar.h:339 (most recent call first):");
+        var trainer = new Trainer(_problem.Model, Loss, _problem.Optimizer);
+        Assert.StartsWith(
+            "TorchSharp freed a number before libtorch had read it", Assert.Throws<InvalidOperationException>(() => trainer.Fit(_problem.Data)).Message);
     }
 
     [Fact]

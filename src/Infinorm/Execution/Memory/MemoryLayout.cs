@@ -1,3 +1,4 @@
+using System.Globalization;
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;
@@ -25,7 +26,7 @@ static unsafe class MemoryLayout
         }
 
         int kinds = slots.Count + (request.HasAverages ? 1 : 0) + (request.HasAccumulators ? 1 : 0);
-        arena = new Arena((stride * kinds) + copies);
+        arena = Allocate((stride * kinds) + copies, request);
         byte* next = arena.First, copy = next + (stride * kinds);
         foreach (ref VariableState state in states.AsSpan())
         {
@@ -48,6 +49,20 @@ static unsafe class MemoryLayout
         }
 
         return states;
+    }
+
+    static Arena Allocate(nint bytes, BuildRequest request)
+    {
+        try
+        {
+            return new Arena(bytes);
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new OutOfMemoryException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{request.Slots.Optimizer}: the state of {request.Variables.Length} variables takes {bytes:N0} bytes, for which there is no memory."), e);
+        }
     }
 
     static VariableState[] Describe(BuildRequest request)
