@@ -254,7 +254,10 @@ public sealed partial class KerasArchive
             for (int i = 0; i < variables.Count; i++)
             {
                 Hdf5Dataset dataset = group.Datasets[Key(i)];
-                variables[i].ToNdArray().Cast(dataset.Type.DType!.Value).Bytes.CopyTo(dataset.Data.Span);
+                if (variables[i].DType == dataset.Type.DType)
+                    variables[i].CopyTo(dataset.Data);
+                else
+                    variables[i].ToNdArray().Cast(dataset.Type.DType!.Value).Data.CopyTo(dataset.Data);
             }
         }
 

@@ -5,8 +5,9 @@ namespace Infinorm.Keras;
 /// <summary>A weight of a model: a variable, and where its archive keeps it.</summary>
 public sealed class KerasWeight
 {
-    internal KerasWeight(string location, Variable variable, bool isTrainable)
+    internal KerasWeight(string location, Variable variable, ByteRange stored, bool isTrainable)
     {
+        Stored = stored;
         Location = location;
         Variable = variable;
         IsTrainable = isTrainable;
@@ -31,6 +32,9 @@ public sealed class KerasWeight
 
     /// <summary>Whether the layer's config, or what is known about the weight, says that it is not trained.</summary>
     internal bool IsFrozen { get; }
+
+    /// <summary>The elements as they are stored.</summary>
+    internal ByteRange Stored { get; }
 
     /// <summary>Where else the same variable lies: Keras saves one that several layers have with each of them.</summary>
     internal List<string> Copies { get; } = [];

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
+using Infinorm.Variables;
 using PureHDF;
 
 namespace Infinorm.Keras.Hdf5;
@@ -73,22 +73,22 @@ static class Hdf5Writer
 
     static Array ToArray(string path, Hdf5Dataset dataset)
     {
-        Span<byte> bytes = dataset.Data.Span;
+        ByteRange data = dataset.Data;
         return dataset.Type.Name switch
         {
-            "float16" => MemoryMarshal.Cast<byte, Half>(bytes).ToArray(),
-            "bfloat16" => bytes.ToArray(),
-            "float32" => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),
-            "float64" => MemoryMarshal.Cast<byte, double>(bytes).ToArray(),
-            Hdf5Type.Bool => MemoryMarshal.Cast<byte, Hdf5Bool>(bytes).ToArray(),
-            "int8" => MemoryMarshal.Cast<byte, sbyte>(bytes).ToArray(),
-            "uint8" => bytes.ToArray(),
-            "int16" => MemoryMarshal.Cast<byte, short>(bytes).ToArray(),
-            "uint16" => MemoryMarshal.Cast<byte, ushort>(bytes).ToArray(),
-            "int32" => MemoryMarshal.Cast<byte, int>(bytes).ToArray(),
-            "uint32" => MemoryMarshal.Cast<byte, uint>(bytes).ToArray(),
-            "int64" => MemoryMarshal.Cast<byte, long>(bytes).ToArray(),
-            "uint64" => MemoryMarshal.Cast<byte, ulong>(bytes).ToArray(),
+            "float16" => data.ToArray<Half>(),
+            "bfloat16" => data.ToArray<byte>(),
+            "float32" => data.ToArray<float>(),
+            "float64" => data.ToArray<double>(),
+            Hdf5Type.Bool => data.ToArray<Hdf5Bool>(),
+            "int8" => data.ToArray<sbyte>(),
+            "uint8" => data.ToArray<byte>(),
+            "int16" => data.ToArray<short>(),
+            "uint16" => data.ToArray<ushort>(),
+            "int32" => data.ToArray<int>(),
+            "uint32" => data.ToArray<uint>(),
+            "int64" => data.ToArray<long>(),
+            "uint64" => data.ToArray<ulong>(),
             string name => throw new NotSupportedException($"{path}: data of type {name} cannot be written anew."),
         };
     }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -121,7 +120,7 @@ sealed partial class ModelWeights
                 : about?.Constraint is { } setting ? KerasConstraints.FromConfig(layer.Config?[setting]) : null;
             Variable variable = ToVariable(Hdf5Group.Join(layer.Path, about?.Name ?? keys[i]), type, dataset, constraint);
             bool trains = isTrainable && (about?.IsTrainable ?? true) && type is not (DType.Int32 or DType.Int64);
-            var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, trains)
+            var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, dataset.Data, trains)
             {
                 IsNamed = about is not null,
                 IsPathKnown = layer.IsPathKnown,
@@ -137,21 +136,21 @@ sealed partial class ModelWeights
     {
         foreach (var (copy, location) in _copies)
         {
-            if (Weights.Find(weight => weight.Location == location) is { } original && HoldsSame(original.Variable, copy.Variable))
+            if (Weights.Find(weight => weight.Location == location) is { } original && HoldsSame(original, copy))
                 Join(original, copy); // Keras loads the layer inside last
             else
                 UnorderedGroup ??= ParentOf(copy.Location);
         }
     }
 
-    static bool HoldsSame(Variable one, Variable other) =>
-        one.DType == other.DType && one.Shape.SequenceEqual(other.Shape) && one.Bytes.SequenceEqual(other.Bytes);
+    static bool HoldsSame(KerasWeight one, KerasWeight other) =>
+        one.Variable.DType == other.Variable.DType && one.Variable.Shape.SequenceEqual(other.Variable.Shape) && one.Stored.HasSame(other.Stored);
 
     // A layer of one's own may have another layer's variable: then both hold the same values. Variables whose paths were given are different
     // ones, and so are a trained and a frozen one: a model that is trained towards a copy of itself begins with equal values.
     void JoinSame()
     {
-        foreach (KerasWeight own in Weights.FindAll(weight => !weight.IsNamed && !(AreTrainedGiven && weight.IsTrainable) && IsTelling(weight.Variable)))
+        foreach (KerasWeight own in Weights.FindAll(weight => !weight.IsNamed && !(AreTrainedGiven && weight.IsTrainable) && IsTelling(weight)))
         {
             if (!Weights.Contains(own) || Weights.Find(weight => IsSame(own, weight)) is not { } other)
                 continue;
@@ -161,14 +160,14 @@ sealed partial class ModelWeights
         }
 
         static bool IsSame(KerasWeight own, KerasWeight other) =>
-            ParentOf(own.Location) != ParentOf(other.Location) && own.IsFrozen == other.IsFrozen && HoldsSame(own.Variable, other.Variable);
+            ParentOf(own.Location) != ParentOf(other.Location) && own.IsFrozen == other.IsFrozen && HoldsSame(own, other);
 
         // Zeros and ones are alike by chance.
-        static bool IsTelling(Variable variable)
+        static bool IsTelling(KerasWeight weight)
         {
-            ReadOnlySpan<byte> bytes = variable.Bytes;
-            int size = variable.DType.Size();
-            return variable.Length > 1 && !bytes[size..].SequenceEqual(bytes[..^size]);
+            int size = weight.Variable.DType.Size();
+            long others = weight.Stored.Length - size;
+            return others > 0 && !weight.Stored.Slice(size, others).HasSame(weight.Stored.Slice(0, others));
         }
     }
 
@@ -252,7 +251,7 @@ sealed partial class ModelWeights
 
         Variable Of<T>()
             where T : unmanaged =>
-            new Variable<T>(path, MemoryMarshal.Cast<byte, T>(dataset.Data.Span).ToArray(), dataset.Shape) { Constraint = constraint };
+            new Variable<T>(path, dataset.Data.ToArray<T>(), dataset.Shape) { Constraint = constraint };
     }
 
     // The parts of a layer or model that hold weights, in Keras's order as far as it is known.

@@ -31,7 +31,7 @@ public class Hdf5WriterTests
         {
             var data = new byte[size * (int)shape.Aggregate((nint)1, (product, length) => product * length)];
             random.NextBytes(data);
-            vars.Datasets.Add(vars.Datasets.Count.ToString(), new Hdf5Dataset(new Hdf5Type(name, size), shape, data));
+            vars.Datasets.Add(vars.Datasets.Count.ToString(), new Hdf5Dataset(new Hdf5Type(name, size), shape, ByteRange.Of(data)));
         }
 
         Hdf5Writer.Check(root);
@@ -43,7 +43,7 @@ public class Hdf5WriterTests
             Hdf5Dataset actual = again.Find("layers/mine/vars")!.Datasets[key];
             Assert.Equal((name, size), (actual.Type.Name, actual.Type.Size));
             Assert.Equal(expected.Shape, actual.Shape);
-            Assert.Equal(expected.Data.ToArray(), actual.Data.ToArray());
+            Assert.Equal(expected.Data.ToArray<byte>(), actual.Data.ToArray<byte>());
         }
     }
 
@@ -60,7 +60,7 @@ public class Hdf5WriterTests
     public void WhatCannotBeWrittenIsNamed()
     {
         var root = new Hdf5Group();
-        root.Make("a").Datasets["b"] = new Hdf5Dataset(new Hdf5Type("opaque", 3), [1], new byte[3]);
+        root.Make("a").Datasets["b"] = new Hdf5Dataset(new Hdf5Type("opaque", 3), [1], ByteRange.Of(new byte[3]));
         Assert.Equal("a/b: data of type opaque cannot be written anew.", Assert.Throws<NotSupportedException>(() => Hdf5Writer.Check(root)).Message);
         root.Groups["a"].Datasets.Clear();
         root.Groups["a"].Attributes["shape"] = null;
