@@ -27,7 +27,7 @@ public class Hdf5WriterTests
         vars.Attributes["name"] = "mine ä";
         root.Make("layers/flatten/vars");
         var random = new Random(1);
-        foreach (nint[] shape in (nint[][])[[], [3], [2, 1, 3], [0, 4]])
+        foreach (nint[] shape in (nint[][])[[], [3], [2, 1, 3], [0, 4], [9], [3, 5, 2], [2, 2, 7, 1]])
         {
             var data = new byte[size * (int)shape.Aggregate((nint)1, (product, length) => product * length)];
             random.NextBytes(data);
@@ -35,10 +35,15 @@ public class Hdf5WriterTests
         }
 
         Hdf5Writer.Check(root);
-        Hdf5Group again = Hdf5Reader.Read("x", Write(root));
+        foreach (int pieceLength in (int[])[int.MaxValue, 8, 24, 100]) // beyond it a dataset is written in pieces
+            AssertSame(root, Hdf5Reader.Read("x", Write(root, pieceLength)), name, size);
+    }
+
+    static void AssertSame(Hdf5Group root, Hdf5Group again, string name, int size)
+    {
         Assert.Equal(root.All().Select(g => g.Path).Order(), again.All().Select(g => g.Path).Order());
         Assert.Equal("mine ä", again.Find("layers/mine/vars")!.Attributes["name"]);
-        foreach (var (key, expected) in vars.Datasets)
+        foreach (var (key, expected) in root.Find("layers/mine/vars")!.Datasets)
         {
             Hdf5Dataset actual = again.Find("layers/mine/vars")!.Datasets[key];
             Assert.Equal((name, size), (actual.Type.Name, actual.Type.Size));
@@ -68,10 +73,10 @@ public class Hdf5WriterTests
             Assert.Throws<NotSupportedException>(() => Hdf5Writer.Check(root)).Message);
     }
 
-    static byte[] Write(Hdf5Group root)
+    static byte[] Write(Hdf5Group root, int pieceLength = int.MaxValue)
     {
         using var stream = new MemoryStream();
-        Hdf5Writer.Write(stream, root);
+        Hdf5Writer.Write(stream, root, pieceLength);
         return stream.ToArray();
     }
 }
