@@ -42,6 +42,9 @@ public sealed class KerasWeight
     /// <summary>Whether the weight's name is known; else it has its number in the file.</summary>
     internal bool IsNamed { get; set; }
 
+    /// <summary>Whether its name is known for sure: not by what a part of a layer of one's own is called.</summary>
+    internal bool IsNameSure { get; set; }
+
     /// <summary>Whether the names of the layers in its path are Keras's.</summary>
     internal bool IsPathKnown { get; init; }
 

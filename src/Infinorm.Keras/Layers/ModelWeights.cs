@@ -38,6 +38,9 @@ sealed partial class ModelWeights
     /// <summary>Two weights that were taken for one because they hold the same values, as a sentence; null if there are none.</summary>
     public string? Tied { get; private set; }
 
+    /// <summary>A layer of which it is not known what is trained, unless a stored state tells it: as a clause; null if there is none.</summary>
+    public string? Doubtful { get; private set; }
+
     /// <summary>Whether the paths of the trained variables were given.</summary>
     public bool AreTrainedGiven { get; private set; }
 
@@ -90,10 +93,12 @@ sealed partial class ModelWeights
 
     void Add(Part layer, Hdf5Group vars, bool isTrainable, string? unplaced)
     {
+        if (vars.Datasets.Count == 0)
+            return; // it has none yet
         LayerWeight[]? known = LayerWeight.Of(layer.Class, layer.Config, vars.Datasets.Count);
         if (known is null && layer.Config is not null)
             unplaced = Unplaced(layer);
-        if (isTrainable && LayerWeight.UnknownQuantization(layer.Config) is { } quantization)
+        if (isTrainable && LayerWeight.UnknownQuantization(layer.Class, layer.Config) is { } quantization)
             Missing ??= $"the layer {layer.Path} is quantized ({quantization}): which of its variables Keras trains is not known. Give the variables";
         if (isTrainable && LayerWeight.HasLora(layer.Config))
         {
@@ -107,6 +112,10 @@ sealed partial class ModelWeights
                 + "is not known. Give the variables";
         }
 
+        if (isTrainable && LayerWeight.IsForeign(layer.Class) && HasFloats(layer.Group))
+            Doubtful ??= $"what the layer {layer.Path} ({layer.Class}) wraps is not in the file";
+        if (isTrainable && layer.Config is null && known is not null && known.Any(weight => !weight.IsTrainable) && HasFloats(layer.Group))
+            Doubtful ??= $"of what class the layer {layer.Path} is, is not in the file";
         if (vars.Datasets.Count > 1 && vars.Datasets.Keys.Any(key => Number(key) == int.MaxValue))
             UnorderedGroup ??= $"{Hdf5Group.Join(layer.Location, "vars")}";
         string[] keys = [.. vars.Datasets.Keys.OrderBy(Number).ThenBy(key => key, StringComparer.Ordinal)];
@@ -123,6 +132,7 @@ sealed partial class ModelWeights
             var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, dataset.Data, trains)
             {
                 IsNamed = about is not null,
+                IsNameSure = about is not null && layer.Config is not null,
                 IsPathKnown = layer.IsPathKnown,
             };
             Weights.Add(weight);
@@ -192,7 +202,7 @@ sealed partial class ModelWeights
             if (!weight.IsNamed && path != weight.Location && path != weight.Variable.Path)
             {
                 weight.Variable.Path = Hdf5Group.Join(ParentOf(weight.Variable.Path), NameIn(path));
-                weight.IsNamed = true;
+                weight.IsNamed = weight.IsNameSure = true;
             }
 
             ordered.Add(weight);
@@ -202,7 +212,7 @@ sealed partial class ModelWeights
         Weights.ForEach(weight => weight.IsTrainable = false);
         ordered.ForEach(weight => weight.IsTrainable = true);
         Weights.InsertRange(0, ordered);
-        (UnorderedGroup, Missing, Tied, AreTrainedGiven) = (null, null, null, true);
+        (UnorderedGroup, Missing, Tied, Doubtful, AreTrainedGiven) = (null, null, null, null, true);
 
         KerasWeight Named(string path)
         {
@@ -357,6 +367,7 @@ sealed partial class ModelWeights
                 Wrapped("forward_layer", "layer"),
                 Wrapped("backward_layer", whole.Config?["backward_layer"] is JsonObject ? "backward_layer" : "layer"),
             ],
+            "text_vectorization" => [("lookup_layer", "string_lookup", whole.Config, null)],
             "time_distributed" or "wrapper" or "spectral_normalization" => [Wrapped("layer", "layer")],
             "multi_head_attention" when whole.Config?["use_gate"]?.GetValueKind() is not JsonValueKind.True =>
                 Projections("query", "key", "value", "output"),
@@ -389,8 +400,8 @@ sealed partial class ModelWeights
         return isKeras ? GroupClassOf(serialized) : null;
     }
 
-    // What a layer's group is called by.
-    static string? GroupClassOf(JsonObject? serialized) => JsonText.Text(serialized?["class_name"]) switch
+    /// <summary>A layer's class in snake case, by which its group is called.</summary>
+    internal static string? GroupClassOf(JsonObject? serialized) => JsonText.Text(serialized?["class_name"]) switch
     {
         null => null,
         "GroupQueryAttention" => "grouped_query_attention", // Keras's other name of GroupedQueryAttention
