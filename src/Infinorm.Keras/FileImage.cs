@@ -41,8 +41,8 @@ sealed class FileImage
     /// <summary>A piece of any length, to be kept.</summary>
     public ByteRange Range(long start, long length) => _bytes.Slice(start, length);
 
-    /// <summary>All bytes as an array.</summary>
-    public byte[] ToArray() => _bytes.ToArray<byte>();
+    /// <summary>All bytes as an array, without a copy if they are one.</summary>
+    public byte[] ToArray() => _bytes.AsArray<byte>();
 
     /// <summary>Writes all bytes.</summary>
     public void WriteTo(Stream stream) => _bytes.WriteTo(stream);

@@ -28,9 +28,10 @@ readonly struct ByteRange
     public static ByteRange Of<T>(T[] values)
         where T : unmanaged => new(values, 0, (long)values.Length * Unsafe.SizeOf<T>());
 
-    /// <summary>The array, of which these are all bytes.</summary>
-    public T[] Array<T>()
-        where T : unmanaged => (T[])_values;
+    /// <summary>The array if these are all of its bytes; else a copy.</summary>
+    public T[] AsArray<T>()
+        where T : unmanaged =>
+        _values is T[] all && Length == (long)all.Length * Unsafe.SizeOf<T>() ? all : ToArray<T>();
 
     /// <summary>Some of the bytes.</summary>
     public ByteRange Slice(long start, long length)

@@ -116,7 +116,7 @@ public sealed class NdArray
     public ReadOnlySpan<T> AsSpan<T>()
         where T : unmanaged =>
         DTypes.Of<T>() == DType
-            ? Data.Array<T>()
+            ? Data.AsArray<T>()
             : throw new InvalidOperationException(
                 $"The array holds {DType.KerasName()}, not {DTypes.Of<T>().KerasName()}; {nameof(Cast)} converts it.");
 

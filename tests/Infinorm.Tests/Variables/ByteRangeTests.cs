@@ -53,7 +53,9 @@ public class ByteRangeTests
         var range = ByteRange.Of(new uint[] { 0x03020100, 0x07060504, 0x0B0A0908 });
         Assert.Equal([3, 4, 5, 6], range.Slice(2, 8).Span(1, 4).ToArray());
         range.Slice(8, 4).Span(0, 4).Fill(1);
-        Assert.Equal([0x03020100u, 0x07060504u, 0x01010101u], range.Array<uint>());
+        Assert.Equal([0x03020100u, 0x07060504u, 0x01010101u], range.AsArray<uint>());
+        Assert.Same(range.AsArray<uint>(), range.AsArray<uint>());
+        Assert.Equal([0x07060504u], range.Slice(4, 4).AsArray<uint>());
         Assert.Equal(0, range.Slice(12, 0).Span(0, 0).Length);
     }
 
