@@ -77,32 +77,45 @@ public sealed partial class KerasArchive
     // The weights of layers of one's own are taken for trained. A stored state tells whether they are: it has slots for each.
     void RequireTrained()
     {
-        if (!HasOptimizerState || OptimizerConfig is null || _model.AreTrainedGiven || !Weights.Any(weight => weight.IsTrainable && !weight.IsNamed))
+        const string givePaths = $"Give {nameof(Open)} the paths that [v.path for v in model.trainable_variables] has in Python.";
+        if (_model.AreTrainedGiven || (_model.Doubtful is null && !Weights.Any(weight => weight.IsTrainable && !weight.IsNamed)))
             return;
-        Optimizer stored;
-        try
+        if (BuiltAsStored() is not { } stored)
         {
-            stored = CreateOptimizer();
-            stored.Build(TrainableVariables);
-        }
-        catch (Exception e) when (e is InvalidFileException or ArgumentException)
-        {
-            return; // of another kind, whose slots are not known
+            if (_model.Doubtful is { } doubt)
+                throw new InvalidOperationException($"{_file}: {doubt}, nor which of its weights are trained. {givePaths}");
+            return;
         }
 
         if (stored.Variables.Count != _root.Find(VarsGroup)!.Datasets.Count)
         {
             throw new InvalidOperationException(
                 $"{_file}: which variables of layers of one's own are trained is not known: with all of them the stored optimizer had "
-                + $"{stored.Variables.Count} variables, and it has {_root.Find(VarsGroup)!.Datasets.Count}. Give {nameof(Open)} the paths that "
-                + "[v.path for v in model.trainable_variables] has in Python.");
+                + $"{stored.Variables.Count} variables, and it has {_root.Find(VarsGroup)!.Datasets.Count}. {givePaths}");
+        }
+    }
+
+    // The optimizer whose state is stored, for what is taken for trained; null if there is none, or its slots are not known.
+    Optimizer? BuiltAsStored()
+    {
+        if (!HasOptimizerState || OptimizerConfig is null)
+            return null;
+        try
+        {
+            Optimizer stored = CreateOptimizer();
+            stored.Build(TrainableVariables);
+            return stored;
+        }
+        catch (Exception e) when (e is InvalidFileException or ArgumentException)
+        {
+            return null;
         }
     }
 
     // A pattern must not miss a weight only because it has a number for its name.
     void RequireNames(Optimizer optimizer, IEnumerable<Variable> variables)
     {
-        if (optimizer.ExcludesByName && variables.FirstOrDefault(Weights.Where(w => !w.IsNamed).Select(w => w.Variable).ToHashSet().Contains) is { } unnamed)
+        if (optimizer.ExcludesByName && variables.FirstOrDefault(Weights.Where(w => !w.IsNameSure).Select(w => w.Variable).ToHashSet().Contains) is { } unnamed)
         {
             throw new InvalidOperationException(
                 $"{_file}: variables are excluded from weight decay by name, and the name of {unnamed.Path} is not known. Exclude variables, or give "
@@ -255,7 +268,10 @@ public sealed partial class KerasArchive
             for (int i = 0; i < variables.Count; i++)
             {
                 Hdf5Dataset dataset = group.Datasets[Key(i)];
-                variables[i].ToNdArray().Cast(dataset.Type.DType!.Value).Bytes.CopyTo(dataset.Data.Span);
+                if (variables[i].DType == dataset.Type.DType)
+                    variables[i].CopyTo(dataset.Data);
+                else
+                    variables[i].ToNdArray().Cast(dataset.Type.DType!.Value).Data.CopyTo(dataset.Data);
             }
         }
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -40,6 +39,9 @@ sealed partial class ModelWeights
 
     /// <summary>Two weights that were taken for one because they hold the same values, as a sentence; null if there are none.</summary>
     public string? Tied { get; private set; }
+
+    /// <summary>A layer of which it is not known what is trained, unless a stored state tells it: as a clause; null if there is none.</summary>
+    public string? Doubtful { get; private set; }
 
     /// <summary>Whether the paths of the trained variables were given.</summary>
     public bool AreTrainedGiven { get; private set; }
@@ -93,10 +95,12 @@ sealed partial class ModelWeights
 
     void Add(Part layer, Hdf5Group vars, bool isTrainable, string? unplaced)
     {
+        if (vars.Datasets.Count == 0)
+            return; // it has none yet
         LayerWeight[]? known = LayerWeight.Of(layer.Class, layer.Config, vars.Datasets.Count);
         if (known is null && layer.Config is not null)
             unplaced = Unplaced(layer);
-        if (isTrainable && LayerWeight.UnknownQuantization(layer.Config) is { } quantization)
+        if (isTrainable && LayerWeight.UnknownQuantization(layer.Class, layer.Config) is { } quantization)
             Missing ??= $"the layer {layer.Path} is quantized ({quantization}): which of its variables Keras trains is not known. Give the variables";
         if (isTrainable && LayerWeight.HasLora(layer.Config))
         {
@@ -110,6 +114,10 @@ sealed partial class ModelWeights
                 + "is not known. Give the variables";
         }
 
+        if (isTrainable && LayerWeight.IsForeign(layer.Class) && HasFloats(layer.Group))
+            Doubtful ??= $"what the layer {layer.Path} ({layer.Class}) wraps is not in the file";
+        if (isTrainable && layer.Config is null && known is not null && known.Any(weight => !weight.IsTrainable) && HasFloats(layer.Group))
+            Doubtful ??= $"of what class the layer {layer.Path} is, is not in the file";
         if (vars.Datasets.Count > 1 && vars.Datasets.Keys.Any(key => Number(key) == int.MaxValue))
             UnorderedGroup ??= $"{Hdf5Group.Join(layer.Location, "vars")}";
         string[] keys = [.. vars.Datasets.Keys.OrderBy(Number).ThenBy(key => key, StringComparer.Ordinal)];
@@ -123,9 +131,10 @@ sealed partial class ModelWeights
                 : about?.Constraint is { } setting ? KerasConstraints.FromConfig(layer.Config?[setting]) : null;
             Variable variable = ToVariable(Hdf5Group.Join(layer.Path, about?.Name ?? keys[i]), type, dataset, constraint);
             bool trains = isTrainable && (about?.IsTrainable ?? true) && type is not (DType.Int32 or DType.Int64);
-            var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, trains)
+            var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, dataset.Data, trains)
             {
                 IsNamed = about is not null,
+                IsNameSure = about is not null && layer.Config is not null,
                 IsPathKnown = layer.IsPathKnown,
             };
             Weights.Add(weight);
@@ -139,21 +148,21 @@ sealed partial class ModelWeights
     {
         foreach (var (copy, location) in _copies)
         {
-            if (Weights.Find(weight => weight.Location == location) is { } original && HoldsSame(original.Variable, copy.Variable))
+            if (Weights.Find(weight => weight.Location == location) is { } original && HoldsSame(original, copy))
                 Join(original, copy); // Keras loads the layer inside last
             else
                 UnorderedGroup ??= ParentOf(copy.Location);
         }
     }
 
-    static bool HoldsSame(Variable one, Variable other) =>
-        one.DType == other.DType && one.Shape.SequenceEqual(other.Shape) && one.Bytes.SequenceEqual(other.Bytes);
+    static bool HoldsSame(KerasWeight one, KerasWeight other) =>
+        one.Variable.DType == other.Variable.DType && one.Variable.Shape.SequenceEqual(other.Variable.Shape) && one.Stored.HasSame(other.Stored);
 
     // A layer of one's own may have another layer's variable: then both hold the same values. Variables whose paths were given are different
     // ones, and so are a trained and a frozen one: a model that is trained towards a copy of itself begins with equal values.
     void JoinSame()
     {
-        foreach (KerasWeight own in Weights.FindAll(weight => !weight.IsNamed && !(AreTrainedGiven && weight.IsTrainable) && IsTelling(weight.Variable)))
+        foreach (KerasWeight own in Weights.FindAll(weight => !weight.IsNamed && !(AreTrainedGiven && weight.IsTrainable) && IsTelling(weight)))
         {
             if (!Weights.Contains(own) || Weights.Find(weight => IsSame(own, weight)) is not { } other)
                 continue;
@@ -163,14 +172,14 @@ sealed partial class ModelWeights
         }
 
         static bool IsSame(KerasWeight own, KerasWeight other) =>
-            ParentOf(own.Location) != ParentOf(other.Location) && own.IsFrozen == other.IsFrozen && HoldsSame(own.Variable, other.Variable);
+            ParentOf(own.Location) != ParentOf(other.Location) && own.IsFrozen == other.IsFrozen && HoldsSame(own, other);
 
         // Zeros and ones are alike by chance.
-        static bool IsTelling(Variable variable)
+        static bool IsTelling(KerasWeight weight)
         {
-            ReadOnlySpan<byte> bytes = variable.Bytes;
-            int size = variable.DType.Size();
-            return variable.Length > 1 && !bytes[size..].SequenceEqual(bytes[..^size]);
+            int size = weight.Variable.DType.Size();
+            long others = weight.Stored.Length - size;
+            return others > 0 && !weight.Stored.Slice(size, others).HasSame(weight.Stored.Slice(0, others));
         }
     }
 
@@ -195,7 +204,7 @@ sealed partial class ModelWeights
             if (!weight.IsNamed && path != weight.Location && path != weight.Variable.Path)
             {
                 weight.Variable.Path = Hdf5Group.Join(ParentOf(weight.Variable.Path), NameIn(path));
-                weight.IsNamed = true;
+                weight.IsNamed = weight.IsNameSure = true;
             }
 
             ordered.Add(weight);
@@ -205,7 +214,7 @@ sealed partial class ModelWeights
         Weights.ForEach(weight => weight.IsTrainable = false);
         ordered.ForEach(weight => weight.IsTrainable = true);
         Weights.InsertRange(0, ordered);
-        (UnorderedGroup, Missing, Tied, AreTrainedGiven) = (null, null, null, true);
+        (UnorderedGroup, Missing, Tied, Doubtful, AreTrainedGiven) = (null, null, null, null, true);
 
         KerasWeight Named(string path)
         {
@@ -254,7 +263,7 @@ sealed partial class ModelWeights
 
         Variable Of<T>()
             where T : unmanaged =>
-            new Variable<T>(path, MemoryMarshal.Cast<byte, T>(dataset.Data.Span).ToArray(), dataset.Shape) { Constraint = constraint };
+            new Variable<T>(path, dataset.Data.ToArray<T>(), dataset.Shape) { Constraint = constraint };
     }
 
     // The parts of a layer or model that hold weights, in Keras's order as far as it is known.
@@ -360,6 +369,7 @@ sealed partial class ModelWeights
                 Wrapped("forward_layer", "layer"),
                 Wrapped("backward_layer", whole.Config?["backward_layer"] is JsonObject ? "backward_layer" : "layer"),
             ],
+            "text_vectorization" => [("lookup_layer", "string_lookup", whole.Config, null)],
             "time_distributed" or "wrapper" or "spectral_normalization" => [Wrapped("layer", "layer")],
             "multi_head_attention" when whole.Config?["use_gate"]?.GetValueKind() is not JsonValueKind.True =>
                 Projections("query", "key", "value", "output"),
@@ -392,8 +402,8 @@ sealed partial class ModelWeights
         return isKeras ? GroupClassOf(serialized) : null;
     }
 
-    // What a layer's group is called by.
-    static string? GroupClassOf(JsonObject? serialized) => JsonText.Text(serialized?["class_name"]) switch
+    /// <summary>A layer's class in snake case, by which its group is called.</summary>
+    internal static string? GroupClassOf(JsonObject? serialized) => JsonText.Text(serialized?["class_name"]) switch
     {
         null => null,
         "GroupQueryAttention" => "grouped_query_attention", // Keras's other name of GroupedQueryAttention

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Infinorm.Checkpoints;
 using Infinorm.Constraints;
+using Infinorm.Keras.Layers;
 using Infinorm.Optimizers;
 using Infinorm.Tests;
 using Infinorm.Tests.Checkpoints;
@@ -351,8 +353,8 @@ public class ModelWeightsTests
     }
 
     [Theory]
-    [InlineData("gptq/4/-1", "d/bias", "d/kernel")]
-    [InlineData("awq/4/-1", "d/bias", "d/kernel")]
+    [InlineData("gptq/4/-1", "d/bias", "d/quantized_kernel")]
+    [InlineData("awq/4/-1", "d/bias", "d/quantized_kernel")]
     [InlineData("int8", "d/kernel", "d/bias")]
     [InlineData("ternary", "d/kernel", "d/bias")]
     public void OnlyTheBiasOfAQuantizedLayerIsTrained(string mode, string first, string second)
@@ -362,6 +364,100 @@ public class ModelWeightsTests
             ("layers/dense/vars/0", "d"), ("layers/dense/vars/1", "d"), ("layers/dense/vars/2", "d"));
         Assert.Equal([first, second, "d/kernel_scale"], Paths(archive));
         Assert.Equal(["d/bias"], archive.TrainableVariables.Select(variable => variable.Path));
+    }
+
+    [Theory]
+    [InlineData("EinsumDense", "int8", "\"bias_axes\": null", "kernel kernel_scale", "")]
+    [InlineData("EinsumDense", "int8", "\"bias_axes\": \"d\"", "kernel bias kernel_scale", "bias")]
+    [InlineData("EinsumDense", "gptq/4/128", "\"bias_axes\": null", "quantized_kernel kernel_scale kernel_zero g_idx", "")]
+    [InlineData("Dense", "awq/4/128", "\"use_bias\": true", "bias quantized_kernel kernel_scale kernel_zero awq_scales g_idx", "bias")]
+    [InlineData("Dense", "int4/64", "\"use_bias\": true", "kernel bias kernel_scale kernel_zero g_idx", "bias")]
+    [InlineData("TernaryDense", "ternary", "\"use_bias\": false", "kernel kernel_scale", "")]
+    [InlineData("Embedding", "int4/64", "\"mask_zero\": true", "embeddings embeddings_scale embeddings_zero g_idx", "")]
+    [InlineData("ReversibleEmbedding", "int8", "\"tie_weights\": true", "embeddings embeddings_scale", "")]
+    [InlineData("ReversibleEmbedding", "int8", "\"tie_weights\": false", "embeddings embeddings_scale reverse_embeddings reverse_embeddings_scale", "")]
+    [InlineData("BatchNormalization", "int8", "\"center\": true", "gamma beta moving_mean moving_variance", "gamma beta")] // is not quantized
+    public void WeightsOfQuantizedLayersAreKerass(string layerClass, string mode, string setting, string names, string trained)
+    {
+        string group = $"layers/{Regex.Replace(layerClass, "(?<=.)([A-Z])", "_$1").ToLowerInvariant()}";
+        KerasArchive archive = Make(
+            $"[{Layer(layerClass, $"{setting}, \"dtype\": {Layer("QuantizedDTypePolicy", $"\"mode\": \"{mode}\"")}")}]",
+            [.. names.Split(' ').Select((_, i) => ($"{group}/vars/{i}", "x"))]);
+        Assert.Equal(names.Split(' '), archive.Weights.Select(weight => weight.Variable.Name));
+        Assert.Equal(trained, string.Join(' ', archive.TrainableVariables.Select(variable => variable.Name)));
+    }
+
+    [Fact]
+    public void TheOtherMatrixOfAReversibleEmbeddingWithLoraIsTrained()
+    {
+        KerasArchive archive = Make(
+            """[{"class_name": "ReversibleEmbedding", "config": {"name": "e", "tie_weights": false, "lora_rank": 2}}]""",
+            ("layers/reversible_embedding/vars/0", "e"), ("layers/reversible_embedding/vars/1", "e"));
+        Assert.Equal(["e/reverse_embeddings"], archive.TrainableVariables.Select(variable => variable.Path));
+    }
+
+    [Theory]
+    [InlineData("StringLookup", "\"output_mode\": \"tf_idf\"", "layers/string_lookup/vars/idf_weights")]
+    [InlineData("IntegerLookup", "\"output_mode\": \"tf_idf\"", "layers/integer_lookup/vars/idf_weights")]
+    [InlineData("TextVectorization", "\"output_mode\": \"tf_idf\"", "layers/text_vectorization/_lookup_layer/vars/idf_weights")]
+    [InlineData("Discretization", "\"num_bins\": 4", "layers/discretization/vars/0")] // of early versions of Keras
+    public void WhatPreprocessingKeepsIsNotTrained(string layerClass, string setting, string location)
+    {
+        KerasArchive archive = Make(
+            $"[{Layer(layerClass, setting)}, {Layer("Dense", "\"use_bias\": false", name: "d")}]",
+            (location, "inner"), OuterName(location), ("layers/dense/vars/0", "d"));
+        Assert.Equal(["d/kernel"], archive.TrainableVariables.Select(variable => variable.Path));
+        Assert.Null(archive.UnorderedGroup);
+    }
+
+    [Theory]
+    [InlineData("JaxLayer", "layers/jax_layer/vars", "what the layer x (jax_layer) wraps is not in the file")]
+    [InlineData("TFSMLayer", "layers/tfsm_layer/vars", "what the layer x (tfsm_layer) wraps is not in the file")]
+    [InlineData("TorchModuleWrapper", "layers/torch_module_wrapper/vars", "what the layer x (torch_module_wrapper) wraps is not in the file")]
+    [InlineData("Mine", "layers/mine/normalization/vars", "of what class the layer x/normalization is, is not in the file")]
+    public void WhatIsTrainedOfALayerThatIsNotInTheFileMustBeGiven(string layerClass, string group, string problem)
+    {
+        int count = layerClass == "Mine" ? 3 : 1;
+        KerasArchive archive = Make($"[{Layer(layerClass, "\"trainable\": true")}]", [.. Enumerable.Range(0, count).Select(i => ($"{group}/{i}", group.Split('/')[^2])), OuterName(group)]);
+        var optimizer = new Adamax();
+        optimizer.Build(archive.Weights.Select(weight => weight.Variable));
+        Refusal.Is<InvalidOperationException>(
+            $"the archive: {problem}, nor which of its weights are trained. Give Open the paths that [v.path for v in model.trainable_variables] has in Python.",
+            () => archive.Optimizer = optimizer);
+    }
+
+    [Fact]
+    public void ALayerThatWasNotBuiltHasNoWeights()
+    {
+        KerasArchive archive = Make(
+            $"[{Layer("Bidirectional", $"\"layer\": {Layer("Dense", "\"units\": 1", name: "f")}")}, {Layer("Dense", "\"units\": 1", name: "d")}]",
+            ("layers/dense/vars", "d"), ("layers/bidirectional/forward_layer/vars/0", "f"));
+        var optimizer = new Adamax();
+        optimizer.Build(archive.TrainableVariables);
+        archive.Optimizer = optimizer;
+    }
+
+    [Fact]
+    public void EveryLayerThatKerasExportsIsInTheDocumentation()
+    {
+        // The rows of a table: the layers' names, then how their weights are ordered, "none" or "refused".
+        (string Name, string Weights)[] documented =
+        [
+            .. from line in File.ReadLines(Path.Combine(AppContext.BaseDirectory, "formats.md"))
+               where line.StartsWith("| `", StringComparison.Ordinal) && line.Count(c => c == '|') == 3
+               let cells = line.Split('|', StringSplitOptions.TrimEntries)
+               from Match name in Regex.Matches(cells[1], "`([A-Z][A-Za-z0-9]*)`")
+               select (name.Groups[1].Value, cells[2]),
+        ];
+        string[] exported = File.ReadAllLines(PathOf("exported.txt"));
+        Assert.Equal(exported.Order(StringComparer.Ordinal), documented.Select(layer => layer.Name).Order(StringComparer.Ordinal));
+        Assert.All(documented, layer =>
+        {
+            string? layerClass = ModelWeights.GroupClassOf(new JsonObject { ["class_name"] = layer.Name });
+            Assert.Equal(
+                (layer.Weights != "none" && !layer.Weights.StartsWith("refused", StringComparison.Ordinal), layer.Weights.StartsWith("refused", StringComparison.Ordinal)),
+                (LayerWeight.IsKnown(layerClass), LayerWeight.IsForeign(layerClass)));
+        });
     }
 
     [Fact]
@@ -403,6 +499,12 @@ public class ModelWeightsTests
                 """)!);
         Assert.Equal($"{Layer}/vars", archive.UnorderedGroup);
     }
+
+    // The name of the layer of the model in whose group a location is.
+    static (string, string) OuterName(string location) => (string.Join('/', location.Split('/')[..2]) + "/vars", "x");
+
+    static string Layer(string layerClass, string setting, string name = "x") =>
+        $"{{\"class_name\": \"{layerClass}\", \"config\": {{\"name\": \"{name}\", {setting}}}}}";
 
     static KerasArchive Make(string layers, params (string Location, string Name)[] weights) => Make(layers, registeredName: null, weights);
 

@@ -76,10 +76,10 @@ public sealed class ConvertCommandTests : IDisposable
         Assert.Equal(0, Command.Run("convert", Command.Golden(name), there).ExitCode);
         KerasArchive archive = KerasArchive.Open(Command.Golden(name)), empty = KerasArchive.Open(Command.Golden(name));
         foreach (Variable variable in empty.TrainableVariables)
-            variable.Bytes.Clear();
+            variable.Assign(NdArray.Zeros(variable.DType, variable.Shape));
         Optimizer expected = archive.LoadOptimizer(), loaded = Optimizer.Load(there, empty.TrainableVariables, OnlyTheCheckpoint);
         Command.AssertSame(expected, loaded);
-        Assert.All(archive.TrainableVariables.Zip(empty.TrainableVariables), pair => Assert.True(pair.First.Bytes.SequenceEqual(pair.Second.Bytes), pair.First.Path));
+        Assert.All(archive.TrainableVariables.Zip(empty.TrainableVariables), pair => Assert.True(pair.First.ToNdArray().Data.HasSame(pair.Second.ToNdArray().Data), pair.First.Path));
 
         // What trains on as a checkpoint comes back by its template.
         Gradient[] gradients = [.. archive.TrainableVariables.Select(variable => (Gradient)Enumerable.Repeat(0.25f, variable.Length).ToArray())];
