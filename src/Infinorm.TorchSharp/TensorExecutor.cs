@@ -25,6 +25,8 @@ sealed class TensorExecutor : IExecutor, IDisposable
     {
         if (request.RoundsAtRandom)
             throw new NotSupportedException($"{request.Slots.Optimizer} steps tensors of a device; stochastic rounding is for memory.");
+        if (request.Slots.Places < request.Slots.Declared.Count)
+            throw new NotSupportedException($"{request.Slots.Optimizer} steps tensors of a device; slots of other shapes are for memory.");
         var states = new List<TensorState>();
         try
         {

@@ -64,7 +64,7 @@ sealed class TensorPass(TensorState[] states, Slots slots, long pieceLength) : R
             var gradients = new GradientFormula<L>(
                 _plan.LossScale, _plan.AccumulationSteps, _plan.Clip, _plan.ClipLimit, state.ClipOperand);
             var weights = new WeightFormula<L>(
-                state.Decays ? _plan.WeightDecay : null, _plan.LearningRate, _plan.AverageMomentum, _plan.Overwrites);
+                state.Decays ? _plan.WeightDecay : null, _plan.LearningRate, _plan.DecaysByFactor, _plan.AverageMomentum, _plan.Overwrites);
             foreach (PieceRange range in state.Cut(pieceLength))
             {
                 using (torch.NewDisposeScope())

@@ -41,6 +41,12 @@ public sealed class LossScaleOptimizer : Optimizer
         ArgumentNullException.ThrowIfNull(innerOptimizer);
         if (innerOptimizer is LossScaleOptimizer)
             throw new ArgumentException("A LossScaleOptimizer cannot wrap another: gradients would be divided twice.", nameof(innerOptimizer));
+        if (innerOptimizer is MultiOptimizer)
+        {
+            throw new ArgumentException(
+                "A LossScaleOptimizer cannot wrap a MultiOptimizer, whose optimizers would skip steps one by one.", nameof(innerOptimizer));
+        }
+
         if (innerOptimizer.IsBuilt)
             throw new ArgumentException($"{innerOptimizer.Name} is built already; wrap it before.", nameof(innerOptimizer));
         InnerOptimizer = innerOptimizer;
@@ -55,7 +61,7 @@ public sealed class LossScaleOptimizer : Optimizer
         _dynamicScale = FirstScale();
         base.SetFloatX(innerOptimizer.FloatX); // one for both, as a checkpoint holds one
         foreach (RuleOptimizer stepper in innerOptimizer.Steppers)
-            stepper.ClearLossScaleFactor();
+            stepper.LeaveScaling();
     }
 
     /// <summary>The optimizer that steps.</summary>
@@ -135,6 +141,9 @@ public sealed class LossScaleOptimizer : Optimizer
 
     internal override bool SkipsNonFinite => true;
 
+    // Keras does not track single numbers that an optimizer makes inside of this one: they begin anew.
+    internal override IReadOnlyList<NdArray> MissingInKeras => InnerOptimizer.Steppers is [var inner] ? inner.InitialScalars : [];
+
     internal override void RequireWhole() => InnerOptimizer.RequireWhole();
 
     internal override void MarkRestored() => InnerOptimizer.MarkRestored();
@@ -198,7 +207,7 @@ public sealed class LossScaleOptimizer : Optimizer
     // Built in Apply, Keras puts the inner optimizer's slots below the wrapper's name; built by Build, it does not.
     private protected override string ScopeInApply => $"{Name}/";
 
-    internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string scope) =>
+    internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string? scope) =>
         InnerOptimizer.BuildAt(variables, grouping, scope);
 
     internal override void Unbuild() => InnerOptimizer.Unbuild();

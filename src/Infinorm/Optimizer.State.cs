@@ -39,7 +39,9 @@ public abstract partial class Optimizer
         ArgumentNullException.ThrowIfNull(store);
         using var _ = Enter();
         IReadOnlyList<Variable> variables = Variables;
-        if (store.Keys.Count != variables.Count)
+        IReadOnlyList<NdArray> missing = store.Keys.Count < variables.Count ? MissingInKeras : [];
+        int stored = variables.Count - missing.Count;
+        if (store.Keys.Count != stored)
         {
             throw new ArgumentException(
                 $"{Name}: the store has {store.Keys.Count} variables, the optimizer has {variables.Count}. "
@@ -47,12 +49,15 @@ public abstract partial class Optimizer
         }
 
         var values = new NdArray[variables.Count];
-        for (int i = 0; i < values.Length; i++)
+        for (int i = 0; i < stored; i++)
         {
             if (!store.Keys.Contains(Key(i)))
                 throw new ArgumentException($"{Name}: the store has no key \"{Key(i)}\" ({variables[i].Path}).", nameof(store));
             values[i] = store.Load(Key(i));
         }
+
+        for (int i = stored; i < values.Length; i++)
+            values[i] = missing[i - stored];
 
         AssignAll(values);
     }
@@ -87,6 +92,9 @@ public abstract partial class Optimizer
         copy.Apply(gradients);
         return ([.. copies.Select(v => v.ToNdArray())], [.. copy.Variables.Select(v => v.ToNdArray())]);
     }
+
+    /// <summary>What the last of <see cref="Variables"/> are after loading a state that Keras saved without them.</summary>
+    internal virtual IReadOnlyList<NdArray> MissingInKeras => [];
 
     /// <summary>An optimizer with the same settings, built for copies of this one's variables.</summary>
     internal abstract Optimizer CloneFor(Variable[] copies);

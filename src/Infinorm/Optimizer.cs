@@ -236,12 +236,13 @@ public abstract partial class Optimizer
         return number == 0 ? name : $"{name}_{number}";
     }
 
-    static string SnakeCase(string name)
+    internal static string SnakeCase(string name)
     {
         var snake = new StringBuilder();
         for (int i = 0; i < name.Length; i++)
         {
-            if (i > 0 && char.IsUpper(name[i]) && !char.IsUpper(name[i - 1]))
+            bool endsAWord = i > 0 && (!char.IsUpper(name[i - 1]) || (i + 1 < name.Length && char.IsLower(name[i + 1])));
+            if (endsAWord && char.IsUpper(name[i]))
                 snake.Append('_');
             snake.Append(char.ToLowerInvariant(name[i]));
         }

@@ -9,6 +9,11 @@ public abstract partial class RuleOptimizer
     /// <inheritdoc/>
     public override IReadOnlyList<Variable> Variables => _variables ??= [.. CounterAndRate(), .. _states.Select(state => state.Values)];
 
+    /// <summary>The first values of the single numbers, if they are the last of <see cref="Variables"/>.</summary>
+    internal IReadOnlyList<NdArray> InitialScalars => UseMasterWeights || _slots is null
+        ? []
+        : [.. _slots.Scalars.Select(scalar => NdArray.Create([scalar.Initial], ReadOnlySpan<int>.Empty))];
+
     internal override IEnumerable<StateTensor> State(string root) =>
     [
         .. CounterAndRate().Select(variable => new StateTensor($"{root}/{variable.Name}", null, variable)),
@@ -20,7 +25,16 @@ public abstract partial class RuleOptimizer
         var clone = (RuleOptimizer)CloneSelf();
         clone._use = new UseFlag();
         clone.Unbuild();
-        clone.BuildAt(copies, _decays, _grouping, _executor!.ForCopies(), Name);
+        clone.BuildAt(copies, _decays, _grouping, _executor!.ForCopies(), Name, placeholderScope: "");
+        return clone;
+    }
+
+    /// <summary>A copy of an optimizer that is not built.</summary>
+    internal RuleOptimizer CloneUnbuilt()
+    {
+        var clone = (RuleOptimizer)CloneSelf();
+        clone._use = new UseFlag();
+        clone.ForgetVariables();
         return clone;
     }
 

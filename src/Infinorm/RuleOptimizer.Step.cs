@@ -17,18 +17,32 @@ public abstract partial class RuleOptimizer
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         long start = StepMeter.Start();
+        StepPlan plan = Prepare(gradients, dynamicScale, out int missing);
+        StepInfo info = Carry(in plan, missing);
+        StepMeter.Record(this, start, in info, plan.LossScale);
+        return info;
+    }
+
+    /// <summary>Checks the gradients and decides what a step does; nothing is changed.</summary>
+    internal StepPlan Prepare(ReadOnlySpan<Gradient> gradients, double? dynamicScale, out int missing)
+    {
         RequireWhole();
-        int missing = _executor!.Accept(gradients);
-        if (missing == gradients.Length)
-            throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
-        StepPlan plan = Decide(gradients, CurrentLearningRate, dynamicScale);
+        missing = _executor!.Accept(gradients);
+        return missing < gradients.Length
+            ? Decide(gradients, CurrentLearningRate, dynamicScale)
+            : throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
+    }
+
+    /// <summary>Carries out what <see cref="Prepare"/> decided.</summary>
+    internal StepInfo Carry(in StepPlan plan, int missing)
+    {
         ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
         _slots!.DropScalars();
         bool isMade;
         GradientNorm norm;
         try
         {
-            isMade = _executor.Run(this, plans, out norm);
+            isMade = _executor!.Run(this, plans, out norm);
         }
         catch (HalfMadeStepException e)
         {
@@ -42,7 +56,7 @@ public abstract partial class RuleOptimizer
             Counter++;
         }
 
-        var info = new StepInfo
+        return new StepInfo
         {
             Result = !isMade ? StepResult.Skipped : plan.Updates ? StepResult.Updated : StepResult.Accumulated,
             MissingGradients = missing,
@@ -50,8 +64,6 @@ public abstract partial class RuleOptimizer
             ClipFactor = isMade ? norm.Factor : null,
             LearningRate = plans[0].LearningRate,
         };
-        StepMeter.Record(this, start, in info, plan.LossScale);
-        return info;
     }
 
     internal override void RequireWhole()
@@ -87,6 +99,7 @@ public abstract partial class RuleOptimizer
             Clip = clip,
             ClipLimit = limit,
             WeightDecay = WeightDecay,
+            DecaysByFactor = DecaysByFactor,
             AverageMomentum = !UseEma || !steps ? null : Iterations != 0 ? EmaMomentum : 0,
             Overwrites = EmaOverwriteFrequency is { } frequency && (Iterations + 1) % frequency == 0,
             Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, Counter) : null,

@@ -18,5 +18,5 @@ public sealed class ArchitectureTests() : RoomTests(typeof(Optimizer).Assembly, 
         [
             "Execution", "Execution.Memory", "Checkpoints", "Variables", "Constraints", "Schedules", "Config", "Kernels", "Rules", "Types",
         ]),
-    ("Optimizers", ["", "Variables", "Schedules", "Config", "Rules", "Types"]),
+    ("Optimizers", ["", "Variables", "Schedules", "Config", "Kernels", "Rules", "Types"]),
 ]);

@@ -7,7 +7,7 @@ sealed class Snapshot
 {
     readonly bool _isBuilt;
     readonly long _iterations;
-    readonly double _learningRate;
+    readonly double? _learningRate;
     readonly string _config;
     readonly string[] _variables;
     readonly byte[][] _bytes;
@@ -16,7 +16,7 @@ sealed class Snapshot
     {
         _isBuilt = optimizer.IsBuilt;
         _iterations = optimizer.Iterations;
-        _learningRate = optimizer.CurrentLearningRate;
+        _learningRate = RateOf(optimizer);
         _config = optimizer.ToJson();
         Variable[] variables = [.. modelVariables, .. optimizer.Variables];
         _variables = Array.ConvertAll(variables, variable => variable.ToString());
@@ -35,4 +35,7 @@ sealed class Snapshot
         Assert.Equal(_variables, now._variables);
         Assert.Equal(_bytes, now._bytes);
     }
+
+    // A MultiOptimizer has none.
+    static double? RateOf(Optimizer optimizer) => optimizer is MultiOptimizer ? null : optimizer.CurrentLearningRate;
 }

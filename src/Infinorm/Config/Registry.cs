@@ -17,10 +17,11 @@ sealed class Registry<T>(string kind, bool ignoresCase = false, bool requiresMod
     readonly ConcurrentDictionary<string, T> _functions = new();
 
     /// <summary>One built-in class.</summary>
+    /// <param name="Name">Its name in configs.</param>
     /// <param name="Type">The class.</param>
     /// <param name="Module">The Python module of the class; null where Keras does not have it.</param>
     /// <param name="Create">Makes an object from its settings.</param>
-    readonly record struct Entry(Type Type, string? Module, Func<ConfigReader, T> Create);
+    readonly record struct Entry(string Name, Type Type, string? Module, Func<ConfigReader, T> Create);
 
     /// <summary>All names.</summary>
     public IEnumerable<string> Names => _builtIn.Keys.Concat(_registered.Keys).Order(StringComparer.OrdinalIgnoreCase);
@@ -33,7 +34,7 @@ sealed class Registry<T>(string kind, bool ignoresCase = false, bool requiresMod
     public Registry<T> Add<TClass>(string name, string? module, Func<ConfigReader, TClass> create)
         where TClass : T
     {
-        _builtIn.Add(name, new Entry(typeof(TClass), module, config => create(config)));
+        _builtIn.Add(name, new Entry(name, typeof(TClass), module, config => create(config)));
         return this;
     }
 
@@ -69,7 +70,7 @@ sealed class Registry<T>(string kind, bool ignoresCase = false, bool requiresMod
     {
         string className = value.GetType().Name;
         return _builtIn.TryGetValue(className, out Entry entry) && entry.Type == value.GetType() && entry.Module is not null
-            ? KerasObject.Wrap(entry.Module, className, config, registeredName: null)
+            ? KerasObject.Wrap(entry.Module, entry.Name, config, registeredName: null)
             : KerasObject.Wrap(module: null, className, config, registeredName: className);
     }
 

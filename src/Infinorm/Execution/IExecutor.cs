@@ -28,6 +28,9 @@ sealed record BuildRequest
     /// <summary>Whether weight decay applies to each variable, if there is any.</summary>
     public required bool[] Decays { get; init; }
 
+    /// <summary>The decay of each variable that does not follow the plan's; null for those that do.</summary>
+    public required OwnDecay?[] OwnDecays { get; init; }
+
     /// <summary>The number of the group of each variable.</summary>
     public required int[] GroupOf { get; init; }
 

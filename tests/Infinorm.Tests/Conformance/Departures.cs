@@ -51,6 +51,12 @@ static class Departures
         if (update.Missing == update.Grads.Length)
             return optimizer.IsBuilt ? null : Refused<ArgumentException>("no gradient in the call that builds");
 
+        if (optimizer is MultiOptimizer multi && update.Missing > 0 && multi.Optimizers.Any(inner => inner.IsBuilt && inner.TrainableVariables.All(
+            variable => update.Grads[Array.IndexOf(variables, variable)] is null)))
+        {
+            return Refused<ArgumentException>("an optimizer in a MultiOptimizer without any gradient; in Keras those before it have stepped");
+        }
+
         if (update.Error?.Type == "TypeError" && update.Grads.Any(gradient => gradient is GoldenGradient.Rows))
             return Different("a row gradient divided by LossScaleFactor, for which TensorFlow has no operator");
 

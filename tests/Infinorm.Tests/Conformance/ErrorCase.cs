@@ -9,7 +9,7 @@ sealed record ErrorCase(
     string Id, string Op, KerasError? Error, string? ClassName = null, JsonObject? Kwargs = null, string? Inner = null, long? Step = null,
     string? Script = null, string[]? Warnings = null, string? Note = null, bool MessageIsBackendSpecific = false)
 {
-    bool IsSchedule => ClassName is not ("Adamax" or "LossScaleOptimizer");
+    bool IsSchedule => ClassName == nameof(LearningRateSchedule) || LearningRateSchedule.Classes.Knows(ClassName!);
 
     public Outcome Run()
     {

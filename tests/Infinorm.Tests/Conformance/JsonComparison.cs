@@ -5,9 +5,9 @@ using System.Text.RegularExpressions;
 namespace Infinorm.Tests.Conformance;
 
 /// <summary>
-/// Comparison of config objects: equal text, key order included. Three differences are Infinorm's own: a setting that is a floating-point
+/// Comparison of config objects: equal text, key order included. Four differences are Infinorm's own: a setting that is a floating-point
 /// number is written as one (<c>1.0</c>) also if it was given as an integer (Keras: <c>1</c>), a whole number of a schedule's steps as an
-/// integer also if it was given as a floating-point number, and a zero that means "off" as null.
+/// integer also if it was given as a floating-point number, a switch given as 0 or 1 as false or true, and a zero that means "off" as null.
 /// </summary>
 static class JsonComparison
 {
@@ -75,8 +75,9 @@ static class JsonComparison
                 bool isFloatWrittenAsInteger = Steps.Contains(key) && IsFloat(expected) && KerasConfig.IsInteger(actual)
                     && (double)expected! == (double)actual!;
                 bool isZeroWrittenAsNull = OffIfZero.Contains(key) && (wantText is "0" or "0.0") && actual is null;
+                bool isIntegerWrittenAsSwitch = (wantText, gotText) is ("0", "false") or ("1", "true");
                 Assert.True(
-                    isIntegerWrittenAsFloat || isFloatWrittenAsInteger || isZeroWrittenAsNull, $"{path}: {gotText}, expected {wantText}.");
+                    isIntegerWrittenAsSwitch || isIntegerWrittenAsFloat || isFloatWrittenAsInteger || isZeroWrittenAsNull, $"{path}: {gotText}, expected {wantText}.");
                 return 1;
         }
     }

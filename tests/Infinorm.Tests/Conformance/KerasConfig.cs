@@ -25,11 +25,15 @@ static class KerasConfig
         ["config"] = kwargs.DeepClone(),
     };
 
+    /// <summary>The class of a config object; of the innermost one when it is a wrapper.</summary>
+    public static string InnermostClass(JsonObject config) =>
+        config["config"]?["inner_optimizer"] is JsonObject inner ? InnermostClass(inner) : (string)config["class_name"]!;
+
     /// <summary>Adds the automatic names that a process gives out first.</summary>
     public static JsonObject WithNames(JsonObject config)
     {
         var arguments = (JsonObject)config["config"]!;
-        arguments["name"] ??= (string?)config["class_name"] == "LossScaleOptimizer" ? "loss_scale_optimizer" : "adamax";
+        arguments["name"] ??= (string?)config["class_name"] == "LossScaleOptimizer" ? "loss_scale_optimizer" : ((string?)config["class_name"])!.ToLowerInvariant();
         if (arguments["inner_optimizer"] is JsonObject inner)
             WithNames(inner);
         return config;

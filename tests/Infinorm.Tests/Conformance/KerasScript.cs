@@ -14,6 +14,7 @@ sealed partial class KerasScript(string script, KerasError? error)
     static readonly (string Pattern, string Reason)[] WithoutCounterpart =
     [
         (@"^Optimizer\(", "Optimizer is abstract"),
+        (@"lambda", "the compiler checks the type of a number"),
         (@"^Variable\(", "a variable is given its whole path"),
         (@"\.iterations\s*=", "Iterations has no setter"),
         (@"\.overwrite_with_gradient\s*=", "the compiler checks the type of OverwriteWithGradient"),
@@ -120,9 +121,9 @@ sealed partial class KerasScript(string script, KerasError? error)
             "w" when _tokens.ElementAtOrDefault(_position) == "(" => NewVariable(Shape(Arguments().Positional)),
             "w" => _variables.Count > 0 ? _variables.Count - 1 : NewVariable([2]),
             "ones" => new GoldenGradient.Dense(Ones(Shape(Arguments().Positional))),
-            "Adamax" => _optimizer = Adamax(Arguments()),
             "LossScaleOptimizer" => _optimizer = (OptimizerSpec)Arguments().Positional[0]! with { LossScaleKwargs = [] },
             "ExponentialDecay" => ExponentialDecay(Arguments().Positional),
+            _ when Optimizer.Classes.Knows(token) => _optimizer = NewOptimizer(token, Arguments()),
             _ => throw new NotSupportedException($"A name {token}."),
         };
     }
@@ -153,11 +154,11 @@ sealed partial class KerasScript(string script, KerasError? error)
         return ([.. positional], named);
     }
 
-    static OptimizerSpec Adamax((object?[] Positional, JsonObject Named) arguments)
+    static OptimizerSpec NewOptimizer(string className, (object?[] Positional, JsonObject Named) arguments)
     {
         if (arguments.Positional.Length > 0)
             arguments.Named["learning_rate"] = (JsonNode?)arguments.Positional[0];
-        return new OptimizerSpec(null, arguments.Named, null);
+        return new OptimizerSpec(null, arguments.Named, null, className);
     }
 
     static JsonObject ExponentialDecay(object?[] arguments) => KerasConfig.OfSchedule("ExponentialDecay", new JsonObject

@@ -9,13 +9,20 @@ static class SettingDepartures
     static readonly string[] Finite =
     [
         "learning_rate", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "epsilon", "loss_scale_factor", "initial_scale",
+        "momentum", "initial_accumulator_value", "beta", "l1_regularization_strength", "l2_regularization_strength",
+        "l2_shrinkage_regularization_strength", "learning_rate_power",
     ];
 
-    static readonly string[] NotNegative = ["clipnorm", "clipvalue", "global_clipnorm", "epsilon", "ema_overwrite_frequency"];
+    static readonly string[] NotNegative =
+    [
+        "clipnorm", "clipvalue", "global_clipnorm", "epsilon", "ema_overwrite_frequency", "momentum", "initial_accumulator_value",
+        "warmup_steps",
+    ];
+
     static readonly string[] NotZero = ["loss_scale_factor"];
     static readonly string[] Positive = ["initial_scale", "dynamic_growth_steps"];
-    static readonly string[] UnitInterval = ["beta_1", "beta_2", "ema_momentum"];
-    static readonly string[] Integers = ["ema_overwrite_frequency", "gradient_accumulation_steps", "dynamic_growth_steps"];
+    static readonly string[] UnitInterval = ["beta_1", "beta_2", "rho", "ema_momentum"];
+    static readonly string[] Integers = ["ema_overwrite_frequency", "gradient_accumulation_steps", "dynamic_growth_steps", "ns_steps"];
 
     /// <summary>The departure of a config object, or of the one inside it.</summary>
     public static Departure? Of(JsonObject config)
@@ -32,8 +39,13 @@ static class SettingDepartures
             return Refused<ArgumentException>("a piecewise schedule without boundaries");
         if (arguments["learning_rate"] is JsonObject schedule && schedule["class_name"]?.ToString() == "function")
             return Refused<FormatException>("a function that is not registered");
+        if (config["class_name"]?.ToString().ToUpperInvariant() == "SGD" && KerasConfig.IsInteger(arguments["momentum"]))
+            return Different("an integer momentum is a number");
         if (KerasConfig.IsInteger(arguments["learning_rate"]))
             return Different("an integer learning rate is a number");
+
+        if (arguments["exclude_layers"] is JsonValue)
+            return Refused<FormatException>("a text for a list of expressions, which Keras takes letter by letter");
 
         foreach (string key in Integers)
         {

@@ -21,6 +21,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     nint[] _foreignAddresses = [];
     Variable[] _variables = [];
     string _optimizer = "";
+    Slots? _slots;
     Arena? _arena;
     GradientChecks? _checks;
 
@@ -28,11 +29,18 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     {
         VariableMemory.CheckDisjoint(request.Variables);
         _optimizer = request.Slots.Optimizer;
+        _slots = request.Slots;
         _states = MemoryLayout.Make(request, out _arena);
         foreach (ref VariableState state in _states.AsSpan())
         {
             if (state.HasMasterWeights)
-                _arena.ViewAs(in state, state.FloatCopy, state.Variable.Path, null).CopyFrom(state.Variable);
+                CopyVariable(in state, state.FloatCopy);
+            for (int slot = 0; slot < request.Slots.Declared.Count; slot++)
+            {
+                DeclaredSlot declared = request.Slots.Declared[slot];
+                if (declared.Spec.StartsAsVariable && declared.Place >= 0)
+                    CopyVariable(in state, state.Slots + (declared.Place * state.Stride));
+            }
         }
 
         _foreign = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Elements.IsForeign && _states[i].Elements.Length > 0)];
@@ -47,15 +55,25 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         _checks = new GradientChecks(request.Variables, _arena);
     }
 
+    void CopyVariable(in VariableState state, byte* target) =>
+        _arena!.ViewAs(in state, target, state.Variable.Path, null).CopyFrom(state.Variable);
+
     public Variable? View(int variable, StateKind kind, int slot, string path)
     {
         ref VariableState state = ref _states[variable];
+        int place = kind == StateKind.Slot ? _slots!.Declared[slot].Place : 0;
+        if (place < 0)
+        {
+            OwnSlot own = state.OwnSlots[slot];
+            return own.Address == 0 ? null : _arena!.ViewAs(in state, (byte*)own.Address, own.Length, own.Shape, path, null);
+        }
+
         byte* address = kind switch
         {
             StateKind.Average => state.Average,
             StateKind.Accumulator => state.Accumulator,
             StateKind.MasterWeights => state.HasMasterWeights ? state.FloatCopy : null,
-            _ => state.OverwrittenByGradient ? null : state.Slots + (slot * state.Stride),
+            _ => state.OverwrittenByGradient ? null : state.Slots + (place * state.Stride),
         };
         return address == null
             ? null
@@ -102,7 +120,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
             if (plan.Reduces && !Reduce(in plan, out norm))
                 return false;
             foreach (PreparedPass pass in _passes)
-                pass.Run();
+                pass.Job.Run(pass.Job.Tasks, Helpers);
             if (plan.AccumulationSteps > 0)
                 MarkAccumulators(in plan);
             Constrain(in plan);
