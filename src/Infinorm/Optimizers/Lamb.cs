@@ -1,7 +1,10 @@
 using System.Numerics;
+using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Schedules;
+using Infinorm.Types;
 
 namespace Infinorm.Optimizers;
 
@@ -39,29 +42,42 @@ public sealed class Lamb : MomentsOptimizer, IBlockRule
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context) => context.Run(this);
 
+    int IBlockRule.ScratchLength(ReadOnlySpan<nint> shape) => Shapes.Length(shape);
+
     void IBlockRule.Step<T>(Block<T> block)
     {
-        long step = block.Iterations + 1;
-        T correction1 = T.One - IntegerPower.Of<T>(Beta1, step), correction2 = T.One - IntegerPower.Of<T>(Beta2, step);
-        T oneMinusBeta1 = T.CreateTruncating(1 - Beta1), oneMinusBeta2 = T.CreateTruncating(1 - Beta2), epsilon = T.CreateTruncating(Epsilon);
-        Span<T> weights = block.Weights, m = block[_momentum], v = block[_velocity];
-        double weightSquares = 0, updateSquares = 0;
-        for (int i = 0; i < weights.Length; i++)
-        {
-            T gradient = block.Gradient[i];
-            m[i] += (gradient - m[i]) * oneMinusBeta1;
-            v[i] += ((gradient * gradient) - v[i]) * oneMinusBeta2;
-            T update = Update(m[i], v[i]);
-            weightSquares += double.CreateTruncating(weights[i] * weights[i]);
-            updateSquares += double.CreateTruncating(update * update);
-        }
-
-        T weightNorm = T.Sqrt(T.CreateTruncating(weightSquares)), updateNorm = T.Sqrt(T.CreateTruncating(updateSquares));
+        Span<T> weights = block.Weights, update = block.Scratch[..weights.Length];
+        var run = new UpdateOf<T>(this, block);
+        LaneWidth.Run(typeof(T) == typeof(double), ref run);
+        T weightNorm = WholeSums.Norm<T>(weights), updateNorm = WholeSums.Norm<T>(update);
         T ratio = weightNorm > T.Zero && updateNorm > T.Zero ? weightNorm / updateNorm : T.One;
-        T scaledRate = ratio * block.LearningRate;
-        for (int i = 0; i < weights.Length; i++)
-            weights[i] -= scaledRate * Update(m[i], v[i]);
+        TensorPrimitives.MultiplyAdd(update, -(ratio * block.LearningRate), weights, weights);
+    }
 
-        T Update(T mean, T square) => mean / correction1 / (T.Sqrt(square / correction2) + epsilon);
+    // Into the scratch.
+    readonly ref struct UpdateOf<T>(Lamb lamb, Block<T> block) : ILaneAction
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        readonly Block<T> _block = block;
+
+        public void Run<L>()
+            where L : struct, ILane<L>
+        {
+            L one = L.Of(1), power1 = L.Pow(lamb.Beta1, _block.Iterations + 1), power2 = L.Pow(lamb.Beta2, _block.Iterations + 1);
+            var rule = new Rule<L>(L.Of(1 - lamb.Beta1), L.Of(1 - lamb.Beta2), L.Of(lamb.Epsilon), one - power1, one - power2);
+            _block.Run<L, Rule<L>>(in rule, _block.Scratch, lamb._momentum, lamb._velocity);
+        }
+    }
+
+    readonly struct Rule<L>(L oneMinusBeta1, L oneMinusBeta2, L epsilon, L correction1, L correction2) : IRule2<L>
+        where L : struct, ILane<L>
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Step(ref L update, L gradient, ref L momentum, ref L velocity)
+        {
+            momentum += (gradient - momentum) * oneMinusBeta1;
+            velocity += (gradient * gradient - velocity) * oneMinusBeta2;
+            update = momentum / correction1 / (L.Sqrt(velocity / correction2) + epsilon);
+        }
     }
 }

@@ -123,7 +123,7 @@ public sealed class Muon : RuleOptimizer, IBlockRule
         }
 
         // Keras forms the product of a number or schedule in floatx.
-        double rate = LearningRate.Function is not null || FloatX == DType.Float64
+        double rate = HasRateFunction || FloatX == DType.Float64
             ? block.UnroundedLearningRate * AdamLearningRateRatio
             : (float)block.UnroundedLearningRate * (float)AdamLearningRateRatio;
         var adam = new AdamStep<T>(this, block, rate);
@@ -167,7 +167,7 @@ public sealed class Muon : RuleOptimizer, IBlockRule
             where L : struct, ILane<L>
         {
             AdamRule<L> rule = AdamRule<L>.Of(L.Of(rate), _block.Iterations + 1, muon.AdamBeta1, muon.AdamBeta2, muon.Epsilon);
-            _block.Run<L, AdamRule<L>>(in rule, muon._momentum, muon._velocity);
+            _block.Run<L, AdamRule<L>>(in rule, _block.Weights, muon._momentum, muon._velocity);
         }
     }
 }

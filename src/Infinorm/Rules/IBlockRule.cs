@@ -98,13 +98,16 @@ public readonly unsafe ref struct Block<T>
     /// <summary>Whether the variable has a slot that gives forms.</summary>
     internal bool Has(Slot slot) => _own[_target.Slots.NumberOf(slot)].Address != 0;
 
-    /// <summary>Steps the elements and two slots by a rule in lanes. Both slots and the block are padded to whole lanes.</summary>
-    internal void Run<L, TRule>(in TRule formula, Slot first, Slot second)
+    /// <summary>
+    /// Runs a rule in lanes over two slots and, in place of the weights, a target. All of them, and the scratch, are padded to whole lanes.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal void Run<L, TRule>(in TRule formula, Span<T> target, Slot first, Slot second)
         where L : struct, ILane<L>
         where TRule : struct, IRule2<L>
     {
         TRule rule = formula;
-        fixed (T* weights = Weights, gradient = Gradient, a = this[first], b = this[second])
+        fixed (T* weights = target, gradient = Gradient, a = this[first], b = this[second])
         {
             for (nint i = 0; i < (nint)Weights.Length * sizeof(T); i += Unsafe.SizeOf<L>())
             {

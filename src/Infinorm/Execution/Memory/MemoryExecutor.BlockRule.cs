@@ -76,7 +76,7 @@ sealed unsafe partial class MemoryExecutor
         // The weights of a whole variable, in the type that it is computed in, and its gradient, in memory of the pool.
         void UpdateWhole(in ChunkView view)
         {
-            (nint padded, int scratch, _) = SizeOf(view.Chunk.Variable);
+            (nint padded, nint wideLength, int scratch, _) = SizeOf(view.Chunk.Variable);
             int piece = _scratch!.Take(out byte* weights);
             try
             {
@@ -98,7 +98,7 @@ sealed unsafe partial class MemoryExecutor
                     }
                 }
 
-                Step(in view, 0, view.Chunk.Count, weights, gradients, new(wide, wideCount), new(wide + view.Chunk.Count, scratch));
+                Step(in view, 0, view.Chunk.Count, weights, gradients, new(wide, wideCount), new(wide + wideLength, scratch));
                 for (int offset = 0; offset < view.Chunk.Count; offset += BlockLength)
                 {
                     int count = Math.Min(BlockLength, view.Chunk.Count - offset);
@@ -111,13 +111,14 @@ sealed unsafe partial class MemoryExecutor
             }
         }
 
-        // The bytes of the weights and of the gradient; the length of what the rule needs; the bytes of it all, with a gradient in double.
-        (nint Padded, int Scratch, nint Total) SizeOf(int variable)
+        // The bytes of the weights and of the gradient; the length of the gradient in double and of what the rule needs; the bytes of it all.
+        (nint Padded, nint Wide, int Scratch, nint Total) SizeOf(int variable)
         {
             ref VariableState state = ref Executor._states[variable];
             nint padded = Arena.Padded((nint)state.Elements.Length * BlockKernels.ElementSize<L>());
+            nint wide = Arena.Padded((nint)state.Elements.Length * sizeof(double));
             int scratch = _rule.ScratchLength(state.Variable.Shape);
-            return (padded, scratch, (2 * padded) + (((nint)state.Elements.Length + scratch) * sizeof(double)));
+            return (padded, wide / sizeof(double), scratch, (2 * padded) + wide + Arena.Padded((nint)scratch * sizeof(double)));
         }
 
         static byte* LoadClipped(in ChunkView view, int offset, int count)
