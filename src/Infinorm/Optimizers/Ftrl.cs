@@ -67,14 +67,10 @@ public sealed class Ftrl : RuleOptimizer
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Step(ref L weight, L gradient, ref L accumulator, ref L linear)
         {
-            L sum = accumulator + gradient * gradient, raised = Raised(sum);
-            linear += gradient + twoShrinkage * weight - (raised - Raised(accumulator)) / rate * weight;
+            L sum = accumulator + gradient * gradient, raised = L.Pow(sum, power);
+            linear += gradient + twoShrinkage * weight - (raised - L.Pow(accumulator, power)) / rate * weight;
             weight = (L.Max(L.Min(linear, l1), -l1) - linear) / (raised / rate + twoL2);
             accumulator = sum;
         }
-
-        // The root has the bits of the power; a power is formed element by element.
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        L Raised(L value) => power == 0.5 ? L.Sqrt(value) : L.Pow(value, power);
     }
 }
