@@ -6,8 +6,8 @@ namespace Infinorm.Samples.NoisySpeech;
 /// <summary>An optimizer to train with, by the name that configs have for it, and the highest rate of its schedule.</summary>
 sealed record Choice(string Name, float Rate)
 {
-    /// <summary>What <c>--compare</c> trains with: each at the best of five rates on the bundled recordings, chosen by the test itself.</summary>
-    public static readonly IReadOnlyList<Choice> Compared = [new("Adamax", 2e-3f), new("Adam", 1e-3f), new("SGD", 0.02f)];
+    /// <summary>What <c>--compare</c> trains with: each at the best of a few rates on the bundled recordings, chosen by the test itself.</summary>
+    public static readonly IReadOnlyList<Choice> Compared = [new("Adamax", 4e-3f), new("Adam", 2e-3f), new("SGD", 0.02f)];
 
     /// <summary>The optimizer that was asked for.</summary>
     /// <param name="name">A registered optimizer, in any case.</param>
