@@ -7,7 +7,7 @@ namespace Infinorm.Samples.NoisySpeech;
 sealed record Choice(string Name, float Rate)
 {
     /// <summary>What <c>--compare</c> trains with: each at the best of a few rates on the bundled recordings, chosen by the test itself.</summary>
-    public static readonly IReadOnlyList<Choice> Compared = [new("Adamax", 4e-3f), new("Adam", 2e-3f), new("SGD", 0.02f)];
+    public static readonly IReadOnlyList<Choice> Compared = [new("Adamax", 4e-3f), new("Adam", 2e-3f), new("SGD", 0.05f)];
 
     /// <summary>The optimizer that was asked for.</summary>
     /// <param name="name">A registered optimizer, in any case.</param>
