@@ -41,6 +41,7 @@ public partial class ReadmeTests
     [Theory]
     [InlineData("README.md", 4)]
     [InlineData("docs/your-own-optimizer.md", 4)]
+    [InlineData("docs/optimizers.md", 1)]
     [InlineData("docs/torchsharp.md", 1)]
     [InlineData("docs/training.md", 1)]
     public void ItsExamplesAreCodeOfTests(string page, int least)
