@@ -68,7 +68,7 @@ sealed class TensorExecutor : IExecutor, IDisposable
         return missing;
     }
 
-    public bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
+    public bool Run(IRuleSource source, StepPlan[] plans, out GradientNorm norm)
     {
         using var noGrad = torch.no_grad();
         try

@@ -23,8 +23,6 @@ public sealed class MultiOptimizer : Optimizer
     int[][] _places = []; // of each inner optimizer, the numbers of its variables
     Gradient[][] _gradients = [];
     Gradient[] _ordered = [];
-    StepPlan[] _plans = [];
-    int[] _missing = [];
 
     /// <summary>Divides variables among optimizers.</summary>
     /// <param name="defaultOptimizer">Steps what no key matches.</param>
@@ -223,23 +221,21 @@ public sealed class MultiOptimizer : Optimizer
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         long start = StepMeter.Start();
-        int missing = 0;
         for (int i = 0; i < _inner.Length; i++)
         {
             if (!_inner[i].IsBuilt)
                 continue;
             for (int j = 0; j < _places[i].Length; j++)
                 _gradients[i][j] = gradients[_places[i][j]];
-            _plans[i] = _inner[i].Prepare(_gradients[i], dynamicScale, out _missing[i]);
-            missing += _missing[i];
+            _inner[i].Prepare(_gradients[i], dynamicScale);
         }
 
+        int missing = 0;
         StepInfo info = default;
-        for (int i = 0; i < _inner.Length; i++)
+        foreach (RuleOptimizer inner in Built)
         {
-            if (!_inner[i].IsBuilt)
-                continue;
-            StepInfo part = _inner[i].Carry(in _plans[i], _missing[i]);
+            StepInfo part = inner.Carry();
+            missing += part.MissingGradients;
             info = info.Result == StepResult.Updated ? info : part;
         }
 
@@ -321,8 +317,6 @@ public sealed class MultiOptimizer : Optimizer
         _places = places;
         _gradients = [.. places.Select(part => new Gradient[part.Length])];
         _ordered = new Gradient[variables.Length];
-        _plans = new StepPlan[places.Length];
-        _missing = new int[places.Length];
     }
 
     InvalidOperationException NoRate() => new($"{Name} has no learning rate; its Optimizers have one each.");

@@ -11,38 +11,38 @@ public abstract partial class RuleOptimizer
     Gradient[] _ordered = [];
     bool[] _isListed = [];
     HalfMadeStepException? _halfMade;
+    int _missing;
 
     internal override ExclusiveUse Enter() => _use.Enter(Name);
 
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         long start = StepMeter.Start();
-        StepPlan plan = Prepare(gradients, dynamicScale, out int missing);
-        StepInfo info = Carry(in plan, missing);
-        StepMeter.Record(this, start, in info, plan.LossScale);
+        Prepare(gradients, dynamicScale);
+        StepInfo info = Carry();
+        StepMeter.Record(this, start, in info, _plans[0].LossScale);
         return info;
     }
 
     /// <summary>Checks the gradients and decides what a step does; nothing is changed.</summary>
-    internal StepPlan Prepare(ReadOnlySpan<Gradient> gradients, double? dynamicScale, out int missing)
+    internal void Prepare(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         RequireWhole();
-        missing = _executor!.Accept(gradients);
-        return missing < gradients.Length
-            ? Decide(gradients, CurrentLearningRate, dynamicScale)
-            : throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
+        _missing = _executor!.Accept(gradients);
+        if (_missing == gradients.Length)
+            throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
+        Decide(gradients, dynamicScale);
     }
 
     /// <summary>Carries out what <see cref="Prepare"/> decided.</summary>
-    internal StepInfo Carry(in StepPlan plan, int missing)
+    internal StepInfo Carry()
     {
-        ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
         _slots!.DropScalars();
         bool isMade;
         GradientNorm norm;
         try
         {
-            isMade = _executor!.Run(this, plans, out norm);
+            isMade = _executor!.Run(this, _plans, out norm);
         }
         catch (HalfMadeStepException e)
         {
@@ -56,13 +56,14 @@ public abstract partial class RuleOptimizer
             Counter++;
         }
 
+        ref readonly StepPlan plan = ref _plans[0];
         return new StepInfo
         {
             Result = !isMade ? StepResult.Skipped : plan.Updates ? StepResult.Updated : StepResult.Accumulated,
-            MissingGradients = missing,
+            MissingGradients = _missing,
             GradientNorm = isMade ? norm.Norm : null,
             ClipFactor = isMade ? norm.Factor : null,
-            LearningRate = plans[0].LearningRate,
+            LearningRate = plan.LearningRate,
         };
     }
 
@@ -74,7 +75,7 @@ public abstract partial class RuleOptimizer
 
     internal override void MarkRestored() => _halfMade = null;
 
-    StepPlan Decide(ReadOnlySpan<Gradient> gradients, double rate, double? dynamicScale)
+    void Decide(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         int accumulation = GradientAccumulationSteps ?? 0;
         bool updates = accumulation == 0 || (Counter + 1) % accumulation == 0;
@@ -87,10 +88,10 @@ public abstract partial class RuleOptimizer
             (_, _, { } value) => (ClipKind.Value, value),
             _ => (ClipKind.None, 0),
         };
-        return new StepPlan
+        var plan = new StepPlan
         {
             Updates = updates,
-            LearningRate = rate,
+            LearningRate = CurrentLearningRate,
             Iterations = Iterations,
             LossScale = dynamicScale ?? LossScaleFactor,
             RequiresFinite = dynamicScale is not null,
@@ -104,22 +105,17 @@ public abstract partial class RuleOptimizer
             Overwrites = EmaOverwriteFrequency is { } frequency && (Iterations + 1) % frequency == 0,
             Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, Counter) : null,
         };
-    }
 
-    // One plan a group: they differ in the rate and the decay. A function that gives the rate is asked once.
-    ReadOnlySpan<StepPlan> PlanGroups(in StepPlan plan)
-    {
+        // One plan a group: they differ in the rate and the decay. A function that gives the rate is asked once.
         VariableGroup[] groups = _grouping.Groups;
-        for (int i = 0; i < _plans.Length; i++)
+        for (int i = 0; i < groups.Length; i++)
         {
-            _plans[i] = plan with
-            {
-                LearningRate = OwnRateOf(groups[i]) ?? plan.LearningRate,
-                WeightDecay = groups[i].WeightDecay ?? plan.WeightDecay,
-            };
+            _plans[i] = plan;
+            if (OwnRateOf(groups[i]) is { } ownRate)
+                _plans[i] = _plans[i] with { LearningRate = ownRate };
+            if (groups[i].WeightDecay is { } ownDecay)
+                _plans[i] = _plans[i] with { WeightDecay = ownDecay };
         }
-
-        return _plans;
     }
 
     internal override double CurrentRateOf(VariableGroup group) => OwnRateOf(group) ?? CurrentLearningRate;

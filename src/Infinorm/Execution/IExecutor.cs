@@ -83,7 +83,7 @@ interface IExecutor
     /// <param name="norm">The norm of all gradients, if they are clipped by it.</param>
     /// <exception cref="HalfMadeStepException">Something of a user's threw in the middle, such as a rule or a constraint.</exception>
     /// <returns>False if the plan requires finite gradients and they are not: then nothing has changed.</returns>
-    bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm);
+    bool Run(IRuleSource source, StepPlan[] plans, out GradientNorm norm);
 
     /// <summary>An executor of the same kind, not built, for copies of the variables.</summary>
     /// <exception cref="NotSupportedException">The variables cannot be copied.</exception>

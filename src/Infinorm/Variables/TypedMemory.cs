@@ -16,13 +16,20 @@ namespace Infinorm.Variables;
 readonly record struct TypedMemory(object? Owner, int Start, int Length, DType DType)
 {
     // Asked for in every step, where looking at the owner itself, which is seldom in the cache, would show.
-    readonly bool _isArray = Owner is Array;
+    readonly OwnerKind _kind = Owner switch
+    {
+        null => OwnerKind.None,
+        Array => OwnerKind.Array,
+        RowGradient rows => rows.Values.IsForeign ? OwnerKind.ForeignRows : OwnerKind.Rows,
+        IVouchedMemory => OwnerKind.Vouched,
+        _ => OwnerKind.Foreign,
+    };
 
     /// <summary>Whether the owner is the sparse gradient whose values these are.</summary>
-    public bool IsRows { get; } = Owner is RowGradient;
+    public bool IsRows => _kind is OwnerKind.Rows or OwnerKind.ForeignRows;
 
     /// <summary>Whether it is a memory manager's of which nothing is known: the memory may move or go away.</summary>
-    public bool IsForeign { get; } = Owner is RowGradient rows ? rows.Values.IsForeign : Owner is not (null or Array or IVouchedMemory);
+    public bool IsForeign => _kind is OwnerKind.Foreign or OwnerKind.ForeignRows;
 
     public static TypedMemory Of<T>(ReadOnlyMemory<T> memory)
         where T : unmanaged
@@ -76,7 +83,7 @@ readonly record struct TypedMemory(object? Owner, int Start, int Length, DType D
             return false;
         if (ReferenceEquals(Owner, other.Owner))
             return Start < other.Start + other.Length && other.Start < Start + Length;
-        if (_isArray && other._isArray)
+        if (_kind == OwnerKind.Array && other._kind == OwnerKind.Array)
             return false;
 
         // Memory managers may view one native block, or an array of somebody's.
@@ -88,7 +95,7 @@ readonly record struct TypedMemory(object? Owner, int Start, int Length, DType D
     ref byte First()
     {
         // As any other array, and known not to be null, so that the array itself is not looked at.
-        if (Owner is { } owner && _isArray)
+        if (Owner is { } owner && _kind == OwnerKind.Array)
             return ref MemoryMarshal.GetArrayDataReference(Unsafe.As<byte[]>(owner));
         return ref FirstOfManager(out _);
     }
@@ -116,9 +123,15 @@ readonly record struct TypedMemory(object? Owner, int Start, int Length, DType D
     MemoryHandle Pin<T>()
         where T : unmanaged => Owner is T[] array ? array.AsMemory(Start, Length).Pin() : ((MemoryManager<T>)Owner!).Pin(Start);
 
-    static ref byte FirstOf<T>(object owner)
-        where T : unmanaged =>
-        ref Unsafe.As<T, byte>(ref MemoryMarshal.GetReference(Unsafe.As<MemoryManager<T>>(owner).GetSpan()));
+    enum OwnerKind : byte
+    {
+        None,
+        Array,
+        Vouched,
+        Foreign,
+        Rows,
+        ForeignRows,
+    }
 }
 
 /// <summary>A memory manager of ours, which sees to it that its memory is there in every step and overlaps nothing.</summary>

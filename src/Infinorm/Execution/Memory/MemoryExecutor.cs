@@ -107,12 +107,12 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         return missing;
     }
 
-    public bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
+    public bool Run(IRuleSource source, StepPlan[] plans, out GradientNorm norm)
     {
         ref readonly StepPlan plan = ref plans[0];
         norm = default;
         foreach (PreparedPass pass in _passes)
-            pass.Prepare(source, in plans[pass.Work.Group]);
+            pass.Prepare(source, plans);
         try
         {
             if (plan.AccumulationSteps > 0)
