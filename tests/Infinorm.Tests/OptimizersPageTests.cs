@@ -10,7 +10,7 @@ public partial class OptimizersPageTests
 {
     static readonly string[][] Rows =
     [
-        .. File.ReadAllLines(Path.Combine(ReadmeTests.Root, "docs", "optimizers.md"))
+        .. File.ReadAllLines(Path.Combine(Repository.Root, "docs", "optimizers.md"))
             .Where(line => line.StartsWith("| `", StringComparison.Ordinal))
             .Select(line => line.Trim('|').Split('|', StringSplitOptions.TrimEntries)).Where(cells => cells.Length == 8),
     ];
