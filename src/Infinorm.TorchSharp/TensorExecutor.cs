@@ -68,18 +68,25 @@ sealed class TensorExecutor : IExecutor, IDisposable
         return missing;
     }
 
-    public bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
+    public void Prepare(IRuleSource source, ReadOnlySpan<StepPlan> plans)
+    {
+        foreach (TensorPass pass in _passes)
+            pass.Prepare(source, in plans[pass.Group]);
+    }
+
+    public bool Reduce(in StepPlan plan, out GradientNorm norm)
+    {
+        using var noGrad = torch.no_grad();
+        return TensorReduction.Run(_targets, in plan, _pieceLength, out norm);
+    }
+
+    public void Run(in StepPlan plan)
     {
         using var noGrad = torch.no_grad();
         try
         {
             foreach (TensorPass pass in _passes)
-                pass.Prepare(source, in plans[pass.Group]);
-            if (!TensorReduction.Run(_targets, in plans[0], _pieceLength, out norm))
-                return false;
-            foreach (TensorPass pass in _passes)
                 pass.Run();
-            return true;
         }
         finally
         {

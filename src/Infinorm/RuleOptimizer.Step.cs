@@ -11,38 +11,53 @@ public abstract partial class RuleOptimizer
     Gradient[] _ordered = [];
     bool[] _isListed = [];
     HalfMadeStepException? _halfMade;
+    GradientNorm _norm; // of the present step, as the number of missing gradients
+    int _missing;
 
     internal override ExclusiveUse Enter() => _use.Enter(Name);
 
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         long start = StepMeter.Start();
-        StepPlan plan = Prepare(gradients, dynamicScale, out int missing);
-        StepInfo info = Carry(in plan, missing);
-        StepMeter.Record(this, start, in info, plan.LossScale);
+        Prepare(gradients, dynamicScale);
+        StepInfo info = Reduce() ? Carry() : Skipped;
+        StepMeter.Record(this, start, in info, _plans[0].LossScale);
         return info;
     }
 
-    /// <summary>Checks the gradients and decides what a step does; nothing is changed.</summary>
-    internal StepPlan Prepare(ReadOnlySpan<Gradient> gradients, double? dynamicScale, out int missing)
+    /// <summary>Checks the gradients, decides what a step does, and asks for the rule; nothing is changed.</summary>
+    internal void Prepare(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         RequireWhole();
-        missing = _executor!.Accept(gradients);
-        return missing < gradients.Length
-            ? Decide(gradients, CurrentLearningRate, dynamicScale)
-            : throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
+        _missing = _executor!.Accept(gradients);
+        if (_missing == gradients.Length)
+            throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
+        PlanGroups(Decide(gradients, CurrentLearningRate, dynamicScale));
+        _slots!.DropScalars();
+        _executor.Prepare(this, _plans);
     }
 
-    /// <summary>Carries out what <see cref="Prepare"/> decided.</summary>
-    internal StepInfo Carry(in StepPlan plan, int missing)
+    /// <summary>Reads the gradients for what has to be known of all of them.</summary>
+    /// <returns>False if the step is to be skipped.</returns>
+    internal bool Reduce()
     {
-        ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
-        _slots!.DropScalars();
-        bool isMade;
-        GradientNorm norm;
         try
         {
-            isMade = _executor!.Run(this, plans, out norm);
+            return _executor!.Reduce(in _plans[0], out _norm);
+        }
+        catch (HalfMadeStepException e)
+        {
+            _halfMade = e;
+            throw;
+        }
+    }
+
+    /// <summary>Carries out what was prepared.</summary>
+    internal StepInfo Carry()
+    {
+        try
+        {
+            _executor!.Run(in _plans[0]);
         }
         catch (HalfMadeStepException e)
         {
@@ -50,21 +65,23 @@ public abstract partial class RuleOptimizer
             throw;
         }
 
-        if (isMade)
+        _slots!.CommitScalars();
+        Counter++;
+        return Skipped with
         {
-            _slots.CommitScalars();
-            Counter++;
-        }
-
-        return new StepInfo
-        {
-            Result = !isMade ? StepResult.Skipped : plan.Updates ? StepResult.Updated : StepResult.Accumulated,
-            MissingGradients = missing,
-            GradientNorm = isMade ? norm.Norm : null,
-            ClipFactor = isMade ? norm.Factor : null,
-            LearningRate = plans[0].LearningRate,
+            Result = _plans[0].Updates ? StepResult.Updated : StepResult.Accumulated,
+            GradientNorm = _norm.Norm,
+            ClipFactor = _norm.Factor,
         };
     }
+
+    /// <summary>What a step says that was prepared and is not made.</summary>
+    internal StepInfo Skipped => new()
+    {
+        Result = StepResult.Skipped,
+        MissingGradients = _missing,
+        LearningRate = _plans[0].LearningRate,
+    };
 
     internal override void RequireWhole()
     {
@@ -106,7 +123,7 @@ public abstract partial class RuleOptimizer
     }
 
     // One plan a group: they differ in the rate and the decay. A function that gives the rate is asked once.
-    ReadOnlySpan<StepPlan> PlanGroups(in StepPlan plan)
+    void PlanGroups(in StepPlan plan)
     {
         VariableGroup[] groups = _grouping.Groups;
         for (int i = 0; i < _plans.Length; i++)
@@ -117,8 +134,6 @@ public abstract partial class RuleOptimizer
                 WeightDecay = groups[i].WeightDecay ?? plan.WeightDecay,
             };
         }
-
-        return _plans;
     }
 
     internal override double CurrentRateOf(VariableGroup group) => OwnRateOf(group) ?? CurrentLearningRate;

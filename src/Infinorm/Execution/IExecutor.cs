@@ -29,6 +29,9 @@ sealed record BuildRequest
     /// <summary>The variables, checked for all but what is the executor's own business.</summary>
     public required Variable[] Variables { get; init; }
 
+    /// <summary>These variables and those that others step in the same calls: their memory must not overlap, nor must gradients lie in it.</summary>
+    public required Variable[] Together { get; init; }
+
     /// <summary>Whether weight decay applies to each variable, if there is any.</summary>
     public required bool[] Decays { get; init; }
 
@@ -81,13 +84,22 @@ interface IExecutor
     /// <exception cref="ArgumentException">A gradient does not fit.</exception>
     int Accept(ReadOnlySpan<Gradient> gradients);
 
-    /// <summary>Carries the plans out over the accepted gradients.</summary>
-    /// <param name="source">The optimizer, whose rule is asked for before anything is changed.</param>
+    /// <summary>Asks for the rules of the plans. Nothing is changed.</summary>
+    /// <param name="source">The optimizer, which has the rules.</param>
     /// <param name="plans">One for each group of variables; they differ in the rate and the decay only.</param>
+    void Prepare(IRuleSource source, ReadOnlySpan<StepPlan> plans);
+
+    /// <summary>Reads the accepted gradients for what the plan has to know of all of them before it is carried out.</summary>
+    /// <param name="plan">One of those that were prepared.</param>
     /// <param name="norm">The norm of all gradients, if they are clipped by it.</param>
-    /// <exception cref="HalfMadeStepException">Something of a user's threw in the middle, such as a rule or a constraint.</exception>
+    /// <exception cref="HalfMadeStepException">Something threw in the middle.</exception>
     /// <returns>False if the plan requires finite gradients and they are not: then nothing has changed.</returns>
-    bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm);
+    bool Reduce(in StepPlan plan, out GradientNorm norm);
+
+    /// <summary>Carries the prepared plans out over the accepted gradients.</summary>
+    /// <param name="plan">One of those that were prepared.</param>
+    /// <exception cref="HalfMadeStepException">Something of a user's threw in the middle, such as a rule or a constraint.</exception>
+    void Run(in StepPlan plan);
 
     /// <summary>An executor of the same kind, not built, for copies of the variables.</summary>
     /// <exception cref="NotSupportedException">The variables cannot be copied.</exception>

@@ -27,7 +27,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
 
     public void Build(BuildRequest request)
     {
-        VariableMemory.CheckDisjoint(request.Variables);
+        VariableMemory.CheckDisjoint(request.Together);
         _optimizer = request.Slots.Optimizer;
         _slots = request.Slots;
         _states = MemoryLayout.Make(request, out _arena);
@@ -45,13 +45,13 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         _foreign = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Elements.IsForeign && _states[i].Elements.Length > 0)];
         _addresses = new nint[_states.Length];
         _foreignAddresses = new nint[_foreign.Length];
-        _variables = request.Variables;
+        _variables = request.Together;
         _gradients = new MemorySpot[_states.Length];
         _rows = new RowOrder?[_states.Length];
         _constrained = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Constraint is not null)];
         _work = WorkList.Cut(_states, taskElements);
         _passes = [.. _work.Select(work => new PreparedPass(this, work, request.Slots))];
-        _checks = new GradientChecks(request.Variables, _arena);
+        _checks = new GradientChecks(request.Together, _arena);
     }
 
     void CopyVariable(in VariableState state, byte* target) =>
@@ -106,24 +106,36 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         return missing;
     }
 
-    public bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
+    public void Prepare(IRuleSource source, ReadOnlySpan<StepPlan> plans)
     {
-        ref readonly StepPlan plan = ref plans[0];
-        norm = default;
         foreach (PreparedPass pass in _passes)
             pass.Prepare(source, in plans[pass.Work.Group]);
+    }
+
+    public bool Reduce(in StepPlan plan, out GradientNorm norm)
+    {
+        norm = default;
         try
         {
             if (plan.AccumulationSteps > 0)
                 ZeroSpentAccumulators(in plan);
-            if (plan.Reduces && !Reduce(in plan, out norm))
-                return false;
+            return !plan.Reduces || ReduceAll(in plan, out norm);
+        }
+        catch (Exception e)
+        {
+            throw new HalfMadeStepException(_optimizer, e);
+        }
+    }
+
+    public void Run(in StepPlan plan)
+    {
+        try
+        {
             foreach (PreparedPass pass in _passes)
                 pass.Run();
             if (plan.AccumulationSteps > 0)
                 MarkAccumulators(in plan);
             Constrain(in plan);
-            return true;
         }
         catch (Exception e)
         {
