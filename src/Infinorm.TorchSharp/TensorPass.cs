@@ -64,7 +64,7 @@ sealed class TensorPass(TensorTarget[] targets, Slots slots, long pieceLength) :
             var gradients = new GradientFormula<L>(
                 _plan.LossScale, _plan.AccumulationSteps, _plan.Clip, _plan.ClipLimit, target.ClipOperand);
             var weights = new WeightFormula<L>(
-                target.Decays ? _plan.WeightDecay : null, _plan.LearningRate, _plan.AverageMomentum, _plan.Overwrites);
+                target.Decays ? _plan.WeightDecay : null, _plan.LearningRate, _plan.DecaysByFactor, _plan.AverageMomentum, _plan.Overwrites);
             foreach (PieceRange range in target.Cut(pieceLength))
             {
                 using (torch.NewDisposeScope())

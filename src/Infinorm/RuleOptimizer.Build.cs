@@ -79,7 +79,7 @@ public abstract partial class RuleOptimizer
             Variables = variables,
             Together = _together ?? variables,
             Decays = decays,
-            OwnDecays = Array.ConvertAll(variables, OwnDecayOf),
+            OwnDecays = [.. variables.Select((variable, i) => GroupDecays(i) ? null : OwnDecayOf(variable))],
             GroupOf = grouping.GroupOf.Length == 0 ? new int[variables.Length] : grouping.GroupOf,
             Slots = slots,
             HasAverages = UseEma,
@@ -101,6 +101,10 @@ public abstract partial class RuleOptimizer
         _states = states;
         _executor = executor;
         ForgetVariables();
+
+        // What a group says of its variables comes before what the optimizer does.
+        bool GroupDecays(int variable) =>
+            grouping.GroupOf.Length > 0 && grouping.Groups[grouping.GroupOf[variable]].WeightDecay is not null;
     }
 
     internal override void Unbuild()
@@ -153,7 +157,7 @@ public abstract partial class RuleOptimizer
             {
                 foreach (var (name, number) in slotsOfKind)
                 {
-                    SlotForm? form = kind == StateKind.Slot ? slots.Declared[number].Spec.FormOf?.Invoke(variables[i]) : null;
+                    SlotForm? form = kind == StateKind.Slot ? slots.Declared[number].Spec.FormOf?.Invoke(variables[i].Path, variables[i].Shape) : null;
                     if (form is { IsPlaceholder: true })
                     {
                         if (!_dropsPlaceholders)

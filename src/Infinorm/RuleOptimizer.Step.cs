@@ -116,6 +116,7 @@ public abstract partial class RuleOptimizer
             Clip = clip,
             ClipLimit = limit,
             WeightDecay = WeightDecay,
+            DecaysByFactor = DecaysByFactor,
             AverageMomentum = !UseEma || !steps ? null : Iterations != 0 ? EmaMomentum : 0,
             Overwrites = EmaOverwriteFrequency is { } frequency && (Iterations + 1) % frequency == 0,
             Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, Counter) : null,

@@ -217,6 +217,9 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
         }
     }
 
+    /// <summary>Whether a function gives the learning rate.</summary>
+    private protected bool HasRateFunction => _learningRate.Function is not null;
+
     /// <inheritdoc/>
     public override double CurrentLearningRate => Evaluate(_learningRate, HeldRate);
 

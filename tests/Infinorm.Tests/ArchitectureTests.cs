@@ -23,7 +23,7 @@ public sealed class ArchitectureTests
             [
                 "Execution", "Execution.Memory", "Checkpoints", "Variables", "Constraints", "Schedules", "Config", "Kernels", "Rules", "Types",
             ]),
-        ("Infinorm.Optimizers", ["", "Variables", "Schedules", "Config", "Rules", "Types"]),
+        ("Infinorm.Optimizers", ["", "Variables", "Schedules", "Config", "Kernels", "Rules", "Types"]),
     ];
 
     public static TheoryData<string> Names() => [.. Rooms.Select(room => room.Room)];

@@ -19,10 +19,6 @@ enum StateKind
     MasterWeights,
 }
 
-/// <summary>A weight decay of some variables of an optimizer's.</summary>
-/// <param name="Value">The decay; null for none.</param>
-readonly record struct OwnDecay(double? Value);
-
 /// <summary>What an executor is built for.</summary>
 sealed record BuildRequest
 {

@@ -1,5 +1,3 @@
-using Infinorm.Variables;
-
 namespace Infinorm.Rules;
 
 /// <summary>
@@ -61,10 +59,10 @@ public sealed class SlotSpec(string name)
     public bool IsNeverNegative { get; init; }
 
     /// <summary>
-    /// Gives the form of a variable's slot; null, or a form that is null, for the variable's shape. A slot that has this is for rules over
-    /// whole variables (<see cref="IBlockRule.NeedsWholeVariables"/>). The default is null.
+    /// Gives the form of a variable's slot from the variable's path and shape; null, or a form that is null, for the variable's shape.
+    /// A slot that has this is for rules over whole variables (<see cref="IBlockRule.NeedsWholeVariables"/>). The default is null.
     /// </summary>
-    public Func<Variable, SlotForm?>? FormOf { get; init; }
+    public Func<string, ReadOnlySpan<nint>, SlotForm?>? FormOf { get; init; }
 
     /// <summary>A slot of this name that begins with zeros.</summary>
     public static implicit operator SlotSpec(string name) => new(name);

@@ -19,6 +19,8 @@ sealed unsafe partial class MemoryExecutor
     {
         protected MemoryExecutor Executor => executor;
 
+        protected PreparedPass Pass => pass;
+
         protected WorkList Work => pass.Work;
 
         protected ref readonly StepPlan Plan => ref pass.Plan;

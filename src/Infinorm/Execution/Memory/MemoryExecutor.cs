@@ -37,8 +37,9 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
                 CopyVariable(in state, state.FloatCopy);
             for (int slot = 0; slot < request.Slots.Declared.Count; slot++)
             {
-                if (request.Slots.Declared[slot].Spec.StartsAsVariable)
-                    CopyVariable(in state, state.Slots + (slot * state.Stride));
+                DeclaredSlot declared = request.Slots.Declared[slot];
+                if (declared.Spec.StartsAsVariable && declared.Place >= 0)
+                    CopyVariable(in state, state.Slots + (declared.Place * state.Stride));
             }
         }
 
@@ -132,7 +133,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         try
         {
             foreach (PreparedPass pass in _passes)
-                pass.Run();
+                pass.Job.Run(pass.Job.Tasks, Helpers);
             if (plan.AccumulationSteps > 0)
                 MarkAccumulators(in plan);
             Constrain(in plan);

@@ -88,7 +88,7 @@ static unsafe class MemoryLayout
     {
         if (slot.Spec.FormOf is not { } formOf || variable.OverwriteWithGradient)
             return default;
-        nint[]? shape = formOf(variable) is { } form ? form.Shape : variable.Shape.ToArray();
+        nint[]? shape = formOf(variable.Path, variable.Shape) is { } form ? form.Shape : variable.Shape.ToArray();
         if (shape is null)
             return default;
         nint length = 1;

@@ -29,11 +29,8 @@ sealed class PreparedPass(MemoryExecutor executor, WorkList work, Slots slots) :
         LaneWidth.Run(work.Type == DType.Float64, ref question);
     }
 
-    public void Run()
-    {
-        var job = (MemoryExecutor.PassJob)Given;
-        job.Run(job.Tasks, executor.Helpers);
-    }
+    /// <summary>What steps the variables by that rule.</summary>
+    public MemoryExecutor.PassJob Job => (MemoryExecutor.PassJob)Given;
 
     protected override IRulePass<TRule> Make<L, TRule>() => new MemoryExecutor.PassJob<L, TRule>(executor, this);
 
