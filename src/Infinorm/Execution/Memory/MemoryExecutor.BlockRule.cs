@@ -15,6 +15,7 @@ sealed unsafe partial class MemoryExecutor
         where L : struct, ILane<L>
     {
         IBlockRule _rule = null!;
+        nint[] _sizes = [];
         ScratchPool? _scratch;
 
         public void Set(in IBlockRule rule)
@@ -22,8 +23,11 @@ sealed unsafe partial class MemoryExecutor
             if (ReferenceEquals(rule, _rule))
                 return;
             _rule = rule;
-            if (rule.NeedsWholeVariables)
-                _scratch = new ScratchPool(Work.Variables.Max(variable => SizeOf(variable).Total), Math.Min(Executor.Helpers + 1, Work.Variables.Length));
+            nint[] sizes = rule.NeedsWholeVariables ? Array.ConvertAll(Work.Variables, variable => SizeOf(variable).Total) : [];
+            if (sizes.SequenceEqual(_sizes))
+                return;
+            _sizes = sizes;
+            _scratch = new ScratchPool(sizes, Executor.Helpers + 1);
         }
 
         public override int Tasks => _rule.NeedsWholeVariables ? Work.Variables.Length : Work.TaskCount;
@@ -76,8 +80,8 @@ sealed unsafe partial class MemoryExecutor
         // The weights of a whole variable, in the type that it is computed in, and its gradient, in memory of the pool.
         void UpdateWhole(in ChunkView view)
         {
-            (nint padded, nint wideLength, int scratch, _) = SizeOf(view.Chunk.Variable);
-            int piece = _scratch!.Take(out byte* weights);
+            (nint padded, nint wideLength, int scratch, nint total) = SizeOf(view.Chunk.Variable);
+            int piece = _scratch!.Take(total, out byte* weights);
             try
             {
                 byte* gradients = weights + padded;

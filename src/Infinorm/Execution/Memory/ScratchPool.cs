@@ -1,28 +1,35 @@
 namespace Infinorm.Execution.Memory;
 
 /// <summary>
-/// Memory for rules over whole variables: a piece for each thread that works at the same time. All are made before the first step, large
-/// enough for any variable, so that no later step allocates. Until a piece is used, it takes addresses but no memory.
+/// Memory for rules over whole variables, all made before the first step, so that no later step allocates: as many pieces as threads work
+/// at the same time, for the largest variables. A thread waits where every piece that is large enough for its variable is taken.
 /// </summary>
-/// <param name="bytes">The size of a piece.</param>
-/// <param name="count">How many pieces there are.</param>
-sealed unsafe class ScratchPool(nint bytes, int count)
+sealed unsafe class ScratchPool
 {
-    readonly Arena[] _pieces = [.. Enumerable.Range(0, count).Select(_ => new Arena(bytes))];
-    readonly int[] _taken = new int[count];
+    readonly (nint Size, Arena Memory)[] _pieces; // the smallest first
+    readonly int[] _taken;
 
-    /// <summary>Takes a piece; waits where a helper of the last step is still on its way out.</summary>
+    /// <summary>Makes the pieces.</summary>
+    /// <param name="sizes">How many bytes each variable takes.</param>
+    /// <param name="threads">How many threads work at the same time.</param>
+    public ScratchPool(IEnumerable<nint> sizes, int threads)
+    {
+        _pieces = [.. sizes.OrderDescending().Take(threads).Reverse().Select(size => (size, new Arena(size)))];
+        _taken = new int[_pieces.Length];
+    }
+
+    /// <summary>Takes a piece of at least so many bytes.</summary>
     /// <returns>The number of the piece.</returns>
-    public int Take(out byte* first)
+    public int Take(nint bytes, out byte* first)
     {
         var wait = default(SpinWait);
         while (true)
         {
-            for (int i = 0; i < _taken.Length; i++)
+            for (int i = 0; i < _pieces.Length; i++)
             {
-                if (Interlocked.CompareExchange(ref _taken[i], 1, 0) != 0)
+                if (_pieces[i].Size < bytes || Interlocked.CompareExchange(ref _taken[i], 1, 0) != 0)
                     continue;
-                first = _pieces[i].First;
+                first = _pieces[i].Memory.First;
                 return i;
             }
 
