@@ -32,13 +32,11 @@ public sealed class MultiOptimizer : Optimizer
     /// <summary>Divides variables among optimizers by their paths.</summary>
     /// <param name="defaultOptimizer">Steps what no key matches.</param>
     /// <param name="optimizers">By path, or by a regular expression that matches the whole path. Keras: <c>optimizer_map</c>.</param>
-    /// <param name="lossScaleFactor">Set on every inner optimizer, also null. Keras: <c>loss_scale_factor</c>.</param>
     /// <exception cref="ArgumentException">
     /// A key or an optimizer occurs twice, an optimizer is built, a key is no regular expression, or the optimizers differ in <see cref="Optimizer.FloatX"/>.
     /// </exception>
-    public MultiOptimizer(
-        RuleOptimizer defaultOptimizer, IEnumerable<KeyValuePair<string, RuleOptimizer>>? optimizers = null, double? lossScaleFactor = null)
-        : this(lossScaleFactor)
+    public MultiOptimizer(RuleOptimizer defaultOptimizer, IEnumerable<KeyValuePair<string, RuleOptimizer>>? optimizers = null)
+        : this()
     {
         ArgumentNullException.ThrowIfNull(defaultOptimizer);
         KeyValuePair<string, RuleOptimizer>[] map = [.. optimizers ?? []];
@@ -54,24 +52,35 @@ public sealed class MultiOptimizer : Optimizer
     /// Asked for each variable when this is built. It gives the same optimizer for variables that are to share one, and is called again
     /// where building failed. <see cref="Optimizer.GetConfig"/> then has the paths that each optimizer got, so a file can be loaded without it.
     /// </param>
-    /// <param name="lossScaleFactor">Set on every inner optimizer, also null. Keras: <c>loss_scale_factor</c>.</param>
-    public MultiOptimizer(Func<Variable, RuleOptimizer> optimizerOf, double? lossScaleFactor = null)
-        : this(lossScaleFactor)
+    public MultiOptimizer(Func<Variable, RuleOptimizer> optimizerOf)
+        : this()
     {
         ArgumentNullException.ThrowIfNull(optimizerOf);
         _optimizerOf = optimizerOf;
     }
 
-    MultiOptimizer(double? lossScaleFactor)
-        : base(0) => _lossScaleFactor = Hyperparameters.OptionalNumber("loss_scale_factor", lossScaleFactor, NumberRange.NotZero);
+    MultiOptimizer()
+        : base(0) => _lossScaleFactor = Hyperparameters.OptionalNumber("loss_scale_factor", null, NumberRange.NotZero, nameof(LossScaleFactor));
 
     /// <summary>
     /// The inner optimizers: those of the patterns, in order, then the default; those that a function gave, once this is built.
     /// </summary>
     public IReadOnlyList<RuleOptimizer> Optimizers => _inner;
 
-    /// <summary>What losses are multiplied by and gradients divided by; null for nothing.</summary>
-    public double? LossScaleFactor => _lossScaleFactor;
+    /// <summary>
+    /// What losses are multiplied by and gradients divided by; null, the default, for nothing. It replaces that of every inner optimizer,
+    /// also where it is null. Keras: <c>loss_scale_factor</c>.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number is 0 or not finite.</exception>
+    public double? LossScaleFactor
+    {
+        get => _lossScaleFactor;
+        init
+        {
+            _lossScaleFactor.Value = value;
+            Array.ForEach(_inner, inner => inner.SetLossScaleFactor(value));
+        }
+    }
 
     /// <inheritdoc/>
     public override bool IsBuilt => _trainable.Length > 0;
@@ -165,7 +174,7 @@ public sealed class MultiOptimizer : Optimizer
     internal override void LeaveScaling()
     {
         if (LossScaleFactor is not null)
-            throw new ArgumentException($"{Name} scales losses itself; make it without lossScaleFactor to scale them dynamically.");
+            throw new ArgumentException($"{Name} scales losses itself; leave out its LossScaleFactor to scale them dynamically.");
         SetAll(inner => inner.LeaveScaling());
     }
 

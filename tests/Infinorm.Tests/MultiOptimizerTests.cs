@@ -1,6 +1,8 @@
+using Infinorm.Checkpoints;
 using Infinorm.Constraints;
 using Infinorm.Optimizers;
 using Infinorm.Rules;
+using Infinorm.Types;
 using Infinorm.Variables;
 
 namespace Infinorm.Tests;
@@ -55,7 +57,7 @@ public sealed class MultiOptimizerTests
     {
         Variable[] variables = Make(), byPaths = Make();
         var (kernels, rest) = (new Adam(0.1), new Sgd(0.1));
-        var optimizer = new MultiOptimizer(variable => variable.Path is "a/w" or "m" ? kernels : rest, lossScaleFactor: 2);
+        var optimizer = new MultiOptimizer(variable => variable.Path is "a/w" or "m" ? kernels : rest) { LossScaleFactor = 2 };
         Assert.Empty(optimizer.Optimizers);
         Assert.Throws<InvalidOperationException>(() => optimizer.GetConfig());
         optimizer.Apply(Gradients(1), variables);
@@ -85,7 +87,7 @@ public sealed class MultiOptimizerTests
     public void WhatIsSetBeforeAFunctionIsAskedHoldsForWhatItGives()
     {
         var inner = new Sgd(0.1) { WeightDecay = 0.5 };
-        var multi = new MultiOptimizer(_ => inner) { FloatX = Types.DType.Float64 };
+        var multi = new MultiOptimizer(_ => inner) { FloatX = DType.Float64 };
         multi.ExcludeFromWeightDecay(names: ["w"]);
         var optimizer = new LossScaleOptimizer(multi);
         Variable[] variables = Make();
@@ -131,9 +133,9 @@ public sealed class MultiOptimizerTests
     [Fact]
     public void ALossScaleOfItsOwnExcludesADynamicOne()
     {
-        var multi = new MultiOptimizer(new Adam(), lossScaleFactor: 2) { Name = "m" };
+        var multi = new MultiOptimizer(new Adam()) { Name = "m", LossScaleFactor = 2 };
         Refusal.Is<ArgumentException>(
-            "m scales losses itself; make it without lossScaleFactor to scale them dynamically.", () => new LossScaleOptimizer(multi));
+            "m scales losses itself; leave out its LossScaleFactor to scale them dynamically.", () => new LossScaleOptimizer(multi));
         Assert.Throws<ArgumentException>(() => new LossScaleOptimizer(new LossScaleOptimizer(new MultiOptimizer(new Adam()))));
     }
 
@@ -201,7 +203,7 @@ public sealed class MultiOptimizerTests
         var another = new MultiOptimizer(
             new Adam(), new Dictionary<string, RuleOptimizer> { ["a/.*"] = new Adafactor(0.1), ["m"] = new Muon(0.1), ["unused"] = new Adamax() });
         another.Build(Make());
-        string message = Assert.Throws<Checkpoints.CheckpointMismatchException>(() => another.Restore(file)).Message;
+        string message = Assert.Throws<CheckpointMismatchException>(() => another.Restore(file)).Message;
         Assert.Contains("default_optimizer/class_name: \"Lamb\" in the file, \"Adam\" here", message);
     }
 
@@ -266,7 +268,7 @@ public sealed class MultiOptimizerTests
 
     [Fact]
     public void AKeyCannotOccurTwice() => Refusal.Is<ArgumentException>(
-        "\"a\" is the key of 2 optimizers; each key has one. (Parameter 'optimizers')", () => new MultiOptimizer(new Adam(), [Item("a"), Item("a")]));
+        "\"a\" is the key of 2 optimizers; each key has one.", () => new MultiOptimizer(new Adam(), [Item("a"), Item("a")]));
 
     static KeyValuePair<string, RuleOptimizer> Item(string pattern) => KeyValuePair.Create<string, RuleOptimizer>(pattern, new Sgd());
 

@@ -3,6 +3,7 @@ using Infinorm.Variables;
 using TorchSharp.Modules;
 using static Infinorm.Torch.Tests.TensorTools;
 using static TorchSharp.torch;
+using Adam = Infinorm.Optimizers.Adam;
 
 namespace Infinorm.Torch.Tests;
 
@@ -31,8 +32,9 @@ public sealed class MultiOptimizerTests
             Assert.Equal(i == 2 ? StepResult.Skipped : StepResult.Updated, expected.Result);
         }
 
-        Assert.Equal(w, Floats(weight));
-        Assert.Equal(b, Floats(bias));
+        float tolerance = onTensors ? 1e-6f : 0; // the library's root is not always the nearest number
+        Assert.All(w.Zip(Floats(weight)), pair => Assert.Equal(pair.First, pair.Second, tolerance));
+        Assert.All(b.Zip(Floats(bias)), pair => Assert.Equal(pair.First, pair.Second, tolerance));
     }
 
     [Fact]
