@@ -20,6 +20,7 @@ sealed class TensorExecutor : IExecutor, IDisposable
     TensorTarget[] _targets = [];
     TensorPass[] _passes = [];
     long _pieceLength;
+    StepPlan _plan; // that of the first group
 
     public void Build(BuildRequest request)
     {
@@ -70,17 +71,18 @@ sealed class TensorExecutor : IExecutor, IDisposable
 
     public void Prepare(IRuleSource source, ReadOnlySpan<StepPlan> plans)
     {
+        _plan = plans[0];
         foreach (TensorPass pass in _passes)
             pass.Prepare(source, in plans[pass.Group]);
     }
 
-    public bool Reduce(in StepPlan plan, out GradientNorm norm)
+    public bool Reduce(out GradientNorm norm)
     {
         using var noGrad = torch.no_grad();
-        return TensorReduction.Run(_targets, in plan, _pieceLength, out norm);
+        return TensorReduction.Run(_targets, in _plan, _pieceLength, out norm);
     }
 
-    public void Run(in StepPlan plan)
+    public void Run()
     {
         using var noGrad = torch.no_grad();
         try

@@ -43,7 +43,7 @@ public abstract partial class RuleOptimizer
     {
         try
         {
-            return _executor!.Reduce(in _plans[0], out _norm);
+            return _executor!.Reduce(out _norm);
         }
         catch (HalfMadeStepException e)
         {
@@ -57,7 +57,7 @@ public abstract partial class RuleOptimizer
     {
         try
         {
-            _executor!.Run(in _plans[0]);
+            _executor!.Run();
         }
         catch (HalfMadeStepException e)
         {

@@ -85,17 +85,15 @@ interface IExecutor
     /// <param name="plans">One for each group of variables; they differ in the rate and the decay only.</param>
     void Prepare(IRuleSource source, ReadOnlySpan<StepPlan> plans);
 
-    /// <summary>Reads the accepted gradients for what the plan has to know of all of them before it is carried out.</summary>
-    /// <param name="plan">One of those that were prepared.</param>
+    /// <summary>Reads the accepted gradients for what has to be known of all of them before the prepared plans are carried out.</summary>
     /// <param name="norm">The norm of all gradients, if they are clipped by it.</param>
     /// <exception cref="HalfMadeStepException">Something threw in the middle.</exception>
-    /// <returns>False if the plan requires finite gradients and they are not: then nothing has changed.</returns>
-    bool Reduce(in StepPlan plan, out GradientNorm norm);
+    /// <returns>False if the plans require finite gradients and they are not: then nothing has changed.</returns>
+    bool Reduce(out GradientNorm norm);
 
     /// <summary>Carries the prepared plans out over the accepted gradients.</summary>
-    /// <param name="plan">One of those that were prepared.</param>
     /// <exception cref="HalfMadeStepException">Something of a user's threw in the middle, such as a rule or a constraint.</exception>
-    void Run(in StepPlan plan);
+    void Run();
 
     /// <summary>An executor of the same kind, not built, for copies of the variables.</summary>
     /// <exception cref="NotSupportedException">The variables cannot be copied.</exception>

@@ -24,6 +24,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     Slots? _slots;
     Arena? _arena;
     GradientChecks? _checks;
+    StepPlan _plan; // that of the first group
 
     public void Build(BuildRequest request)
     {
@@ -109,18 +110,19 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
 
     public void Prepare(IRuleSource source, ReadOnlySpan<StepPlan> plans)
     {
+        _plan = plans[0];
         foreach (PreparedPass pass in _passes)
             pass.Prepare(source, in plans[pass.Work.Group]);
     }
 
-    public bool Reduce(in StepPlan plan, out GradientNorm norm)
+    public bool Reduce(out GradientNorm norm)
     {
         norm = default;
         try
         {
-            if (plan.AccumulationSteps > 0)
-                ZeroSpentAccumulators(in plan);
-            return !plan.Reduces || ReduceAll(in plan, out norm);
+            if (_plan.AccumulationSteps > 0)
+                ZeroSpentAccumulators(in _plan);
+            return !_plan.Reduces || ReduceAll(in _plan, out norm);
         }
         catch (Exception e)
         {
@@ -128,15 +130,15 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         }
     }
 
-    public void Run(in StepPlan plan)
+    public void Run()
     {
         try
         {
             foreach (PreparedPass pass in _passes)
                 pass.Job.Run(pass.Job.Tasks, Helpers);
-            if (plan.AccumulationSteps > 0)
-                MarkAccumulators(in plan);
-            Constrain(in plan);
+            if (_plan.AccumulationSteps > 0)
+                MarkAccumulators(in _plan);
+            Constrain(in _plan);
         }
         catch (Exception e)
         {
