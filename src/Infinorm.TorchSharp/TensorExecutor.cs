@@ -20,6 +20,7 @@ sealed class TensorExecutor : IExecutor, IDisposable
     TensorState[] _states = [];
     TensorPass[] _passes = [];
     long _pieceLength;
+    StepPlan[] _plans = [];
 
     public void Build(BuildRequest request)
     {
@@ -68,18 +69,26 @@ sealed class TensorExecutor : IExecutor, IDisposable
         return missing;
     }
 
-    public bool Run(IRuleSource source, StepPlan[] plans, out GradientNorm norm)
+    public void Prepare(IRuleSource source, StepPlan[] plans)
+    {
+        _plans = plans;
+        foreach (TensorPass pass in _passes)
+            pass.Prepare(source, in plans[pass.Group]);
+    }
+
+    public bool Reduce(out GradientNorm norm)
+    {
+        using var noGrad = torch.no_grad();
+        return TensorReduction.Run(_states, in _plans[0], _pieceLength, out norm);
+    }
+
+    public void Run()
     {
         using var noGrad = torch.no_grad();
         try
         {
             foreach (TensorPass pass in _passes)
-                pass.Prepare(source, in plans[pass.Group]);
-            if (!TensorReduction.Run(_states, in plans[0], _pieceLength, out norm))
-                return false;
-            foreach (TensorPass pass in _passes)
                 pass.Run();
-            return true;
         }
         finally
         {

@@ -15,7 +15,7 @@ namespace Infinorm.Torch;
 public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
 {
     readonly OptimizedParameter[] _parameters;
-    readonly TensorExecutor? _executor;
+    readonly List<TensorExecutor> _executors = []; // none where the parameters are in memory
     readonly Gradient[] _gradients;
     readonly GroupController[] _groups;
     bool _isDisposed;
@@ -29,20 +29,19 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         Check(optimizer, groups);
         Optimizer = optimizer;
         (string Name, Parameter Parameter)[] parameters = [.. groups.SelectMany(group => group.Parameters)];
-        if (onTensors || parameters.Any(named => !named.Parameter.IsInvalid && named.Parameter.device_type != DeviceType.CPU))
-            _executor = new TensorExecutor();
+        onTensors |= parameters.Any(named => !named.Parameter.IsInvalid && named.Parameter.device_type != DeviceType.CPU);
+        if (onTensors)
+            optimizer.UseExecutor(NewExecutor);
         var made = new List<OptimizedParameter>();
         try
         {
             foreach ((string name, Parameter parameter) in parameters)
             {
-                made.Add(_executor is null
+                made.Add(!onTensors
                     ? new MemoryParameter(name, parameter, NativeTensor.IsAvailable)
                     : new TensorParameter(name, parameter));
             }
 
-            foreach (RuleOptimizer stepper in _executor is null ? [] : optimizer.Steppers)
-                stepper.UseExecutor(() => _executor!);
             int next = 0;
             optimizer.Build([.. groups.Select(group => group.Of(group.Parameters.Select(_ => made[next++].Variable).ToArray()))]);
         }
@@ -52,7 +51,11 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
             throw;
         }
 
-        _groups = [.. optimizer.Groups.Select(group => new GroupController(optimizer, group, isOnly: groups.Count == 1))];
+        _groups =
+        [
+            .. optimizer.Steppers.Where(stepper => stepper.IsBuilt).SelectMany(stepper => stepper.Groups.Select(
+                group => new GroupController(stepper, group, isOnly: stepper.Groups.Count == 1))),
+        ];
         _parameters = [.. made];
         _gradients = new Gradient[_parameters.Length];
     }
@@ -234,7 +237,13 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         _isDisposed = true;
         foreach (OptimizedParameter parameter in _parameters)
             parameter.Dispose();
-        _executor?.Dispose();
+        _executors.ForEach(executor => executor.Dispose());
+    }
+
+    TensorExecutor NewExecutor()
+    {
+        _executors.Add(new TensorExecutor());
+        return _executors[^1];
     }
 
     static void Check(Infinorm.Optimizer optimizer, IReadOnlyList<ParameterGroup> groups)

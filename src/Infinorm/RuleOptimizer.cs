@@ -251,10 +251,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 
     Action<RuleContext<L>> IRuleSource.UpdateIn<L>() => UpdateStep;
 
-    /// <summary>
-    /// Leaves the scaling to a <see cref="LossScaleOptimizer"/>. Keras does not list the placeholders of an optimizer within one.
-    /// </summary>
-    internal void LeaveScaling()
+    internal override void LeaveScaling()
     {
         SetLossScaleFactor(null);
         _dropsPlaceholders = true;

@@ -24,10 +24,14 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     Slots? _slots;
     Arena? _arena;
     GradientChecks? _checks;
+    StepPlan[] _plans = [];
+
+    // That of the first group: what all groups have in common.
+    ref readonly StepPlan Plan => ref _plans[0];
 
     public void Build(BuildRequest request)
     {
-        VariableMemory.CheckDisjoint(request.Variables);
+        VariableMemory.CheckDisjoint(request.Together);
         _optimizer = request.Slots.Optimizer;
         _slots = request.Slots;
         _states = MemoryLayout.Make(request, out _arena);
@@ -46,13 +50,13 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         _foreign = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Elements.IsForeign && _states[i].Elements.Length > 0)];
         _addresses = new nint[_states.Length];
         _foreignAddresses = new nint[_foreign.Length];
-        _variables = request.Variables;
+        _variables = request.Together;
         _gradients = new TypedMemory[_states.Length];
         _rows = new RowOrder?[_states.Length];
         _constrained = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Constraint is not null)];
         _work = WorkList.Cut(_states, taskElements);
         _passes = [.. _work.Select(work => new PreparedPass(this, work, request.Slots))];
-        _checks = new GradientChecks(request.Variables, _arena);
+        _checks = new GradientChecks(request.Together, _arena);
     }
 
     void CopyVariable(in VariableState state, byte* target) =>
@@ -107,24 +111,37 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         return missing;
     }
 
-    public bool Run(IRuleSource source, StepPlan[] plans, out GradientNorm norm)
+    public void Prepare(IRuleSource source, StepPlan[] plans)
     {
-        ref readonly StepPlan plan = ref plans[0];
-        norm = default;
+        _plans = plans;
         foreach (PreparedPass pass in _passes)
             pass.Prepare(source, plans);
+    }
+
+    public bool Reduce(out GradientNorm norm)
+    {
+        norm = default;
         try
         {
-            if (plan.AccumulationSteps > 0)
-                ZeroSpentAccumulators(in plan);
-            if (plan.Reduces && !Reduce(in plan, out norm))
-                return false;
+            if (Plan.AccumulationSteps > 0)
+                ZeroSpentAccumulators(in Plan);
+            return !Plan.Reduces || ReduceAll(in Plan, out norm);
+        }
+        catch (Exception e)
+        {
+            throw new HalfMadeStepException(_optimizer, e);
+        }
+    }
+
+    public void Run()
+    {
+        try
+        {
             foreach (PreparedPass pass in _passes)
                 pass.Job.Run(pass.Job.Tasks, Helpers);
-            if (plan.AccumulationSteps > 0)
-                MarkAccumulators(in plan);
-            Constrain(in plan);
-            return true;
+            if (Plan.AccumulationSteps > 0)
+                MarkAccumulators(in Plan);
+            Constrain(in Plan);
         }
         catch (Exception e)
         {
