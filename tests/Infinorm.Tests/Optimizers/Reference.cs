@@ -263,14 +263,14 @@ sealed class Reference<T>(T[] weights, int[] shape, double floatRate)
 
     static T Sum(IEnumerable<T> values) => D(values.Sum(value => double.CreateTruncating(value)));
 
-    // A power with an integer exponent, of which all digits are kept until the end; another is the library's.
+    // A power with an integer exponent has all its digits until it is rounded; so has a root; another is the library's.
     static T Power(double value, long exponent)
     {
         double rounded = double.CreateTruncating(D(value));
         return D((double)Exactly.Power(rounded, exponent));
     }
 
-    static T Power(T value, double exponent) => D(Math.Pow(double.CreateTruncating(value), double.CreateTruncating(D(exponent))));
+    static T Power(T value, double exponent) => exponent == 0.5 ? T.Sqrt(value) : D(Math.Pow(double.CreateTruncating(value), double.CreateTruncating(D(exponent))));
 
     static T D(double value) => T.CreateTruncating(value);
 }

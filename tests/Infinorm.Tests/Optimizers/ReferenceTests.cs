@@ -63,15 +63,18 @@ public sealed class ReferenceTests
         }
     }
 
-    // Own numbers in (0, 1), which most settings are, become others there.
+    // Own numbers in (0, 1), which most settings are, become others there; so do every other time those in (−1, 0).
     static RuleOptimizer Drawn(string variant, double rate, Random random)
     {
         JsonObject config = Registered.Config(variant), own = config["config"]!.AsObject();
         own["learning_rate"] = rate;
         foreach (string key in own.Select(pair => pair.Key).Where(Registered.IsOwn).ToArray())
         {
-            if (own[key] is JsonValue value && value.TryGetValue(out double number) && number is > 0.01 and < 1)
-                own[key] = 1 - ((1 - number) * (0.5 + (random.NextDouble() / 2)));
+            if (own[key] is JsonValue value && value.TryGetValue(out double number) && Math.Abs(number) is > 0.01 and < 1
+                && (number > 0 || random.Next(2) > 0))
+            {
+                own[key] = Math.Sign(number) * (1 - ((1 - Math.Abs(number)) * (0.5 + (random.NextDouble() / 2))));
+            }
         }
 
         if (own.ContainsKey("adam_weight_decay"))

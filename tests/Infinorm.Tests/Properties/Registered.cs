@@ -12,7 +12,7 @@ static class Registered
 
     static readonly string[] Classes =
     [
-        .. typeof(RuleOptimizer).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(RuleOptimizer)) && !type.IsAbstract)
+        .. typeof(RuleOptimizer).Assembly.GetTypes().Where(type => type.IsPublic && !type.IsAbstract && type.IsSubclassOf(typeof(RuleOptimizer)))
             .Select(type => type.Name).Order(StringComparer.Ordinal),
     ];
 
