@@ -8,7 +8,7 @@ namespace Infinorm.Tests.Properties;
 public sealed class OptimizerProperties
 {
     const int Steps = 6;
-    const int Samples = 6;
+    const int Samples = 20;
 
     public static TheoryData<string> Variants => [.. Registered.Variants];
 
