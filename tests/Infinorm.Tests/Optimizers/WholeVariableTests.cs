@@ -1,4 +1,7 @@
+using System.Runtime.CompilerServices;
 using Infinorm.Optimizers;
+using Infinorm.Rules;
+using Infinorm.Schedules;
 using Infinorm.Tests.Properties;
 using Infinorm.Types;
 using Infinorm.Variables;
@@ -64,6 +67,56 @@ public sealed class WholeVariableTests
         Assert.Equal([0.875f, 0.875f], matrix.ToNdArray().AsSpan<float>().ToArray());
         Assert.Equal([0.875f], bias.ToNdArray().AsSpan<float>().ToArray());
         Assert.Equal([0.75f], other.ToNdArray().AsSpan<float>().ToArray());
+    }
+
+    [Fact]
+    public void ARuleHasTheRateTheCountAndTheMemoryItAskedFor()
+    {
+        var variable = new Variable<float>("w", new float[6], [2, 3]);
+        var optimizer = new Asking(new(() => 0.25)) { Length = 2 };
+        optimizer.Build(variable);
+        optimizer.Apply(new float[6]);
+        optimizer.Apply(new float[6]);
+        Assert.Equal([0.25f, 0.25f, 1f, 4f, 0f, 0f], variable.ToNdArray().AsSpan<float>().ToArray());
+    }
+
+    [Fact]
+    public void ARuleThatAsksForLessThanNothingChangesNothing()
+    {
+        var variable = new Variable<float>("w", new float[6], [2, 3]);
+        var optimizer = new Asking(0.25) { Length = -1 };
+        optimizer.Build(variable);
+        for (int i = 0; i < 2; i++)
+        {
+            var error = Assert.Throws<InvalidOperationException>(() => optimizer.Apply(new float[6]));
+            Assert.Contains("ScratchLength must be >= 0, found -2", error.Message);
+        }
+
+        Assert.Equal(new float[6], variable.ToNdArray().AsSpan<float>().ToArray());
+    }
+
+    sealed class Asking(LearningRate rate) : RuleOptimizer(rate), IBlockRule
+    {
+        public int Length { get; init; }
+
+        bool IBlockRule.NeedsWholeVariables => true;
+
+        int IBlockRule.ScratchLength(ReadOnlySpan<nint> shape) => Length * (int)shape[0];
+
+        protected override void DefineSlots(Slots slots)
+        {
+        }
+
+        protected override void UpdateStep<L>(RuleContext<L> context) => context.Run(this);
+
+        void IBlockRule.Step<T>(Block<T> block)
+        {
+            block.Scratch.Fill(T.One); // 2 · 2 doubles, room for 8 floats
+            block.Weights[0] = block.LearningRate;
+            block.Weights[1] = T.CreateTruncating(block.UnroundedLearningRate);
+            block.Weights[2] = T.CreateTruncating(block.Iterations);
+            block.Weights[3] = T.CreateTruncating(block.Scratch.Length / (sizeof(double) / Unsafe.SizeOf<T>()));
+        }
     }
 
     static Variable[] Variables() =>

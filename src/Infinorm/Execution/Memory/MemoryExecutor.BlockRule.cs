@@ -20,14 +20,18 @@ sealed unsafe partial class MemoryExecutor
 
         public void Set(in IBlockRule rule)
         {
-            if (ReferenceEquals(rule, _rule))
-                return;
-            _rule = rule;
-            nint[] sizes = rule.NeedsWholeVariables ? Array.ConvertAll(Work.Variables, variable => SizeOf(variable).Total) : [];
-            if (sizes.SequenceEqual(_sizes))
-                return;
+            if (!ReferenceEquals(rule, _rule))
+                Change(rule);
+        }
+
+        // By itself, as what the lambda captures would else be allocated in every step.
+        void Change(IBlockRule rule)
+        {
+            nint[] sizes = rule.NeedsWholeVariables ? Array.ConvertAll(Work.Variables, variable => SizeOf(variable, rule).Total) : [];
+            if (!sizes.SequenceEqual(_sizes))
+                _scratch = new ScratchPool(sizes, Executor.Helpers + 1);
             _sizes = sizes;
-            _scratch = new ScratchPool(sizes, Executor.Helpers + 1);
+            _rule = rule;
         }
 
         public override int Tasks => _rule.NeedsWholeVariables ? Work.Variables.Length : Work.TaskCount;
@@ -80,7 +84,7 @@ sealed unsafe partial class MemoryExecutor
         // The weights of a whole variable, in the type that it is computed in, and its gradient, in memory of the pool.
         void UpdateWhole(in ChunkView view)
         {
-            (nint padded, nint wideLength, int scratch, nint total) = SizeOf(view.Chunk.Variable);
+            (nint padded, nint wideLength, int scratch, nint total) = SizeOf(view.Chunk.Variable, _rule);
             int piece = _scratch!.Take(total, out byte* weights);
             try
             {
@@ -116,12 +120,14 @@ sealed unsafe partial class MemoryExecutor
         }
 
         // The bytes of the weights and of the gradient; the length of the gradient in double and of what the rule needs; the bytes of it all.
-        (nint Padded, nint Wide, int Scratch, nint Total) SizeOf(int variable)
+        (nint Padded, nint Wide, int Scratch, nint Total) SizeOf(int variable, IBlockRule rule)
         {
             ref VariableState state = ref Executor._states[variable];
             nint padded = Arena.Padded((nint)state.Elements.Length * BlockKernels.ElementSize<L>());
             nint wide = Arena.Padded((nint)state.Elements.Length * sizeof(double));
-            int scratch = _rule.ScratchLength(state.Variable.Shape);
+            int scratch = rule.ScratchLength(state.Variable.Shape);
+            if (scratch < 0)
+                throw new InvalidOperationException($"{Executor._optimizer}: its rule's ScratchLength must be >= 0, found {scratch}.");
             return (padded, wide / sizeof(double), scratch, (2 * padded) + wide + Arena.Padded((nint)scratch * sizeof(double)));
         }
 
