@@ -175,7 +175,8 @@ sealed class Reference<T>(T[] weights, int[] shape, double floatRate)
             for (int i = 0; i < r.Length; i++)
                 r[i] = (b * r[i]) + (a * Mean(Enumerable.Range(0, columns).Select(k => s[(i * columns) + k])));
             for (int i = 0; i < c.Length; i++)
-                c[i] = (b * c[i]) + (a * Mean(Enumerable.Range(0, rows).Select(k => s[(((i / columns * rows) + k) * columns) + (i % columns)])));
+                c[i] = (b * c[i]) + (a * Mean(
+                    Enumerable.Range(0, rows).Select(k => s[(((i / columns * rows) + k) * columns) + (i % columns)])));
             for (int i = 0; i < v.Length; i++)
             {
                 int matrix = i / (rows * columns);
@@ -270,7 +271,9 @@ sealed class Reference<T>(T[] weights, int[] shape, double floatRate)
         return D((double)Exactly.Power(rounded, exponent));
     }
 
-    static T Power(T value, double exponent) => exponent == 0.5 ? T.Sqrt(value) : D(Math.Pow(double.CreateTruncating(value), double.CreateTruncating(D(exponent))));
+    static T Power(T value, double exponent) => exponent == 0.5
+        ? T.Sqrt(value)
+        : D(Math.Pow(double.CreateTruncating(value), double.CreateTruncating(D(exponent))));
 
     static T D(double value) => T.CreateTruncating(value);
 }

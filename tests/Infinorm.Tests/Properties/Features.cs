@@ -75,7 +75,9 @@ public sealed class Features
                 [.. optimizer.Variables.Select(variable => variable.ToNdArray())], gradients,
                 [.. variables.Select(variable => variable.ToNdArray())]);
             optimizer.Apply(gradients);
-            Assert.Equal(variables.Concat(optimizer.Variables).Select(Bytes), trainable.Concat(own).Select(array => Convert.ToHexString(array.Bytes)));
+            Assert.Equal(
+                variables.Concat(optimizer.Variables).Select(Bytes),
+                trainable.Concat(own).Select(array => Convert.ToHexString(array.Bytes)));
             Assert.True(step == 0 || variables[2].ToNdArray().AsSpan<float>().ToArray().All(value => value >= 0));
             if (step % 2 == 1)
             {

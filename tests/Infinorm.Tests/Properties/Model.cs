@@ -23,7 +23,11 @@ sealed record Model(DType[] Types, int[] Lengths, int Seed)
     public Variable[] MakeVariables()
     {
         var random = new Random(Seed);
-        return [.. Types.Zip(Lengths, (type, length) => (type, length)).Select((item, i) => Make($"layer/{i}", item.type, item.length, i < Types.Length - 1, random))];
+        return
+        [
+            .. Types.Zip(Lengths, (type, length) => (type, length)).Select((item, i) => Make(
+                $"layer/{i}", item.type, item.length, i < Types.Length - 1, random)),
+        ];
     }
 
     /// <summary>The gradients of a step; now and then one is missing, but never all.</summary>

@@ -20,7 +20,8 @@ static class Registered
 
     /// <summary>"Adam", "Adam, changed" and so on.</summary>
     public static IReadOnlyList<string> Variants { get; } =
-        [.. Classes.Concat(Classes.Select(name => name + Changed).Where(name => Config(name).ToJsonString() != Config(name[..^Changed.Length]).ToJsonString()))];
+        [.. Classes.Concat(Classes.Select(name => name + Changed)
+            .Where(name => Config(name).ToJsonString() != Config(name[..^Changed.Length]).ToJsonString()))];
 
     public static RuleOptimizer Create(string variant) => (RuleOptimizer)Optimizer.FromConfig(Config(variant));
 
