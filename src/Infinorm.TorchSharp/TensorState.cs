@@ -15,11 +15,11 @@ sealed class TensorState : IDisposable
         Decays = request.Decays[number];
         Group = request.GroupOf[number];
         ComputeType = Variable.DType == DType.Float64 ? DType.Float64 : DType.Float32;
-        Slots = [.. request.Slots.Declared.Select(slot => MakeSlot(slot.Spec.Initial))];
+        Slots = [.. request.Slots.Declared.Select(slot => slot.Spec.StartsAsVariable ? CopyVariable() : MakeSlot(slot.Spec.Initial))];
         Average = request.HasAverages ? MakeSlot() : null;
         Accumulator = request.HasAccumulators ? MakeSlot() : null;
         if (request.HasMasterWeights && Variable.DType is DType.Float16 or DType.BFloat16)
-            Master = MakeMaster();
+            Master = CopyVariable();
     }
 
     public TensorVariable Variable { get; }
@@ -72,12 +72,12 @@ sealed class TensorState : IDisposable
             slot?.Dispose();
     }
 
-    torch.Tensor MakeMaster()
+    torch.Tensor CopyVariable()
     {
         using var noGrad = torch.no_grad();
-        torch.Tensor master = MakeSlot();
-        master.copy_(Variable.Tensor);
-        return master;
+        torch.Tensor copy = MakeSlot();
+        copy.copy_(Variable.Tensor);
+        return copy;
     }
 
     torch.Tensor MakeSlot(double initial = 0)
