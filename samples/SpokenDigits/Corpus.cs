@@ -1,6 +1,5 @@
 using System.Collections;
 using Infinorm.Samples.Speech;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Infinorm.Samples.SpokenDigits;
