@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
+using Infinorm.Execution;
 using Infinorm.Schedules;
 using Infinorm.Types;
 using Infinorm.Variables;
@@ -41,12 +42,6 @@ public sealed class LossScaleOptimizer : Optimizer
         ArgumentNullException.ThrowIfNull(innerOptimizer);
         if (innerOptimizer is LossScaleOptimizer)
             throw new ArgumentException("A LossScaleOptimizer cannot wrap another: gradients would be divided twice.", nameof(innerOptimizer));
-        if (innerOptimizer is MultiOptimizer)
-        {
-            throw new ArgumentException(
-                "A LossScaleOptimizer cannot wrap a MultiOptimizer, whose optimizers would skip steps one by one.", nameof(innerOptimizer));
-        }
-
         if (innerOptimizer.IsBuilt)
             throw new ArgumentException($"{innerOptimizer.Name} is built already; wrap it before.", nameof(innerOptimizer));
         InnerOptimizer = innerOptimizer;
@@ -60,8 +55,7 @@ public sealed class LossScaleOptimizer : Optimizer
         _maximumScale = Hyperparameters.OptionalNumber("maximum_scale", maximumScale, positiveFloat).WrittenUnless(null);
         _dynamicScale = FirstScale();
         base.SetFloatX(innerOptimizer.FloatX); // one for both, as a checkpoint holds one
-        foreach (RuleOptimizer stepper in innerOptimizer.Steppers)
-            stepper.LeaveScaling();
+        innerOptimizer.LeaveScaling();
     }
 
     /// <summary>The optimizer that steps.</summary>
@@ -127,6 +121,10 @@ public sealed class LossScaleOptimizer : Optimizer
     public override void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null) =>
         InnerOptimizer.ExcludeFromWeightDecay(variables, names);
 
+    /// <inheritdoc/>
+    public override string ToString() =>
+        InnerOptimizer is MultiOptimizer ? $"{GetType().Name} \"{Name}\" around {InnerOptimizer}" : base.ToString();
+
     internal override bool ExcludesByName => InnerOptimizer.ExcludesByName;
 
     internal override IEnumerable<Variable> WeightDecayExclusions => InnerOptimizer.WeightDecayExclusions;
@@ -141,8 +139,12 @@ public sealed class LossScaleOptimizer : Optimizer
 
     internal override bool SkipsNonFinite => true;
 
-    // Keras does not track single numbers that an optimizer makes inside of this one: they begin anew.
-    internal override IReadOnlyList<NdArray> MissingInKeras => InnerOptimizer.Steppers is [var inner] ? inner.InitialScalars : [];
+    internal override IEnumerable<NdArray?> FirstValuesOfUntracked =>
+        [.. Enumerable.Repeat<NdArray?>(null, Variables.Count - InnerOptimizer.Variables.Count), .. InnerOptimizer.FirstValuesOfUntracked];
+
+    internal override void UseExecutor(Func<IExecutor> make) => InnerOptimizer.UseExecutor(make);
+
+    internal override void LeaveScaling() => throw new NotSupportedException("A LossScaleOptimizer cannot wrap another.");
 
     internal override void RequireWhole() => InnerOptimizer.RequireWhole();
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using Infinorm.Execution;
 using Infinorm.Schedules;
 using Infinorm.Types;
 using Infinorm.Variables;
@@ -135,6 +136,15 @@ public abstract partial class Optimizer
     /// <summary>The class, name and rate, and how far the optimizer is.</summary>
     public override string ToString() => $"{GetType().Name} \"{Name}\", learning rate {LearningRate}, "
         + (IsBuilt ? $"{TrainableVariables.Count} variables, {Iterations} updates" : "not built");
+
+    /// <summary>Has executors of another kind step the variables that the optimizer will be built for.</summary>
+    internal abstract void UseExecutor(Func<IExecutor> make);
+
+    /// <summary>
+    /// Leaves the scaling to a <see cref="LossScaleOptimizer"/>. Keras does not list the placeholders of an optimizer within one.
+    /// </summary>
+    /// <exception cref="ArgumentException">The optimizer cannot.</exception>
+    internal abstract void LeaveScaling();
 
     /// <summary>The optimizers whose rules step the variables: this one, or those that it wraps.</summary>
     internal abstract IReadOnlyList<RuleOptimizer> Steppers { get; }

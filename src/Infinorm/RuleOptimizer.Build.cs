@@ -21,6 +21,7 @@ public abstract partial class RuleOptimizer
     StepPlan[] _plans = [];
     Slots? _slots;
     IReadOnlyList<OwnedState> _states = [];
+    Variable[]? _together; // what is stepped in the same calls; null for its own variables
     bool _dropsPlaceholders;
 
     /// <summary>One of the variables that the optimizer keeps.</summary>
@@ -39,8 +40,10 @@ public abstract partial class RuleOptimizer
 
     internal override int GroupOf(int variable) => _grouping.GroupOf.Length == 0 ? 0 : _grouping.GroupOf[variable];
 
-    /// <summary>Has executors of another kind step the variables that the optimizer will be built for.</summary>
-    internal void UseExecutor(Func<IExecutor> make) => _makeExecutor = make;
+    internal override void UseExecutor(Func<IExecutor> make) => _makeExecutor = make;
+
+    /// <summary>Says which variables others step in the same calls, so that no gradient may lie in their memory.</summary>
+    internal void KeepOff(Variable[] variables) => _together = variables;
 
     internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string? scope)
     {
@@ -76,8 +79,9 @@ public abstract partial class RuleOptimizer
         executor.Build(new BuildRequest
         {
             Variables = variables,
+            Together = _together ?? variables,
             Decays = decays,
-            OwnDecays = Array.ConvertAll(variables, OwnDecayOf),
+            OwnDecays = [.. variables.Select((variable, i) => GroupDecays(i) ? null : OwnDecayOf(variable))],
             GroupOf = grouping.GroupOf.Length == 0 ? new int[variables.Length] : grouping.GroupOf,
             Slots = slots,
             HasAverages = UseEma,
@@ -100,11 +104,16 @@ public abstract partial class RuleOptimizer
         _states = states;
         _executor = executor;
         ForgetVariables();
+
+        // What a group says of its variables comes before what the optimizer does.
+        bool GroupDecays(int variable) =>
+            grouping.GroupOf.Length > 0 && grouping.Groups[grouping.GroupOf[variable]].WeightDecay is not null;
     }
 
     internal override void Unbuild()
     {
         _executor = null;
+        _together = null;
         _trainable = [];
         _slots = null;
         _states = [];
@@ -151,7 +160,7 @@ public abstract partial class RuleOptimizer
             {
                 foreach (var (name, number) in slotsOfKind)
                 {
-                    SlotForm? form = kind == StateKind.Slot ? slots.Declared[number].Spec.FormOf?.Invoke(variables[i]) : null;
+                    SlotForm? form = kind == StateKind.Slot ? slots.Declared[number].Spec.FormOf?.Invoke(variables[i].Path, variables[i].Shape) : null;
                     if (form is { IsPlaceholder: true })
                     {
                         if (!_dropsPlaceholders)

@@ -1,3 +1,4 @@
+using Infinorm.Rules;
 using Infinorm.Variables;
 
 namespace Infinorm;
@@ -9,10 +10,19 @@ public abstract partial class RuleOptimizer
     /// <inheritdoc/>
     public override IReadOnlyList<Variable> Variables => _variables ??= [.. CounterAndRate(), .. _states.Select(state => state.Values)];
 
-    /// <summary>The first values of the single numbers, if they are the last of <see cref="Variables"/>.</summary>
-    internal IReadOnlyList<NdArray> InitialScalars => UseMasterWeights || _slots is null
-        ? []
-        : [.. _slots.Scalars.Select(scalar => NdArray.Create([scalar.Initial], ReadOnlySpan<int>.Empty))];
+    // Single numbers, in the order of their declaration.
+    internal override IEnumerable<NdArray?> FirstValuesOfUntracked
+    {
+        get
+        {
+            var scalars = new Queue<ScalarState>(_slots?.Scalars ?? []);
+            return
+            [
+                .. CounterAndRate().Select(_ => (NdArray?)null),
+                .. _states.Select(state => state.Of is null ? NdArray.Create([scalars.Dequeue().Initial], ReadOnlySpan<int>.Empty) : null),
+            ];
+        }
+    }
 
     internal override IEnumerable<StateTensor> State(string root) =>
     [

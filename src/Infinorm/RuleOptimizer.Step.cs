@@ -11,6 +11,7 @@ public abstract partial class RuleOptimizer
     Gradient[] _ordered = [];
     bool[] _isListed = [];
     HalfMadeStepException? _halfMade;
+    GradientNorm _norm; // of the present step, as the number of missing gradients
     int _missing;
 
     internal override ExclusiveUse Enter() => _use.Enter(Name);
@@ -19,12 +20,12 @@ public abstract partial class RuleOptimizer
     {
         long start = StepMeter.Start();
         Prepare(gradients, dynamicScale);
-        StepInfo info = Carry();
+        StepInfo info = Reduce() ? Carry() : Skipped;
         StepMeter.Record(this, start, in info, _plans[0].LossScale);
         return info;
     }
 
-    /// <summary>Checks the gradients and decides what a step does; nothing is changed.</summary>
+    /// <summary>Checks the gradients, decides what a step does, and asks for the rule; nothing is changed.</summary>
     internal void Prepare(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         RequireWhole();
@@ -32,17 +33,31 @@ public abstract partial class RuleOptimizer
         if (_missing == gradients.Length)
             throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
         Decide(gradients, dynamicScale);
+        _slots!.DropScalars();
+        _executor.Prepare(this, _plans);
     }
 
-    /// <summary>Carries out what <see cref="Prepare"/> decided.</summary>
-    internal StepInfo Carry()
+    /// <summary>Reads the gradients for what has to be known of all of them.</summary>
+    /// <returns>False if the step is to be skipped.</returns>
+    internal bool Reduce()
     {
-        _slots!.DropScalars();
-        bool isMade;
-        GradientNorm norm;
         try
         {
-            isMade = _executor!.Run(this, _plans, out norm);
+            return _executor!.Reduce(out _norm);
+        }
+        catch (HalfMadeStepException e)
+        {
+            _halfMade = e;
+            throw;
+        }
+    }
+
+    /// <summary>Carries out what was prepared.</summary>
+    internal StepInfo Carry()
+    {
+        try
+        {
+            _executor!.Run();
         }
         catch (HalfMadeStepException e)
         {
@@ -50,22 +65,23 @@ public abstract partial class RuleOptimizer
             throw;
         }
 
-        if (isMade)
+        _slots!.CommitScalars();
+        Counter++;
+        return Skipped with
         {
-            _slots.CommitScalars();
-            Counter++;
-        }
-
-        ref readonly StepPlan plan = ref _plans[0];
-        return new StepInfo
-        {
-            Result = !isMade ? StepResult.Skipped : plan.Updates ? StepResult.Updated : StepResult.Accumulated,
-            MissingGradients = _missing,
-            GradientNorm = isMade ? norm.Norm : null,
-            ClipFactor = isMade ? norm.Factor : null,
-            LearningRate = plan.LearningRate,
+            Result = _plans[0].Updates ? StepResult.Updated : StepResult.Accumulated,
+            GradientNorm = _norm.Norm,
+            ClipFactor = _norm.Factor,
         };
     }
+
+    /// <summary>What a step says that was prepared and is not made.</summary>
+    internal StepInfo Skipped => new()
+    {
+        Result = StepResult.Skipped,
+        MissingGradients = _missing,
+        LearningRate = _plans[0].LearningRate,
+    };
 
     internal override void RequireWhole()
     {
@@ -100,6 +116,7 @@ public abstract partial class RuleOptimizer
             Clip = clip,
             ClipLimit = limit,
             WeightDecay = WeightDecay,
+            DecaysByFactor = DecaysByFactor,
             AverageMomentum = !UseEma || !steps ? null : Iterations != 0 ? EmaMomentum : 0,
             Overwrites = EmaOverwriteFrequency is { } frequency && (Iterations + 1) % frequency == 0,
             Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, Counter) : null,

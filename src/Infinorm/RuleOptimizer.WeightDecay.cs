@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Infinorm.Execution;
 using Infinorm.Variables;
 
 namespace Infinorm;
@@ -9,6 +8,9 @@ public abstract partial class RuleOptimizer
     HashSet<Variable> _excludedVariables = [];
     Regex[] _excludedNames = [];
     bool[] _decays = []; // of each built variable
+
+    /// <summary>Whether the decay multiplies by 1 − rate · decay, as PyTorch's does, rather than subtracting as Keras's.</summary>
+    private protected virtual bool DecaysByFactor => false;
 
     internal override bool ExcludesByName => _excludedNames.Length > 0;
 

@@ -242,6 +242,9 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
         }
     }
 
+    /// <summary>Whether a function gives the learning rate.</summary>
+    private protected bool HasRateFunction => _learningRate.Function is not null;
+
     /// <inheritdoc/>
     public override double CurrentLearningRate => Evaluate(_learningRate, HeldRate);
 
@@ -273,10 +276,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 
     Action<RuleContext<L>> IRuleSource.UpdateIn<L>() => UpdateStep;
 
-    /// <summary>
-    /// Leaves the scaling to a <see cref="LossScaleOptimizer"/>. Keras does not list the placeholders of an optimizer within one.
-    /// </summary>
-    internal void LeaveScaling()
+    internal override void LeaveScaling()
     {
         SetLossScaleFactor(null);
         _dropsPlaceholders = true;

@@ -3,6 +3,7 @@ using Infinorm.Constraints;
 using Infinorm.Optimizers;
 using Infinorm.Rules;
 using Infinorm.Tests.Checkpoints;
+using Infinorm.Tests.Properties;
 using Infinorm.Types;
 using Infinorm.Variables;
 
@@ -14,6 +15,9 @@ public sealed class OptimizerStorageTests
     const int Length = (2 * 16 * 1024) + 1000; // three chunks, the last one with a rest
 
     public static TheoryData<string> Kinds => [.. Makers.Keys];
+
+    /// <summary>Every optimizer that is registered and does not refuse, with its defaults and with its settings changed.</summary>
+    public static TheoryData<string> Variants => [.. Registered.Variants.Where(variant => Byte(variant) is not null)];
 
     static readonly Dictionary<string, Func<SlotStorage, int, RuleOptimizer>> Makers = new()
     {
@@ -45,6 +49,25 @@ public sealed class OptimizerStorageTests
             Assert.Equal(weights.Span, copy.Span);
             full.TakeStateOf(bytes); // the full step's slots, rounded as those of one byte are
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void EveryOptimizerThatTakesItGoesOnFiniteAndFromItsFile(string variant)
+    {
+        Variable<float> weights = Weights(), other = Weights();
+        RuleOptimizer optimizer = Byte(variant)!;
+        optimizer.Build(weights);
+        for (int step = 0; step < 5; step++)
+            optimizer.Apply(Gradient(step));
+        using var file = new MemoryStream();
+        optimizer.Save(file);
+        file.Position = 0;
+        Optimizer loaded = Optimizer.Load(file, [other]);
+        optimizer.Apply(Gradient(5));
+        loaded.Apply(Gradient(5));
+        Assert.All(weights.Span.ToArray(), w => Assert.True(float.IsFinite(w)));
+        Assert.Equal(weights.Span, other.Span);
     }
 
     [Theory]
@@ -111,6 +134,20 @@ public sealed class OptimizerStorageTests
                 "double_momentum float64[5000]", "double_norm float64[5000]",
             ],
             optimizer.Variables.Skip(2).Select(v => v.ToString().Split('/')[^1]));
+    }
+
+    [Fact]
+    public void AStepAllocatesNothing()
+    {
+        RuleOptimizer optimizer = Makers["all stages"](SlotStorage.Byte, 2);
+        optimizer.Build(Weights());
+        float[] gradient = Gradient(0);
+        for (int i = 0; i < 50; i++)
+            optimizer.Apply(gradient);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 50; i++)
+            optimizer.Apply(gradient);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 
     [Fact]
@@ -236,12 +273,58 @@ public sealed class OptimizerStorageTests
         Assert.Contains("codes are not numbers", Assert.Throws<ArgumentException>(() => optimizer.SetWeights(values)).Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void WhatCannotBeStoredInBytesIsRefusedWhenItIsBuilt()
+    public static TheoryData<RuleOptimizer> Full =>
+    [
+        new ScheduleFreeAdamW { SlotStorage = SlotStorage.Byte }, new Ftrl { SlotStorage = SlotStorage.Byte },
+        new Lamb { SlotStorage = SlotStorage.Byte }, new Adafactor { SlotStorage = SlotStorage.Byte },
+        new Muon { SlotStorage = SlotStorage.Byte }, new RMSprop(centered: true) { SlotStorage = SlotStorage.Byte },
+    ];
+
+    [Theory]
+    [MemberData(nameof(Full))]
+    public void WhatMustNotBeRoundedIsRefusedWhenItIsBuilt(RuleOptimizer optimizer)
     {
-        var free = new ScheduleFreeAdamW { SlotStorage = SlotStorage.Byte };
-        Assert.Contains("its slot momentum cannot have one byte", Assert.Throws<InvalidOperationException>(() => free.Build(Weights())).Message, StringComparison.Ordinal);
-        Assert.False(free.IsBuilt);
+        string message = Assert.Throws<InvalidOperationException>(() => optimizer.Build(Weights())).Message;
+        Assert.EndsWith("cannot have one byte an element. Leave SlotStorage at Full.", message, StringComparison.Ordinal);
+        Assert.False(optimizer.IsBuilt);
+    }
+
+    [Fact]
+    public void RulesOverSpansAreRefusedBeforeAnythingChanges()
+    {
+        var optimizer = new Spans { SlotStorage = SlotStorage.Byte };
+        Variable<float> weights = Weights();
+        optimizer.Build(weights);
+        Assert.Contains("needs full slots", Assert.Throws<InvalidOperationException>(() => optimizer.Apply(Gradient(0))).Message, StringComparison.Ordinal);
+        Assert.Equal(Weights().Span, weights.Span);
+    }
+
+    sealed class Spans() : RuleOptimizer(0.1), IBlockRule
+    {
+        protected override void DefineSlots(Slots slots) => slots.Add("momentum");
+
+        protected override void UpdateStep<L>(RuleContext<L> context) => context.Run(this);
+
+        public void Step<T>(Block<T> block)
+            where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T> => throw new NotSupportedException();
+    }
+
+    // Null where it must have full slots.
+    static RuleOptimizer? Byte(string variant)
+    {
+        System.Text.Json.Nodes.JsonObject config = Registered.Config(variant);
+        config["config"]!["one_byte_slots"] = true;
+        var optimizer = (RuleOptimizer)Optimizer.FromConfig(config);
+        try
+        {
+            optimizer.Build(Weights());
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+
+        return (RuleOptimizer)Optimizer.FromConfig(config);
     }
 
     static byte[] Run(string kind, int threads)

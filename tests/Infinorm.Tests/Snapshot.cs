@@ -17,7 +17,7 @@ sealed class Snapshot
         _isBuilt = optimizer.IsBuilt;
         _iterations = optimizer.Iterations;
         _learningRate = RateOf(optimizer);
-        _config = optimizer.ToJson();
+        _config = optimizer.Steppers.Count == 0 ? "" : optimizer.ToJson(); // a function will give them
         Variable[] variables = [.. modelVariables, .. optimizer.Variables];
         _variables = Array.ConvertAll(variables, variable => variable.ToString());
         _bytes = Array.ConvertAll(variables, variable => variable.ToNdArray().Bytes.ToArray());
@@ -37,5 +37,6 @@ sealed class Snapshot
     }
 
     // A MultiOptimizer has none.
-    static double? RateOf(Optimizer optimizer) => optimizer is MultiOptimizer ? null : optimizer.CurrentLearningRate;
+    static double? RateOf(Optimizer optimizer) =>
+        optimizer is MultiOptimizer or LossScaleOptimizer { InnerOptimizer: MultiOptimizer } ? null : optimizer.CurrentLearningRate;
 }

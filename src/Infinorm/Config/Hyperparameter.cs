@@ -18,6 +18,9 @@ public sealed class NumberRange(string description, Func<double, bool> contains)
     /// <summary>Finite numbers from zero up.</summary>
     public static NumberRange NotNegative { get; } = new("a finite number >= 0", value => double.IsFinite(value) && value >= 0);
 
+    /// <summary>Finite numbers up to zero.</summary>
+    public static NumberRange NotPositive { get; } = new("a finite number <= 0", value => double.IsFinite(value) && value <= 0);
+
     /// <summary>Finite numbers other than zero.</summary>
     public static NumberRange NotZero { get; } = new("a finite number other than 0", value => double.IsFinite(value) && value != 0);
 

@@ -2,15 +2,19 @@ using System.Collections.Concurrent;
 
 namespace Infinorm.Config;
 
-/// <summary>What configs can name: the classes of one kind that are built in, and those that users register.</summary>
+/// <summary>
+/// What configs can name: the classes of one kind that are built in, and the classes and functions that users register.
+/// </summary>
 /// <param name="kind">What they are, for messages: "optimizer".</param>
 /// <param name="ignoresCase">Whether names are compared without case.</param>
 /// <param name="requiresModule">Whether a built-in class is only found with its Python module.</param>
-sealed class Registry<T>(string kind, bool ignoresCase = false, bool requiresModule = false)
+/// <param name="functionRegistrar">The public method that registers functions, for messages; null if there is none.</param>
+sealed class Registry<T>(string kind, bool ignoresCase = false, bool requiresModule = false, string? functionRegistrar = null)
     where T : class
 {
     readonly Dictionary<string, Entry> _builtIn = new(Comparer(ignoresCase));
     readonly ConcurrentDictionary<string, Func<ConfigReader, T>> _registered = new(Comparer(ignoresCase));
+    readonly ConcurrentDictionary<string, T> _functions = new();
 
     /// <summary>One built-in class.</summary>
     /// <param name="Name">Its name in configs.</param>
@@ -45,6 +49,19 @@ sealed class Registry<T>(string kind, bool ignoresCase = false, bool requiresMod
         _registered[className] = create;
     }
 
+    /// <summary>Adds a function of a user's, which has a name and no settings; a name that is registered again means the new one.</summary>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public void RegisterFunction(string name, T function)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        _functions[name] = function;
+    }
+
+    /// <summary>A name under which the function is registered; null if it is not.</summary>
+    public string? NameOf(T function) =>
+        _functions.Where(named => named.Value.Equals(function)).Select(named => named.Key).Order(StringComparer.Ordinal).FirstOrDefault();
+
     /// <summary>Whether configs can name it.</summary>
     public bool Knows(string className) => _builtIn.ContainsKey(className) || _registered.ContainsKey(className);
 
@@ -57,10 +74,21 @@ sealed class Registry<T>(string kind, bool ignoresCase = false, bool requiresMod
             : KerasObject.Wrap(module: null, className, config, registeredName: className);
     }
 
-    /// <summary>Makes an object from what was read of it.</summary>
-    /// <exception cref="FormatException">No such class is known, or a setting is unknown or of the wrong kind.</exception>
+    /// <summary>Makes an object from what was read of it, or finds the function.</summary>
+    /// <exception cref="FormatException">
+    /// No such class or function is known, or a setting is unknown or of the wrong kind.
+    /// </exception>
     public T Create(KerasObject read)
     {
+        if (read.ClassName == KerasObject.FunctionClass)
+        {
+            string name = read.Config.GetValue<string>();
+            return _functions.TryGetValue(name, out T? function)
+                ? function
+                : throw new FormatException($"{kind}: the function '{name}' is not known"
+                    + (functionRegistrar is null ? "" : $"; register it first with {functionRegistrar}"));
+        }
+
         if (_registered.TryGetValue(read.ClassName, out Func<ConfigReader, T>? create))
             return read.Create(create);
         if (_builtIn.TryGetValue(read.ClassName, out Entry entry) && (!requiresModule || read.Module == entry.Module))

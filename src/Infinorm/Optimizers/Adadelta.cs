@@ -15,7 +15,7 @@ public sealed class Adadelta : RuleOptimizer
 
     /// <summary>An Adadelta with Keras's defaults.</summary>
     /// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>
-    /// <param name="rho">Decay of the means of squares, in [0, 1].</param>
+    /// <param name="rho">Decay of the means of squares, in [0, 1]. Keras: <c>rho</c>.</param>
     /// <param name="epsilon">Added against division by zero, finite and ≥ 0. Keras: <c>epsilon</c>.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public Adadelta(LearningRate? learningRate = null, double rho = 0.95, double epsilon = 1e-7)
@@ -25,13 +25,20 @@ public sealed class Adadelta : RuleOptimizer
         _epsilon = Hyperparameters.Number("epsilon", epsilon, NumberRange.NotNegative);
     }
 
+    /// <summary>Decay of the means of squares, in [0, 1]; 0.95 by default. Keras: <c>rho</c>.</summary>
+    public double Rho => _rho;
+
+    /// <summary>Added against division by zero, finite and ≥ 0; 1e-7 by default. Keras: <c>epsilon</c>.</summary>
+    public double Epsilon => _epsilon;
+
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots) => (_gradients, _steps) = slots.Add(
-        new SlotSpec("accumulated_grad") { IsNeverNegative = true }, new SlotSpec("accumulated_delta_var") { IsNeverNegative = true });
+        new SlotSpec("accumulated_grad") { IsNeverNegative = true, Decay = () => Rho },
+        new SlotSpec("accumulated_delta_var") { IsNeverNegative = true, Decay = () => Rho });
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context) =>
-        context.Run(new Rule<L>(context.LearningRate, L.Of(_rho), L.Of(1 - _rho), L.Of(_epsilon)), _gradients, _steps);
+        context.Run(new Rule<L>(context.LearningRate, L.Of(Rho), L.Of(1 - Rho), L.Of(Epsilon)), _gradients, _steps);
 
     readonly struct Rule<L>(L rate, L rho, L rest, L epsilon) : IRule2<L>
         where L : struct, ILane<L>

@@ -15,7 +15,9 @@ public sealed class Adagrad : RuleOptimizer
 
     /// <summary>An Adagrad with Keras's defaults.</summary>
     /// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>
-    /// <param name="initialAccumulatorValue">Where the sums of squares begin, finite and ≥ 0.</param>
+    /// <param name="initialAccumulatorValue">
+    /// Where the sums of squares begin, finite and ≥ 0. Keras: <c>initial_accumulator_value</c>.
+    /// </param>
     /// <param name="epsilon">Added against division by zero, finite and ≥ 0. Keras: <c>epsilon</c>.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public Adagrad(LearningRate? learningRate = null, double initialAccumulatorValue = 0.1, double epsilon = 1e-7)
@@ -25,13 +27,19 @@ public sealed class Adagrad : RuleOptimizer
         _epsilon = Hyperparameters.Number("epsilon", epsilon, NumberRange.NotNegative);
     }
 
+    /// <summary>Where the sums of squares begin, finite and ≥ 0; 0.1 by default. Keras: <c>initial_accumulator_value</c>.</summary>
+    public double InitialAccumulatorValue => _initial;
+
+    /// <summary>Added against division by zero, finite and ≥ 0; 1e-7 by default. Keras: <c>epsilon</c>.</summary>
+    public double Epsilon => _epsilon;
+
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots) =>
-        _accumulator = slots.Add(new SlotSpec("accumulator") { Initial = _initial, IsNeverNegative = true });
+        _accumulator = slots.Add(new SlotSpec("accumulator") { Initial = InitialAccumulatorValue, IsNeverNegative = true, Decay = static () => 1 });
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context) =>
-        context.Run(new Rule<L>(context.LearningRate, L.Of(_epsilon)), _accumulator);
+        context.Run(new Rule<L>(context.LearningRate, L.Of(Epsilon)), _accumulator);
 
     readonly struct Rule<L>(L rate, L epsilon) : IRule1<L>
         where L : struct, ILane<L>

@@ -11,37 +11,49 @@ namespace Infinorm.Optimizers;
 /// </summary>
 public sealed class Ftrl : RuleOptimizer
 {
-    static readonly NumberRange NotPositive = new("a finite number <= 0", value => double.IsFinite(value) && value <= 0);
-
     readonly Hyperparameter<double> _power, _initial, _l1, _l2, _shrinkage, _beta;
     Slot _accumulator, _linear;
 
-    /// <summary>An Ftrl with Keras's defaults.</summary>
-    /// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>
-    /// <param name="learningRatePower">How the rate falls, finite and ≤ 0; 0 for a fixed rate.</param>
-    /// <param name="initialAccumulatorValue">Where the sums of squares begin, finite and ≥ 0.</param>
-    /// <param name="l1RegularizationStrength">How much small weights are drawn to zero, finite and ≥ 0.</param>
-    /// <param name="l2RegularizationStrength">How much all weights are drawn to zero, finite and ≥ 0.</param>
-    /// <param name="l2ShrinkageRegularizationStrength">Part of the weight that is added to its gradient, finite and ≥ 0.</param>
-    /// <param name="beta">β of the paper, any finite number.</param>
+    /// <summary>An Ftrl with Keras's defaults. A rate of null is 0.001; the properties describe the other arguments.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public Ftrl(
         LearningRate? learningRate = null, double learningRatePower = -0.5, double initialAccumulatorValue = 0.1,
         double l1RegularizationStrength = 0, double l2RegularizationStrength = 0, double l2ShrinkageRegularizationStrength = 0, double beta = 0)
         : base(learningRate ?? 0.001)
     {
-        _power = Hyperparameters.Number("learning_rate_power", learningRatePower, NotPositive);
+        _power = Hyperparameters.Number("learning_rate_power", learningRatePower, NumberRange.NotPositive);
         _initial = Hyperparameters.Number("initial_accumulator_value", initialAccumulatorValue, NumberRange.NotNegative);
         _l1 = Hyperparameters.Number("l1_regularization_strength", l1RegularizationStrength, NumberRange.NotNegative);
         _l2 = Hyperparameters.Number("l2_regularization_strength", l2RegularizationStrength, NumberRange.NotNegative);
-        _shrinkage = Hyperparameters.Number(
-            "l2_shrinkage_regularization_strength", l2ShrinkageRegularizationStrength, NumberRange.NotNegative);
+        _shrinkage = Hyperparameters.Number("l2_shrinkage_regularization_strength", l2ShrinkageRegularizationStrength, NumberRange.NotNegative);
         _beta = Hyperparameters.Number("beta", beta);
     }
 
+    /// <summary>How the rate falls, finite and ≤ 0: −0.5 by default, 0 for a fixed rate. Keras: <c>learning_rate_power</c>.</summary>
+    public double LearningRatePower => _power;
+
+    /// <summary>Where the sums of squares begin, finite and ≥ 0; 0.1 by default. Keras: <c>initial_accumulator_value</c>.</summary>
+    public double InitialAccumulatorValue => _initial;
+
+    /// <summary>How much small weights are drawn to 0, finite and ≥ 0; 0 by default. Keras: <c>l1_regularization_strength</c>.</summary>
+    public double L1RegularizationStrength => _l1;
+
+    /// <summary>How much all weights are drawn to 0, finite and ≥ 0; 0 by default. Keras: <c>l2_regularization_strength</c>.</summary>
+    public double L2RegularizationStrength => _l2;
+
+    /// <summary>
+    /// Half the part of the weight that is added to its gradient, finite and ≥ 0; 0 by default. Keras:
+    /// <c>l2_shrinkage_regularization_strength</c>.
+    /// </summary>
+    public double L2ShrinkageRegularizationStrength => _shrinkage;
+
+    /// <summary>β of the paper, any finite number; 0 by default. Keras: <c>beta</c>.</summary>
+    public double Beta => _beta;
+
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots) =>
-        (_accumulator, _linear) = slots.Add(new SlotSpec("accumulator") { Initial = _initial, IsNeverNegative = true }, "linear");
+        (_accumulator, _linear) = slots.Add(
+            new SlotSpec("accumulator") { Initial = _initial, IsNeverNegative = true }, new SlotSpec("linear") { NeedsFullStorage = true });
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context)

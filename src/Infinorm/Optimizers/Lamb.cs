@@ -1,8 +1,10 @@
 using System.Numerics;
-using Infinorm.Config;
+using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Schedules;
+using Infinorm.Types;
 
 namespace Infinorm.Optimizers;
 
@@ -16,71 +18,67 @@ namespace Infinorm.Optimizers;
 /// </code>
 /// It is for very large batches.
 /// </summary>
-public sealed class Lamb : RuleOptimizer
+public sealed class Lamb : MomentsOptimizer, IBlockRule
 {
-    readonly Hyperparameter<double> _beta1, _beta2, _epsilon;
     Slot _momentum, _velocity;
 
     /// <summary>A Lamb with Keras's defaults.</summary>
     /// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>
     /// <param name="beta1">Decay of the mean of the gradients, in [0, 1]. Keras: <c>beta_1</c>.</param>
     /// <param name="beta2">Decay of the mean of their squares, in [0, 1]. Keras: <c>beta_2</c>.</param>
-    /// <param name="epsilon">Added to the root against division by zero. Keras: <c>epsilon</c>.</param>
+    /// <param name="epsilon">Added to the root against division by zero, finite and ≥ 0. Keras: <c>epsilon</c>.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public Lamb(LearningRate? learningRate = null, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-7)
-        : base(learningRate ?? 0.001)
+        : base(learningRate ?? 0.001, beta1, beta2, epsilon)
     {
-        _beta1 = Hyperparameters.Number("beta_1", beta1, NumberRange.Unit);
-        _beta2 = Hyperparameters.Number("beta_2", beta2, NumberRange.Unit);
-        _epsilon = Hyperparameters.Number("epsilon", epsilon, NumberRange.NotNegative);
     }
 
-    /// <summary>Decay of the mean of the gradients.</summary>
-    public double Beta1 => _beta1;
-
-    /// <summary>Decay of the mean of the squares of the gradients.</summary>
-    public double Beta2 => _beta2;
-
-    /// <summary>Added to the root against division by zero.</summary>
-    public double Epsilon => _epsilon;
+    bool IBlockRule.NeedsWholeVariables => true;
 
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots) =>
-        (_momentum, _velocity) = slots.Add("momentum", new SlotSpec("velocity") { IsNeverNegative = true });
+        (_momentum, _velocity) = slots.Add(
+            new SlotSpec("momentum") { NeedsFullStorage = true }, new SlotSpec("velocity") { NeedsFullStorage = true, IsNeverNegative = true });
 
     /// <inheritdoc/>
-    protected override void UpdateStep<L>(RuleContext<L> context) =>
-        context.Run(new Rule(this, context.UnroundedLearningRate, context.Iterations + 1));
+    protected override void UpdateStep<L>(RuleContext<L> context) => context.Run(this);
 
-    sealed class Rule(Lamb lamb, double rate, long step) : IBlockRule
+    int IBlockRule.ScratchLength(ReadOnlySpan<nint> shape) => Shapes.Length(shape);
+
+    void IBlockRule.Step<T>(Block<T> block)
     {
-        public bool NeedsWholeVariables => true;
+        Span<T> weights = block.Weights, update = block.Scratch[..weights.Length];
+        var run = new UpdateOf<T>(this, block);
+        LaneWidth.Run(typeof(T) == typeof(double), ref run);
+        T weightNorm = WholeSums.Norm<T>(weights), updateNorm = WholeSums.Norm<T>(update);
+        T ratio = weightNorm > T.Zero && updateNorm > T.Zero ? weightNorm / updateNorm : T.One;
+        TensorPrimitives.MultiplyAdd(update, -(ratio * block.LearningRate), weights, weights);
+    }
 
-        public void Step<T>(Block<T> block)
-            where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    // Into the scratch.
+    readonly ref struct UpdateOf<T>(Lamb lamb, Block<T> block) : ILaneAction
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        readonly Block<T> _block = block;
+
+        public void Run<L>()
+            where L : struct, ILane<L>
         {
-            T correction1 = T.One - IntegerPower.Of<T>(lamb.Beta1, step), correction2 = T.One - IntegerPower.Of<T>(lamb.Beta2, step);
-            T oneMinusBeta1 = T.CreateTruncating(1 - lamb.Beta1), oneMinusBeta2 = T.CreateTruncating(1 - lamb.Beta2);
-            T epsilon = T.CreateTruncating(lamb.Epsilon);
-            Span<T> weights = block.Weights, m = block[lamb._momentum], v = block[lamb._velocity];
-            double weightSquares = 0, updateSquares = 0;
-            for (int i = 0; i < weights.Length; i++)
-            {
-                T gradient = block.Gradient[i];
-                m[i] += (gradient - m[i]) * oneMinusBeta1;
-                v[i] += ((gradient * gradient) - v[i]) * oneMinusBeta2;
-                T update = Update(m[i], v[i]);
-                weightSquares += double.CreateTruncating(weights[i] * weights[i]);
-                updateSquares += double.CreateTruncating(update * update);
-            }
+            L one = L.Of(1), power1 = L.Pow(lamb.Beta1, _block.Iterations + 1), power2 = L.Pow(lamb.Beta2, _block.Iterations + 1);
+            var rule = new Rule<L>(L.Of(1 - lamb.Beta1), L.Of(1 - lamb.Beta2), L.Of(lamb.Epsilon), one - power1, one - power2);
+            _block.Run<L, Rule<L>>(in rule, _block.Scratch, lamb._momentum, lamb._velocity);
+        }
+    }
 
-            T weightNorm = T.Sqrt(T.CreateTruncating(weightSquares)), updateNorm = T.Sqrt(T.CreateTruncating(updateSquares));
-            T ratio = weightNorm > T.Zero && updateNorm > T.Zero ? weightNorm / updateNorm : T.One;
-            T scaledRate = ratio * T.CreateTruncating(rate);
-            for (int i = 0; i < weights.Length; i++)
-                weights[i] -= scaledRate * Update(m[i], v[i]);
-
-            T Update(T mean, T square) => mean / correction1 / (T.Sqrt(square / correction2) + epsilon);
+    readonly struct Rule<L>(L oneMinusBeta1, L oneMinusBeta2, L epsilon, L correction1, L correction2) : IRule2<L>
+        where L : struct, ILane<L>
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Step(ref L update, L gradient, ref L momentum, ref L velocity)
+        {
+            momentum += (gradient - momentum) * oneMinusBeta1;
+            velocity += (gradient * gradient - velocity) * oneMinusBeta2;
+            update = momentum / correction1 / (L.Sqrt(velocity / correction2) + epsilon);
         }
     }
 }

@@ -28,13 +28,19 @@ public sealed class Lion : RuleOptimizer
         _beta2 = Hyperparameters.Number("beta_2", beta2, NumberRange.Unit);
     }
 
+    /// <summary>Part of the mean in the step's direction, in (0, 1]; 0.9 by default. Keras: <c>beta_1</c>.</summary>
+    public double Beta1 => _beta1;
+
+    /// <summary>Decay of the mean of the gradients, in [0, 1]; 0.99 by default. Keras: <c>beta_2</c>.</summary>
+    public double Beta2 => _beta2;
+
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots) => _momentum = slots.Add("momentum");
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context)
     {
-        L one = L.Of(1), beta1 = L.Of(_beta1), beta2 = L.Of(_beta2);
+        L one = L.Of(1), beta1 = L.Of(Beta1), beta2 = L.Of(Beta2);
         context.Run(new Rule<L>(context.LearningRate, beta1, one - beta1, beta2, one - beta2), _momentum);
     }
 

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Infinorm.Config;
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Schedules;
@@ -10,9 +9,8 @@ namespace Infinorm.Optimizers;
 /// <summary>
 /// Nadam (Dozat, 2016), as Keras computes it: <see cref="Adam"/> whose momentum looks ahead, with a momentum that rises from half of β₁.
 /// </summary>
-public sealed class Nadam : RuleOptimizer
+public sealed class Nadam : MomentsOptimizer
 {
-    readonly Hyperparameter<double> _beta1, _beta2, _epsilon;
     Slot _momentum, _velocity;
     ScalarSlot _product;
 
@@ -23,17 +21,14 @@ public sealed class Nadam : RuleOptimizer
     /// <param name="epsilon">Added against division by zero, finite and ≥ 0. Keras: <c>epsilon</c>.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public Nadam(LearningRate? learningRate = null, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-7)
-        : base(learningRate ?? 0.001)
+        : base(learningRate ?? 0.001, beta1, beta2, epsilon)
     {
-        _beta1 = Hyperparameters.Number("beta_1", beta1, NumberRange.Unit);
-        _beta2 = Hyperparameters.Number("beta_2", beta2, NumberRange.Unit);
-        _epsilon = Hyperparameters.Number("epsilon", epsilon, NumberRange.NotNegative);
     }
 
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots)
     {
-        (_momentum, _velocity) = slots.Add("momentum", new SlotSpec("velocity") { IsNeverNegative = true });
+        (_momentum, _velocity) = slots.Add("momentum", new SlotSpec("velocity") { IsNeverNegative = true, Decay = () => Beta2 });
         _product = slots.AddScalar("variable", 1); // Keras gives the product of the momenta no name of its own
     }
 
@@ -41,24 +36,20 @@ public sealed class Nadam : RuleOptimizer
     protected override void UpdateStep<L>(RuleContext<L> context)
     {
         // The product is formed in the type of the first variable, whichever this one's is.
+        long step = context.Iterations + 1;
         double product = TrainableVariables[0].DType == DType.Float64
-            ? Lane1<double>.Sum(Product<Lane1<double>>(context.Read(_product), context.Iterations + 1))
-            : Lane1<float>.Sum(Product<Lane1<float>>(context.Read(_product), context.Iterations + 1));
+            ? Lane1<double>.Sum(MomentumAt(step, Lane1<double>.Of(context.Read(_product))))
+            : Lane1<float>.Sum(MomentumAt(step, Lane1<float>.Of(context.Read(_product))));
         context.Write(_product, product);
-
-        L one = L.Of(1), now = MomentumAt<L>(context.Iterations + 1), next = MomentumAt<L>(context.Iterations + 2), all = L.Of(product);
-        context.Run(
-            new Rule<L>(
-                context.LearningRate, one - L.Of(_beta1), one - L.Of(_beta2), L.Of(_epsilon), next, one - all * next, one - now, one - all,
-                one - L.Pow(_beta2, context.Iterations + 1)),
-            _momentum, _velocity);
+        L one = L.Of(1), now = MomentumAt(step, one), next = MomentumAt(step + 1, one), all = L.Of(product);
+        var rule = new Rule<L>(
+            context.LearningRate, one - L.Of(Beta1), one - L.Of(Beta2), L.Of(Epsilon), next, one - all * next, one - now, one - all,
+            one - L.Pow(Beta2, step));
+        context.Run(rule, _momentum, _velocity);
     }
 
-    L Product<L>(double product, long step)
-        where L : struct, ILane<L> => L.Of(product) * L.Of(_beta1) * (L.Of(1) - L.Of(0.5) * L.Pow(0.96, step));
-
-    L MomentumAt<L>(long step)
-        where L : struct, ILane<L> => L.Of(_beta1) * (L.Of(1) - L.Of(0.5) * L.Pow(0.96, step));
+    L MomentumAt<L>(long step, L factor)
+        where L : struct, ILane<L> => factor * L.Of(Beta1) * (L.Of(1) - L.Of(0.5) * L.Pow(0.96, step));
 
     readonly struct Rule<L>(L rate, L rest1, L rest2, L epsilon, L next, L restNext, L restNow, L restAll, L correction) : IRule2<L>
         where L : struct, ILane<L>

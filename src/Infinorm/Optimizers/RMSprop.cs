@@ -15,15 +15,9 @@ public sealed class RMSprop : RuleOptimizer
     readonly Hyperparameter<bool> _centered;
     Slot _velocity, _moment, _mean;
 
-    /// <summary>RMSprop with Keras's defaults.</summary>
-    /// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>
-    /// <param name="rho">Decay of the means, in [0, 1].</param>
-    /// <param name="momentum">How much of the last step is taken again, finite and ≥ 0; 0, the default, keeps no slot.</param>
-    /// <param name="epsilon">Added against division by zero, finite and ≥ 0. Keras: <c>epsilon</c>.</param>
-    /// <param name="centered">Whether the mean of the gradients is taken off, so that their variance remains.</param>
+    /// <summary>RMSprop with Keras's defaults. A rate of null is 0.001; the properties describe the other arguments.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
-    public RMSprop(
-        LearningRate? learningRate = null, double rho = 0.9, double momentum = 0, double epsilon = 1e-7, bool centered = false)
+    public RMSprop(LearningRate? learningRate = null, double rho = 0.9, double momentum = 0, double epsilon = 1e-7, bool centered = false)
         : base(learningRate ?? 0.001)
     {
         _rho = Hyperparameters.Number("rho", rho, NumberRange.Unit);
@@ -32,17 +26,29 @@ public sealed class RMSprop : RuleOptimizer
         _centered = Hyperparameters.Switch("centered", centered);
     }
 
+    /// <summary>Decay of the means, in [0, 1]; 0.9 by default. Keras: <c>rho</c>.</summary>
+    public double Rho => _rho;
+
+    /// <summary>How much of the last step is taken again, finite and ≥ 0; 0, the default, keeps no slot. Keras: <c>momentum</c>.</summary>
+    public double Momentum => _momentum;
+
+    /// <summary>Added against division by zero, finite and ≥ 0; 1e-7 by default. Keras: <c>epsilon</c>.</summary>
+    public double Epsilon => _epsilon;
+
+    /// <summary>Whether the squared mean of the gradients is taken off v; false by default. Keras: <c>centered</c>.</summary>
+    public bool Centered => _centered;
+
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots)
     {
-        _velocity = slots.Add(new SlotSpec("velocity") { IsNeverNegative = true });
-        _moment = _momentum > 0 ? slots.Add("momentum") : Slot.Absent;
-        _mean = _centered ? slots.Add("average_gradient") : Slot.Absent;
+        _velocity = slots.Add(new SlotSpec("velocity") { IsNeverNegative = true, Decay = () => Rho, NeedsFullStorage = Centered });
+        _moment = Momentum > 0 ? slots.Add("momentum") : Slot.Absent;
+        _mean = Centered ? slots.Add("average_gradient") : Slot.Absent;
     }
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context) => context.Run(
-        new Rule<L>(context.LearningRate, L.Of(_rho), L.Of(1 - _rho), L.Of(_momentum), L.Of(_epsilon), _centered, _momentum > 0),
+        new Rule<L>(context.LearningRate, L.Of(Rho), L.Of(1 - Rho), L.Of(Momentum), L.Of(Epsilon), Centered, Momentum > 0),
         _velocity, _moment, _mean);
 
     readonly struct Rule<L>(L rate, L rho, L rest, L momentum, L epsilon, bool centered, bool moves) : IRule3<L>

@@ -15,10 +15,7 @@ public sealed class Sgd : RuleOptimizer
     readonly Hyperparameter<bool> _nesterov;
     Slot _slot;
 
-    /// <summary>Gradient descent with Keras's defaults.</summary>
-    /// <param name="learningRate">A number, a schedule or a function; null for 0.01. Keras: <c>learning_rate</c>.</param>
-    /// <param name="momentum">How much of the last step is taken again, in [0, 1]; 0, the default, keeps no slot.</param>
-    /// <param name="nesterov">Whether the momentum looks ahead.</param>
+    /// <summary>Gradient descent with Keras's defaults. A rate of null is 0.01; the properties describe the other arguments.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public Sgd(LearningRate? learningRate = null, double momentum = 0, bool nesterov = false)
         : base(learningRate ?? 0.01)
@@ -27,10 +24,10 @@ public sealed class Sgd : RuleOptimizer
         _nesterov = Hyperparameters.Switch("nesterov", nesterov);
     }
 
-    /// <summary>How much of the last step is taken again.</summary>
+    /// <summary>How much of the last step is taken again, in [0, 1]; 0, the default, keeps no slot. Keras: <c>momentum</c>.</summary>
     public double Momentum => _momentum;
 
-    /// <summary>Whether the momentum looks ahead.</summary>
+    /// <summary>Whether the momentum looks ahead; false by default. Keras: <c>nesterov</c>.</summary>
     public bool Nesterov => _nesterov;
 
     /// <inheritdoc/>
@@ -55,9 +52,8 @@ public sealed class Sgd : RuleOptimizer
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Step(ref L weight, L gradient, ref L moment)
         {
-            L step = gradient * rate;
-            moment = moment * momentum - step;
-            weight += nesterov ? moment * momentum - step : moment;
+            moment = moment * momentum - gradient * rate;
+            weight += nesterov ? moment * momentum - gradient * rate : moment;
         }
     }
 }

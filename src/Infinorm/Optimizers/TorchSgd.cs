@@ -7,21 +7,15 @@ namespace Infinorm.Optimizers;
 
 /// <summary>
 /// Gradient descent as PyTorch's <c>torch.optim.SGD</c> computes it: the rate stays outside the momentum, b ← momentum · b +
-/// (1 − dampening) · g (b ← g in the first step), w ← w − rate · b.
+/// (1 − dampening) · g (b ← g at a variable's first gradient), w ← w − rate · b.
 /// </summary>
 public sealed class TorchSgd : RuleOptimizer
 {
     readonly Hyperparameter<double> _momentum, _dampening, _coupledWeightDecay;
     readonly Hyperparameter<bool> _nesterov, _maximize;
-    Slot _slot;
+    Slot _moment, _begun;
 
-    /// <summary>Gradient descent with PyTorch's defaults.</summary>
-    /// <param name="learningRate">A number, a schedule or a function; null for 0.001. PyTorch: <c>lr</c>.</param>
-    /// <param name="momentum">How much of the last step is taken again, finite and ≥ 0; 0, the default, keeps no slot.</param>
-    /// <param name="dampening">How much less the gradient counts from the second step on, any finite number.</param>
-    /// <param name="coupledWeightDecay">Part of the weight that is added to its gradient. PyTorch: <c>weight_decay</c>.</param>
-    /// <param name="nesterov">Whether the momentum looks ahead.</param>
-    /// <param name="maximize">Whether the objective is to grow.</param>
+    /// <summary>Gradient descent with PyTorch's defaults. A rate of null is 0.001; the properties describe the other arguments.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public TorchSgd(
         LearningRate? learningRate = null, double momentum = 0, double dampening = 0, double coupledWeightDecay = 0,
@@ -35,32 +29,54 @@ public sealed class TorchSgd : RuleOptimizer
         _maximize = Hyperparameters.Switch("maximize", maximize);
     }
 
+    /// <summary>How much of the last step is taken again, finite and ≥ 0; 0, the default, keeps no slot. PyTorch: <c>momentum</c>.</summary>
+    public double Momentum => _momentum;
+
+    /// <summary>
+    /// How much less a variable's gradients count from its second on, any finite number; 0 by default. Others keep a slot more, which says
+    /// where a gradient has been. PyTorch: <c>dampening</c>.
+    /// </summary>
+    public double Dampening => _dampening;
+
+    /// <summary>Part of the weight that is added to its gradient, any finite number; 0 by default. PyTorch: <c>weight_decay</c>.</summary>
+    public double CoupledWeightDecay => _coupledWeightDecay;
+
+    /// <summary>Whether the momentum looks ahead; false by default. PyTorch: <c>nesterov</c>.</summary>
+    public bool Nesterov => _nesterov;
+
+    /// <summary>Whether the objective is to grow; false by default. PyTorch: <c>maximize</c>.</summary>
+    public bool Maximize => _maximize;
+
     /// <inheritdoc/>
-    protected override void DefineSlots(Slots slots) => _slot = _momentum == 0 ? Slot.Absent : slots.Add("momentum");
+    protected override void DefineSlots(Slots slots)
+    {
+        _moment = Momentum == 0 ? Slot.Absent : slots.Add("momentum");
+        _begun = Momentum == 0 || Dampening == 0 ? Slot.Absent : slots.Add(new SlotSpec("begun") { IsNeverNegative = true });
+    }
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context)
     {
-        double kept = context.Iterations == 0 ? 1 : 1 - _dampening;
         var rule = new Rule<L>(
-            context.LearningRate, L.Of(_maximize ? -1 : 1), L.Of(_coupledWeightDecay), L.Of(_momentum), L.Of(kept), _nesterov);
-        if (_slot.IsAbsent)
+            context.LearningRate, L.Of(Maximize ? -1 : 1), L.Of(CoupledWeightDecay), L.Of(Momentum), L.Of(1 - Dampening), Nesterov);
+        if (_moment.IsAbsent)
             context.Run(rule);
         else
-            context.Run(rule, _slot);
+            context.Run(rule, _moment, _begun);
     }
 
-    readonly struct Rule<L>(L rate, L sign, L decay, L momentum, L kept, bool nesterov) : IRule0<L>, IRule1<L>
+    readonly struct Rule<L>(L rate, L sign, L decay, L momentum, L kept, bool nesterov) : IRule0<L>, IRule2<L>
         where L : struct, ILane<L>
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Step(ref L weight, L gradient) => weight -= rate * (sign * gradient + decay * weight);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Step(ref L weight, L gradient, ref L moment)
+        public void Step(ref L weight, L gradient, ref L moment, ref L begun)
         {
             gradient = sign * gradient + decay * weight;
-            moment = momentum * moment + kept * gradient;
+            moment = momentum * moment + L.SelectGreater(begun, L.Of(0), kept, L.Of(1)) * gradient;
+            begun = L.Of(1);
             weight -= rate * (nesterov ? gradient + momentum * moment : moment);
         }
     }

@@ -1,5 +1,3 @@
-using Infinorm.Variables;
-
 namespace Infinorm.Rules;
 
 /// <summary>
@@ -73,10 +71,16 @@ public sealed class SlotSpec(string name)
     public bool IsMaximum { get; init; }
 
     /// <summary>
-    /// Gives the form of a variable's slot; null, or a form that is null, for the variable's shape. A slot that has this is for rules over
-    /// whole variables (<see cref="IBlockRule.NeedsWholeVariables"/>). The default is null.
+    /// Whether it must not be rounded to fewer bits, as the variable follows from it directly, or differences of it are taken. The default
+    /// is <see langword="false"/>.
     /// </summary>
-    public Func<Variable, SlotForm?>? FormOf { get; init; }
+    public bool NeedsFullStorage { get; init; }
+
+    /// <summary>
+    /// Gives the form of a variable's slot from the variable's path and shape; null, or a form that is null, for the variable's shape.
+    /// A slot that has this is for rules over whole variables (<see cref="IBlockRule.NeedsWholeVariables"/>). The default is null.
+    /// </summary>
+    public Func<string, ReadOnlySpan<nint>, SlotForm?>? FormOf { get; init; }
 
     /// <summary>A slot of this name that begins with zeros.</summary>
     public static implicit operator SlotSpec(string name) => new(name);

@@ -66,12 +66,9 @@ public sealed class Slots
     /// <exception cref="InvalidOperationException">One of them cannot, or there are too many.</exception>
     internal void RequireBytes()
     {
-        if (_declared.Find(slot => slot.Spec.FormOf is not null || slot.Spec.StartsAsVariable) is { Spec: { } spec })
-        {
-            throw new InvalidOperationException(
-                $"{Optimizer}: its slot {spec.Name} cannot have one byte an element, as it {(spec.StartsAsVariable ? "holds weights" : "has another shape than the variable")}. "
-                + "Leave SlotStorage at Full.");
-        }
+        DeclaredSlot full = _declared.Find(slot => slot.Spec is { NeedsFullStorage: true } or { StartsAsVariable: true } or { FormOf: not null });
+        if (full.Spec is { } spec)
+            throw new InvalidOperationException($"{Optimizer}: its slot {spec.Name} cannot have one byte an element. Leave SlotStorage at Full.");
 
         if (_declared.Count > MostOfBytes)
             throw new InvalidOperationException($"{Optimizer}: it has {_declared.Count} slots; at most {MostOfBytes} can have one byte an element.");

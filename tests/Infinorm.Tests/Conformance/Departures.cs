@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Infinorm.Variables;
 
 namespace Infinorm.Tests.Conformance;
@@ -70,8 +69,8 @@ static class Departures
         }
 
         // Keras takes |g| of each row before rows of equal index are added up, and clips them one by one; accumulation alone adds first.
-        bool addsFirst = KerasConfig.Number(session.Arguments, "gradient_accumulation_steps") > 1
-            && KerasConfig.Number(session.Arguments, "loss_scale_factor") is null && optimizer is not LossScaleOptimizer;
+        bool addsFirst = optimizer is not LossScaleOptimizer && Array.TrueForAll(session.Steppers, arguments =>
+            KerasConfig.Number(arguments, "gradient_accumulation_steps") > 1 && KerasConfig.Number(arguments, "loss_scale_factor") is null);
         return !addsFirst && update.Grads.Any(gradient => gradient is GoldenGradient.Rows { HasDuplicates: true })
             ? Different("rows of equal index are added up before anything else")
             : null;
@@ -96,7 +95,7 @@ static class Departures
         bool isBuilt = session.Optimizer.IsBuilt;
         if (isBuilt && !session.Select(finalize.Vars).SequenceEqual(session.Optimizer.TrainableVariables))
             return Refused<ArgumentException>("finalising other variables than those built");
-        return session.Arguments["use_ema"] is JsonValue use && (bool)use && (!isBuilt || session.RawIterations == 0)
+        return Array.Exists(session.Steppers, arguments => KerasConfig.IsOn(arguments["use_ema"])) && (!isBuilt || session.RawIterations == 0)
             ? Refused<InvalidOperationException>("finalising averages before any step")
             : null;
     }

@@ -22,6 +22,13 @@ sealed record OptimizerSpec(JsonObject? Serialized, JsonObject Kwargs, JsonObjec
     /// <summary>The value that a learning rate that is a function starts with; null for any other learning rate.</summary>
     public double? Callable => KerasConfig.Callable(Kwargs["learning_rate"]);
 
+    /// <summary>Makes the optimizer where it is not made from a config.</summary>
+    [JsonIgnore]
+    public Func<Optimizer>? Make { get; init; }
+
+    /// <summary>A new optimizer.</summary>
+    public Optimizer Create(DType floatX) => Make?.Invoke() ?? Infinorm.Optimizer.FromConfig(Config(), floatX);
+
     /// <summary>The config object to build the optimizer from; without the learning rate when that is a function.</summary>
     public JsonObject Config()
     {

@@ -20,10 +20,10 @@ sealed class Session
         _floatX = @case.Floatx;
         _tolerance = @case.Tolerance;
         Config = @case.Optimizer.Config();
-        Arguments = KerasConfig.Innermost(Config);
-        _behindNorm = KerasConfig.Number(Arguments, "clipnorm") > 0 || KerasConfig.Number(Arguments, "global_clipnorm") > 0
+        Steppers = [.. KerasConfig.Steppers(Config)];
+        _behindNorm = Array.Exists(Steppers, arguments => KerasConfig.Number(arguments, "clipnorm") > 0 || KerasConfig.Number(arguments, "global_clipnorm") > 0)
             || @case.Variables.Any(spec => spec.Constraint is { HasNorm: true });
-        Optimizer = Create(Config);
+        Optimizer = @case.Optimizer.Create(_floatX).WithSmallTasks();
         if (@case.Optimizer.Callable is { } value)
             UseFunction(value);
     }
@@ -35,8 +35,8 @@ sealed class Session
     /// <summary>The config object that the optimizer was built from.</summary>
     public JsonObject Config { get; }
 
-    /// <summary>The settings of the (inner) optimizer, by Keras's names.</summary>
-    public JsonObject Arguments { get; }
+    /// <summary>The settings of each optimizer that steps, by Keras's names.</summary>
+    public JsonObject[] Steppers { get; }
 
     /// <summary>The stored counter; of the inner optimizer of a LossScaleOptimizer, whose own counter stays 0.</summary>
     public Variable Counter => (Optimizer is LossScaleOptimizer wrapper ? wrapper.InnerOptimizer : Optimizer).Variables[0];

@@ -24,9 +24,10 @@ sealed unsafe class Arena
     readonly Vector512<byte>[] _lines;
     readonly byte* _end;
 
+    /// <exception cref="OutOfMemoryException">There is not so much memory.</exception>
     public Arena(nint bytes)
     {
-        _lines = GC.AllocateArray<Vector512<byte>>(checked((int)(bytes / Alignment) + 1), pinned: true);
+        _lines = GC.AllocateArray<Vector512<byte>>((int)Math.Min(int.MaxValue, (bytes / Alignment) + 1), pinned: true);
         First = (byte*)Padded((nint)Unsafe.AsPointer(ref _lines[0]));
         _end = First + bytes;
     }

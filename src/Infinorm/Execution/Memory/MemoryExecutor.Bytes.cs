@@ -10,6 +10,9 @@ sealed unsafe partial class MemoryExecutor
 {
     float[] _decays = [];
 
+    /// <summary>Whether the slots of any variable have one byte an element.</summary>
+    public bool HasByteSlots => _decays.Length > 0;
+
     // Of each slot that says so; the factors may change from step to step.
     void AskDecays()
     {

@@ -19,6 +19,8 @@ sealed unsafe partial class MemoryExecutor
     {
         protected MemoryExecutor Executor => executor;
 
+        protected PreparedPass Pass => pass;
+
         protected WorkList Work => pass.Work;
 
         protected ref readonly StepPlan Plan => ref pass.Plan;
@@ -93,7 +95,7 @@ sealed unsafe partial class MemoryExecutor
     bool IsDirect(int variable, DType type)
     {
         ref VariableState state = ref _states[variable];
-        ref MemorySpot gradient = ref _gradients[variable];
+        ref TypedMemory gradient = ref _gradients[variable];
         return state.Elements.DType == type && gradient.DType == type && gradient.Owner is not null
             && !gradient.IsRows && !state.OverwrittenByGradient && state.ByteSlots.Length == 0;
     }
@@ -146,7 +148,7 @@ sealed unsafe partial class MemoryExecutor
 
     ChunkView ViewOf(in Chunk chunk, in StepPlan plan, byte* weights, byte* dense, Scratch scratch)
     {
-        ref MemorySpot gradient = ref _gradients[chunk.Variable];
+        ref TypedMemory gradient = ref _gradients[chunk.Variable];
         return new ChunkView
         {
             Plan = ref plan,
@@ -163,7 +165,7 @@ sealed unsafe partial class MemoryExecutor
     static int LineLength<L>()
         where L : struct, ILane<L> => Arena.Alignment / BlockKernels.ElementSize<L>();
 
-    static ref byte DenseAt(in MemorySpot gradient, int start)
+    static ref byte DenseAt(in TypedMemory gradient, int start)
     {
         if (gradient.Owner is null || gradient.IsRows)
             return ref Unsafe.NullRef<byte>();
@@ -289,7 +291,7 @@ sealed unsafe partial class MemoryExecutor
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     void PrefetchSmall(in Chunk chunk)
     {
-        ref MemorySpot gradient = ref _gradients[chunk.Variable];
+        ref TypedMemory gradient = ref _gradients[chunk.Variable];
         if (chunk.Count > BlockLength || gradient.Owner is null || gradient.IsRows)
             return;
         ref VariableState state = ref _states[chunk.Variable];

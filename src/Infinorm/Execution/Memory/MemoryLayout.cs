@@ -1,3 +1,4 @@
+using System.Globalization;
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;
@@ -29,7 +30,7 @@ static unsafe class MemoryLayout
                 single += OwnSize(in state, own);
         }
 
-        arena = new Arena((slotStride * places) + (stride * others) + single);
+        arena = Allocate((slotStride * places) + (stride * others) + single, request);
         byte* nextSlot = arena.First, next = nextSlot + (slotStride * places), nextSingle = next + (stride * others);
         foreach (ref VariableState state in states.AsSpan())
         {
@@ -58,6 +59,20 @@ static unsafe class MemoryLayout
         return states;
     }
 
+    static Arena Allocate(nint bytes, BuildRequest request)
+    {
+        try
+        {
+            return new Arena(bytes);
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new OutOfMemoryException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{request.Slots.Optimizer}: the state of {request.Variables.Length} variables takes {bytes:N0} bytes, for which there is no memory."), e);
+        }
+    }
+
     static VariableState[] Describe(BuildRequest request)
     {
         var states = new VariableState[request.Variables.Length];
@@ -68,7 +83,7 @@ static unsafe class MemoryLayout
             {
                 Variable = variable,
                 Constraint = variable.Constraint,
-                Elements = variable.Spot,
+                Elements = variable.Elements,
                 Decays = request.Decays[i],
                 OwnDecay = request.OwnDecays[i],
                 RandomStream = StochasticRounding.StreamOf(variable.Path),
@@ -114,7 +129,7 @@ static unsafe class MemoryLayout
     {
         if (slot.Spec.FormOf is not { } formOf || variable.OverwriteWithGradient)
             return default;
-        nint[]? shape = formOf(variable) is { } form ? form.Shape : variable.Shape.ToArray();
+        nint[]? shape = formOf(variable.Path, variable.Shape) is { } form ? form.Shape : variable.Shape.ToArray();
         if (shape is null)
             return default;
         nint length = 1;

@@ -29,15 +29,14 @@ sealed class PreparedPass(MemoryExecutor executor, WorkList work, Slots slots) :
         LaneWidth.Run(work.Type == DType.Float64, ref question);
     }
 
-    public void Run()
-    {
-        var job = (MemoryExecutor.PassJob)Given;
-        job.Run(job.Tasks, executor.Helpers);
-    }
+    /// <summary>What steps the variables by that rule.</summary>
+    public MemoryExecutor.PassJob Job => (MemoryExecutor.PassJob)Given;
 
     protected override IRulePass<TRule> Make<L, TRule>() => new MemoryExecutor.PassJob<L, TRule>(executor, this);
 
-    protected override IRulePass<IBlockRule> Make<L>() => new MemoryExecutor.BlockRuleJob<L>(executor, this);
+    protected override IRulePass<IBlockRule> Make<L>() => !executor.HasByteSlots
+        ? new MemoryExecutor.BlockRuleJob<L>(executor, this)
+        : throw new InvalidOperationException($"{Slots.Optimizer}: a rule over spans needs full slots. Leave SlotStorage at Full.");
 
     readonly struct Question(PreparedPass pass, IRuleSource source) : ILaneAction
     {

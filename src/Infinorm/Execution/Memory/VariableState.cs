@@ -16,7 +16,7 @@ unsafe struct VariableState
     public Constraint? Constraint;
 
     /// <summary>The variable's elements.</summary>
-    public MemorySpot Elements;
+    public TypedMemory Elements;
 
     /// <summary>The rule's slots, <see cref="Stride"/> bytes apart.</summary>
     public byte* Slots;
