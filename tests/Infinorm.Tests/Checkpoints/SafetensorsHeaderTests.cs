@@ -126,7 +126,7 @@ public class SafetensorsHeaderTests
 
     [Theory]
     [InlineData("BOOL", 5)]
-    [InlineData("U8", 5)]
+    [InlineData("I8", 5)]
     [InlineData("I16", 10)]
     [InlineData("U64", 40)]
     [InlineData("C64", 40)]
