@@ -1,4 +1,3 @@
-using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;
 using Infinorm.Variables;

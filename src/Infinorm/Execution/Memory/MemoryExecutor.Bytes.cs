@@ -1,7 +1,6 @@
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Variables;
-using static Infinorm.Execution.Memory.GradientBlocks;
 
 namespace Infinorm.Execution.Memory;
 
