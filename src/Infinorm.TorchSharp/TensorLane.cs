@@ -39,7 +39,7 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
         (null, null) => new(left._number + right._number),
         (null, { } tensor) => right + left,
         ({ } tensor, null) => With(tensor, right, static (values, number) => values.add(number)),
-        ({ } a, { } b) => new(a.add(b)),
+        ({ } a, { } b) => new(a.Plus(b)),
     };
 
     public static TensorLane<T> operator -(TensorLane<T> left, TensorLane<T> right) => (left.Tensor, right.Tensor) switch
