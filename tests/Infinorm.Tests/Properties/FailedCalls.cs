@@ -91,6 +91,7 @@ public sealed class FailedCalls
         Variable<double> full => full.Memory,
         Variable<Half> half => half.Memory,
         Variable<BFloat16> brain => brain.Memory,
+        Variable<long> counter => Gradient.Of<long>(counter.Memory), // all that an optimizer has without slots; refused for its type
         _ => throw new NotSupportedException($"{variable}"),
     };
 
