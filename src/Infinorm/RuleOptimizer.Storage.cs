@@ -1,5 +1,3 @@
-using Infinorm.Rules;
-using Infinorm.Types;
 using Infinorm.Variables;
 
 namespace Infinorm;

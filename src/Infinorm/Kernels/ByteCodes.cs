@@ -49,14 +49,22 @@ static unsafe class ByteCodes
     /// <param name="first">The number of the first value.</param>
     public static void Encode(float* values, byte* codes, float* scales, int blocks, bool isSigned, float decay, uint? seed, int first)
     {
-        if (Vector512.IsHardwareAccelerated && isSigned)
-            Encode<CodeLane512, SignedCode>(values, codes, scales, blocks, decay, seed, first);
-        else if (Vector512.IsHardwareAccelerated)
-            Encode<CodeLane512, UnsignedCode>(values, codes, scales, blocks, decay, seed, first);
-        else if (isSigned)
-            Encode<CodeLane256, SignedCode>(values, codes, scales, blocks, decay, seed, first);
+        if (Vector512.IsHardwareAccelerated)
+            Encode<CodeLane512>(values, codes, scales, blocks, isSigned, decay, seed, first);
         else
-            Encode<CodeLane256, UnsignedCode>(values, codes, scales, blocks, decay, seed, first);
+            Encode<CodeLane256>(values, codes, scales, blocks, isSigned, decay, seed, first);
+    }
+
+    static void Encode<V>(float* values, byte* codes, float* scales, int blocks, bool isSigned, float decay, uint? seed, int first)
+        where V : struct, ICodeLane<V>
+    {
+        switch (isSigned, seed)
+        {
+            case (true, { } number): Encode<V, SignedCode, AtRandom>(values, codes, scales, blocks, decay, number, first); break;
+            case (true, null): Encode<V, SignedCode, ToNearest>(values, codes, scales, blocks, decay, 0, first); break;
+            case (false, { } number): Encode<V, UnsignedCode, AtRandom>(values, codes, scales, blocks, decay, number, first); break;
+            case (false, null): Encode<V, UnsignedCode, ToNearest>(values, codes, scales, blocks, decay, 0, first); break;
+        }
     }
 
     /// <summary>The seed of a slot of a variable in an update.</summary>
@@ -88,15 +96,15 @@ static unsafe class ByteCodes
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void Encode<V, TCode>(float* values, byte* codes, float* scales, int blocks, float decay, uint? seed, int first)
+    static void Encode<V, TCode, TRounding>(float* values, byte* codes, float* scales, int blocks, float decay, uint seed, int first)
         where V : struct, ICodeLane<V>
         where TCode : struct, ICode
+        where TRounding : struct, IRounding
     {
-        // Nearest rounding adds a half in the place of the random bits.
-        V coarse = V.Of(seed is null ? 0u : ~((2 * Margin) - 1)), margin = V.Of(seed is null ? 1u << (TCode.Dropped - 1) : Margin);
-        V number = ((V.Indices + V.Of((uint)first)) * V.Of(Weyl)) + V.Of(seed ?? 0), step = V.Of(unchecked((uint)V.Count * Weyl));
+        V coarse = V.Of(~((2 * Margin) - 1)), margin = V.Of(TRounding.IsRandom ? Margin : 1u << (TCode.Dropped - 1));
+        V number = ((V.Indices + V.Of((uint)first)) * V.Of(Weyl)) + V.Of(seed), step = V.Of(unchecked((uint)V.Count * Weyl));
         V magnitudeBits = V.Of(0x7FFFFFFF), bias = V.Of(FirstExponent << TCode.FractionBits), top = V.Of(TCode.Top), mixer = V.Of(0xD35A2D97);
-        V signBit = V.Of((uint)(byte.MaxValue - TCode.Top)), least = V.Of(TCode.Least), ones = V.Of(uint.MaxValue);
+        V signBit = V.Of((uint)(byte.MaxValue - TCode.Top)), zero = V.Of(0), one = V.Of(1);
         for (int block = 0; block < blocks; block++, values += BlockLength, codes += BlockLength)
         {
             V largest = V.Of(0);
@@ -108,11 +116,18 @@ static unsafe class ByteCodes
             for (int i = 0; i < BlockLength; i += V.Count)
             {
                 V value = Unsafe.ReadUnaligned<V>(values + i), magnitude = value & magnitudeBits;
-                V random = (((number ^ (number >> 15)) * mixer) >> (32 - TCode.Dropped)) & coarse | margin;
-                number += step;
+                V random = margin;
+                if (TRounding.IsRandom)
+                {
+                    random = ((((number ^ (number >> 15)) * mixer) >> (32 - TCode.Dropped)) & coarse) | margin;
+                    number += step;
+                }
+
                 V code = V.Min(((V.MultiplyFloats(magnitude, inverse) + random) >> TCode.Dropped) - bias, top);
-                code = V.Max(code, least & (V.IsZero(magnitude) ^ ones));
-                V.StoreBytes(codes + i, code | ((value >> 24) & signBit));
+                code = TCode.IsSigned
+                    ? V.Max(code, zero) | ((value >> 24) & signBit)
+                    : V.Max(code, one + V.IsZero(magnitude)); // what is not zero stays so, as variables are divided by it
+                V.StoreBytes(codes + i, code);
             }
         }
     }
@@ -156,8 +171,24 @@ static unsafe class ByteCodes
         /// <summary>The value of the largest code at scale 1.</summary>
         static abstract float TopValue { get; }
 
-        /// <summary>The least code of what is not zero. Where there is no sign it stays above zero, as variables are divided by it.</summary>
-        static abstract byte Least { get; }
+        /// <summary>Whether codes have a sign.</summary>
+        static abstract bool IsSigned { get; }
+    }
+
+    /// <summary>How a value between two codes is rounded.</summary>
+    interface IRounding
+    {
+        static abstract bool IsRandom { get; }
+    }
+
+    struct AtRandom : IRounding
+    {
+        public static bool IsRandom => true;
+    }
+
+    struct ToNearest : IRounding
+    {
+        public static bool IsRandom => false;
     }
 
     struct SignedCode : ICode
@@ -170,7 +201,7 @@ static unsafe class ByteCodes
 
         public static float TopValue => 1.875f;
 
-        public static byte Least => 0;
+        public static bool IsSigned => true;
     }
 
     struct UnsignedCode : ICode
@@ -183,6 +214,6 @@ static unsafe class ByteCodes
 
         public static float TopValue => 1.9375f;
 
-        public static byte Least => 1;
+        public static bool IsSigned => false;
     }
 }

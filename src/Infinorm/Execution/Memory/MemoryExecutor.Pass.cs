@@ -201,8 +201,12 @@ sealed unsafe partial class MemoryExecutor
         byte* weights = WeightBlocks.Load<L>(in view, offset, count, constrained: true);
         byte* gradient = LoadUpdate<L>(in view, offset, count, out byte* accumulator, out GradientFormula<L> gradientFormula);
         byte* average = view.IsAveraged ? state.Average + view.At(offset) : null;
-        RuleLoop.Run(
-            in rule, slots, stride, weights, gradient, accumulator, average, PaddedBytes<L>(count), in gradientFormula, in weightFormula);
+        nint bytes = PaddedBytes<L>(count);
+        if (view.Plan.IsBare)
+            RuleLoop.RunBare<L, TRule>(in rule, slots, stride, weights, gradient, bytes, weights + bytes, gradient + bytes);
+        else
+            RuleLoop.Run(
+                in rule, slots, stride, weights, gradient, accumulator, average, bytes, in gradientFormula, in weightFormula);
         WeightBlocks.Store<L>(in view, weights, offset, count);
     }
 
