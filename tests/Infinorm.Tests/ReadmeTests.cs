@@ -37,20 +37,36 @@ public partial class ReadmeTests
         Assert.All(kernel, weight => Assert.True(weight < 0));
     }
 
-    /// <summary>Every C# block of the README, and the first of each page, stands between "// snippet" and "// end" in a test.</summary>
+    /// <summary>
+    /// Every C# block of a page stands between "// snippet" and "// end" in a test. Where a block begins with usings, as those of the README
+    /// do, they are all that the test's file has for this project and TorchSharp, so that a reader's program compiles too.
+    /// </summary>
     [Theory]
     [InlineData("README.md", 4)]
-    [InlineData("docs/your-own-optimizer.md", 4)]
+    [InlineData("docs/optimizer.md", 12)]
     [InlineData("docs/optimizers.md", 1)]
-    [InlineData("docs/torchsharp.md", 1)]
-    [InlineData("docs/training.md", 1)]
+    [InlineData("docs/torchsharp.md", 2)]
+    [InlineData("docs/training.md", 7)]
+    [InlineData("docs/your-own-optimizer.md", 4)]
     public void ItsExamplesAreCodeOfTests(string page, int least)
     {
-        string[] blocks = [.. Block().Matches(File.ReadAllText(Path.Combine(Repository.Root, page))).Select(match => match.Groups[1].Value)];
-        string[] examples = page is "README.md" or "docs/your-own-optimizer.md" ? blocks : blocks[..1];
+        Match[] examples = [.. Block().Matches(File.ReadAllText(Path.Combine(Repository.Root, page)))];
         Assert.InRange(examples.Length, least, int.MaxValue);
-        HashSet<string> snippets = [.. TestFiles().SelectMany(code => Snippet().Matches(code)).Select(Dedented)];
-        Assert.All(examples, example => Assert.Contains(example, snippets));
+        string[] tests = [.. TestFiles()];
+        Assert.All(examples, example =>
+        {
+            string usings = example.Groups[1].Value, code = example.Groups[2].Value;
+            string[] places = [.. tests.Where(test => Snippet().Matches(test).Any(snippet => Dedented(snippet) == code || Dedented(snippet) == usings + code))];
+            Assert.True(places.Length > 0, $"This example is no test's:\n{code}");
+            if (usings.Length > 0)
+                Assert.Contains(places, test => Names(test).All(name => usings.Contains($"using {name};", StringComparison.Ordinal)));
+        });
+
+        // Of what a test names without its namespace: the usings, and the namespaces around that of the test.
+        static IEnumerable<string> Names(string test) =>
+        [
+            "Infinorm", $"Infinorm{Around().Match(test).Groups[1].Value}", .. Using().Matches(test).Select(match => match.Groups[1].Value),
+        ];
 
         static string Dedented(Match snippet) => snippet.Groups[2].Value.Replace("\n" + snippet.Groups[1].Value, "\n")[snippet.Groups[1].Length..];
     }
@@ -82,8 +98,14 @@ public partial class ReadmeTests
         Array.Fill(biasGradient, bias[0] + 1);
     }
 
-    [GeneratedRegex(@"```csharp\n(.*?)```", RegexOptions.Singleline)]
+    [GeneratedRegex(@"```csharp\n((?:using [\w. ]+;\n)*\n?)(.*?)```", RegexOptions.Singleline)]
     private static partial Regex Block();
+
+    [GeneratedRegex(@"^using ((?:static )?(?:Infinorm|TorchSharp)[\w.]*);$", RegexOptions.Multiline)]
+    private static partial Regex Using();
+
+    [GeneratedRegex(@"^namespace Infinorm(\.Keras|\.Torch|)\.Tests", RegexOptions.Multiline)]
+    private static partial Regex Around();
 
     [GeneratedRegex(@"^( *)// snippet\n(.*?)^\1// end\n", RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex Snippet();
