@@ -1,4 +1,5 @@
 using Infinorm.Optimizers;
+using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.optim;
 
