@@ -67,8 +67,8 @@ public abstract partial class Optimizer
     }
 
     /// <summary>
-    /// What Apply would do from given values: takes them and returns new ones, equal to Apply's bit for bit, and changes nothing.
-    /// Keras: <c>stateless_apply</c>.
+    /// Computes what Apply would do to the given values and returns the new values, bit for bit the same. It changes nothing, neither the optimizer
+    /// nor its variables. Keras: <c>stateless_apply</c>.
     /// </summary>
     /// <param name="optimizerVariables">A value for each of <see cref="Variables"/>.</param>
     /// <param name="gradients">One for each built variable.</param>

@@ -48,12 +48,12 @@ public sealed class OptimizerPageTests : IDisposable
         optimizer.Build(new Variable<float>("dense/kernel", kernel, [2, 2]), new Variable<float>("dense/bias", bias));
 
         StepInfo info = optimizer.Apply(kernelGradient, biasGradient); // in the order of Build
-        Console.WriteLine(info); // Updated at rate 0.002, norm 2.4495, clipped by 0.40825
+        Console.WriteLine(info); // Updated at rate 0.002, norm 2.4494898, clipped by 0.40824828
 
         optimizer.Apply(kernelGradient, default); // the bias has no gradient this time and stays as it is
         optimizer.ApplyGradients((biasGradient, optimizer.TrainableVariables[1])); // Keras's apply_gradients
         // end
-        Assert.Equal("Updated at rate 0.002, norm 2.4495, clipped by 0.40825", info.ToString());
+        Assert.Equal("Updated at rate 0.002, norm 2.4494898, clipped by 0.40824828", info.ToString());
         Assert.Equal(3, optimizer.Iterations);
     }
 
@@ -237,7 +237,7 @@ public sealed class OptimizerPageTests : IDisposable
         }
         // end
         Assert.Equal(20, optimizer.InnerOptimizer.Iterations);
-        Assert.InRange((float)weights[0], 0.99f, 0.9985f);
+        Assert.InRange((float)weights[0], 0.99f, 0.9995f);
     }
 
     [Fact]

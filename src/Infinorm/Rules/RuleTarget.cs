@@ -1,6 +1,6 @@
 namespace Infinorm.Rules;
 
-/// <summary>Whoever forms the coefficients of an update and names its rule: an optimizer.</summary>
+/// <summary>The source of a rule: an optimizer, which computes the coefficients of an update and names its rule.</summary>
 interface IRuleSource
 {
     /// <summary>What forms the coefficients and gives the rule to the context, once, in lanes of one kind.</summary>
