@@ -39,7 +39,7 @@ public abstract partial class Optimizer
         ArgumentNullException.ThrowIfNull(store);
         using var _ = Enter();
         IReadOnlyList<Variable> variables = Variables;
-        IReadOnlyList<NdArray?> untracked = UntrackedByKeras; // where they are not stored, they begin anew
+        IReadOnlyList<NdArray?> untracked = UntrackedByKeras; // if they are not stored, they have their initial values
         if (store.Keys.Count == variables.Count)
             untracked = new NdArray?[variables.Count];
         if (store.Keys.Count != untracked.Count(value => value is null))

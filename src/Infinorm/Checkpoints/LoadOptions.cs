@@ -37,7 +37,7 @@ public sealed class LoadOptions
         init => field = Check.AtLeast(0, value, nameof(MaxHeaderLength));
     } = SafetensorsHeader.MaxLength;
 
-    /// <summary>Whether a list has the name or one that it lies below.</summary>
+    /// <summary>Whether a list has the name, or a name that contains it.</summary>
     internal static bool Covers(IReadOnlyCollection<string> names, string name) => names.Any(above =>
         name.StartsWith(above, StringComparison.Ordinal) && (name.Length == above.Length || name[above.Length] == '/'));
 }

@@ -8,7 +8,7 @@ interface IRuleSource
         where L : struct, ILane<L>;
 }
 
-/// <summary>What steps variables by a rule of one kind, which is set anew for every step.</summary>
+/// <summary>Steps variables by a rule of one kind. The rule is set for every step.</summary>
 interface IRulePass<TRule>
 {
     /// <summary>Sets the rule of this step; given by reference, as its coefficients fill many registers.</summary>
