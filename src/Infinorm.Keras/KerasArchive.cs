@@ -31,7 +31,7 @@ public sealed partial class KerasArchive
     readonly Hdf5Group _root;
     readonly ModelWeights _model;
     readonly List<ZipEntry> _entries; // of the .keras archive that was opened; else none
-    FileImage? _image; // the HDF5 file that the datasets view; null where it must be written anew
+    FileImage? _image; // the HDF5 file that the datasets view; null if a new one must be written
     bool _configChanged;
 
     KerasArchive(

@@ -50,8 +50,8 @@ sealed partial class ModelWeights
     /// <param name="root">The root group of the HDF5 file.</param>
     /// <param name="model">The model as Keras serializes it, if that is known.</param>
     /// <param name="trainable">The paths of the variables that the model trains, as Keras prints them; null if they are not given.</param>
-    /// <exception cref="InvalidFileException">A layer's name is none.</exception>
-    /// <exception cref="ArgumentException">A path is none of a weight, or of more than one.</exception>
+    /// <exception cref="InvalidFileException">A layer's name is empty or contains <c>/</c>.</exception>
+    /// <exception cref="ArgumentException">A path belongs to no weight, or to more than one.</exception>
     public static ModelWeights Of(string file, Hdf5Group root, JsonObject? model, IEnumerable<string>? trainable)
     {
         var result = new ModelWeights(file);

@@ -71,7 +71,7 @@ static class Cli
     // What is wrong with a command line: of several errors not one that only follows from an unknown word, such as a missing command.
     static string? Problem(ParseResult parsed)
     {
-        // What looks like an option and is none would else be taken for a file.
+        // An unknown option would otherwise be taken for a file.
         if (parsed.Tokens.FirstOrDefault(token => token.Type == TokenType.Argument && token.Value is ['-', _, ..]) is { } mistyped)
         {
             IEnumerable<string> known = parsed.CommandResult.Command.Options.Select(option => option.Name)

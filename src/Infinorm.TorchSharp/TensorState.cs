@@ -46,7 +46,7 @@ sealed class TensorState : IDisposable
     /// <summary>What clipping by norm divides the gradient by in this step, and clipping by global norm multiplies it by.</summary>
     public double ClipOperand { get; set; }
 
-    /// <summary>Where the pieces lie, each of so many elements at most where the variable's shape allows.</summary>
+    /// <summary>The positions of the pieces. No piece is larger than the limit, as far as the variable's shape allows.</summary>
     public IEnumerable<PieceRange> Cut(long length)
     {
         if (Variable.Length == 0)
@@ -87,7 +87,7 @@ sealed class TensorState : IDisposable
     }
 }
 
-/// <summary>Where a piece lies in each of a variable's tensors: along an axis, or in the row of all elements.</summary>
+/// <summary>The position of a piece in each of a variable's tensors: along an axis, or in the flattened tensor.</summary>
 readonly record struct PieceRange(bool InRow, int Axis, long Start, long Count)
 {
     /// <summary>A view of the piece of a tensor.</summary>

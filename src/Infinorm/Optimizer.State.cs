@@ -39,7 +39,7 @@ public abstract partial class Optimizer
         ArgumentNullException.ThrowIfNull(store);
         using var _ = Enter();
         IReadOnlyList<Variable> variables = Variables;
-        IReadOnlyList<NdArray?> untracked = UntrackedByKeras; // where they are not stored, they begin anew
+        IReadOnlyList<NdArray?> untracked = UntrackedByKeras; // if they are not stored, they have their initial values
         if (store.Keys.Count == variables.Count)
             untracked = new NdArray?[variables.Count];
         if (store.Keys.Count != untracked.Count(value => value is null))
@@ -67,8 +67,8 @@ public abstract partial class Optimizer
     }
 
     /// <summary>
-    /// What Apply would do from given values: takes them and returns new ones, equal to Apply's bit for bit, and changes nothing.
-    /// Keras: <c>stateless_apply</c>.
+    /// Computes what Apply would do to the given values and returns the new values, bit for bit the same. It changes nothing, neither the optimizer
+    /// nor its variables. Keras: <c>stateless_apply</c>.
     /// </summary>
     /// <param name="optimizerVariables">A value for each of <see cref="Variables"/>.</param>
     /// <param name="gradients">One for each built variable.</param>

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Training;
 
-/// <summary>The loop of one call of Fit. Between two steps the run is whole: it can be saved, and go on from there.</summary>
+/// <summary>The loop of one call of Fit. Between two steps the run can be saved and resumed.</summary>
 sealed class TrainingLoop
 {
     readonly Trainer _trainer;

@@ -25,7 +25,7 @@ static class SafetensorsTypes
     public static string? Known(string name) =>
         Names.FirstOrDefault(pair => pair.Name == name).Name ?? Others.FirstOrDefault(pair => pair.Name == name).Name;
 
-    /// <summary>The bytes of so many elements of a type that is not read.</summary>
+    /// <summary>The size in bytes of a number of elements, of a type that is not read.</summary>
     public static long OtherByteLength(string name, int length) => (((long)length * Others.First(pair => pair.Name == name).Bits) + 7) / 8;
 
     /// <summary>"F32" for float32.</summary>

@@ -31,7 +31,7 @@ public interface IBlockRule
         where T : unmanaged, IBinaryFloatingPointIeee754<T>;
 }
 
-/// <summary>A slot of one variable that lies by itself, as it need not have the variable's shape.</summary>
+/// <summary>A slot of one variable, stored separately because it need not have the variable's shape.</summary>
 /// <param name="Address">Its first element; 0 where the variable has none.</param>
 /// <param name="Length">How many elements it has.</param>
 /// <param name="Shape">Its shape.</param>

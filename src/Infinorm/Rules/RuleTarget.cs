@@ -1,6 +1,6 @@
 namespace Infinorm.Rules;
 
-/// <summary>Whoever forms the coefficients of an update and names its rule: an optimizer.</summary>
+/// <summary>The source of a rule: an optimizer, which computes the coefficients of an update and names its rule.</summary>
 interface IRuleSource
 {
     /// <summary>What forms the coefficients and gives the rule to the context, once, in lanes of one kind.</summary>
@@ -8,7 +8,7 @@ interface IRuleSource
         where L : struct, ILane<L>;
 }
 
-/// <summary>What steps variables by a rule of one kind, which is set anew for every step.</summary>
+/// <summary>Steps variables by a rule of one kind. The rule is set for every step.</summary>
 interface IRulePass<TRule>
 {
     /// <summary>Sets the rule of this step; given by reference, as its coefficients fill many registers.</summary>

@@ -100,7 +100,7 @@ public sealed class SlotForm
     /// <summary>The shape; null where there are no elements for a rule.</summary>
     internal nint[]? Shape { get; }
 
-    /// <summary>Whether the slot is an integer, always 0, which is listed, saved and loaded, as Keras does, but used by nobody.</summary>
+    /// <summary>Whether the slot is an unused integer, always 0, which is listed, saved and loaded as in Keras.</summary>
     internal bool IsPlaceholder { get; private init; }
 
     /// <summary>A slot of this shape.</summary>
@@ -109,7 +109,7 @@ public sealed class SlotForm
     /// <summary>A slot of this shape and name.</summary>
     internal static SlotForm Named(string name, ReadOnlySpan<nint> shape) => new(shape.ToArray()) { Name = name };
 
-    /// <summary>An integer that nobody uses.</summary>
+    /// <summary>An unused integer.</summary>
     internal static SlotForm Placeholder(string name) => new(null) { Name = name, IsPlaceholder = true };
 }
 

@@ -36,7 +36,7 @@ public sealed class NdArray
         : throw new NotSupportedException(
             $"The array has {Data.Length} bytes, a span at most {int.MaxValue}; {nameof(AsSpan)} counts elements.");
 
-    /// <summary>The elements' bytes, however many; nobody writes to them.</summary>
+    /// <summary>The bytes of the elements, of any number; they are never written to.</summary>
     internal ByteRange Data { get; }
 
     /// <summary>Copies an array of one axis.</summary>
@@ -123,7 +123,7 @@ public sealed class NdArray
 
     /// <summary>
     /// The same numbers in another type, each rounded once to nearest, ties to even. A float becomes an integer by cutting off its
-    /// fraction; what lies outside the integer's range becomes its nearest end, NaN becomes 0.
+    /// fraction; values outside the integer's range become its nearest end, NaN becomes 0.
     /// </summary>
     /// <returns>A new array, or this one if it has the type already.</returns>
     public NdArray Cast(DType dtype)

@@ -35,10 +35,10 @@ sealed unsafe class Arena
     /// <summary>The first byte, at the start of a cache line.</summary>
     public byte* First { get; }
 
-    /// <summary>The least multiple of <see cref="Alignment"/> that holds so many bytes.</summary>
+    /// <summary>The least multiple of <see cref="Alignment"/> that is at least this many bytes.</summary>
     public static nint Padded(nint bytes) => (bytes + Alignment - 1) & ~(nint)(Alignment - 1);
 
-    /// <summary>Whether an address lies in this arena.</summary>
+    /// <summary>Whether an address is in this arena.</summary>
     public bool Holds(byte* address) => address >= First && address < _end;
 
     /// <summary>

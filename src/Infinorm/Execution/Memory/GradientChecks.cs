@@ -56,7 +56,7 @@ sealed unsafe class GradientChecks
     }
 
     /// <summary>Compares the gradients that were noted with all variables.</summary>
-    /// <exception cref="ArgumentException">One overlaps a variable, or lies in the optimizer's memory.</exception>
+    /// <exception cref="ArgumentException">One overlaps a variable or the optimizer's memory.</exception>
     public void End()
     {
         if (_toCompare.Count == 0)

@@ -7,7 +7,7 @@ using Infinorm.Variables;
 namespace Infinorm.Execution.Memory;
 
 /// <summary>
-/// Lays the state of all variables out in one arena: one slot of all variables lies together, then the next, so that there are long streams,
+/// Lays out the state of all variables in one arena: one slot of all variables, then the next, so that there are long streams,
 /// however small the variables.
 /// </summary>
 static unsafe class MemoryLayout

@@ -45,7 +45,7 @@ unsafe struct VariableState
     /// </summary>
     public byte* FloatCopy;
 
-    /// <summary>Whether the copy is the variable's master weights, kept from call to call; else it is made anew in each.</summary>
+    /// <summary>Whether the copy is the variable's master weights, kept between calls; else each call makes it.</summary>
     public bool HasMasterWeights;
 
     /// <summary>Bytes from one slot to the next: the padded size of one slot of all variables.</summary>
