@@ -89,6 +89,8 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
 
     public static TensorLane<T> Pow(TensorLane<T> value, double exponent)
     {
+        if (exponent == 0.5)
+            return Sqrt(value);
         if (value.Tensor is null)
             return new(ElementPower.Of(value._number, exponent));
         torch.Tensor power = value.Tensor.to(torch.ScalarType.Float64).With(Of(exponent).Number, static (values, number) => values.pow(number));
