@@ -33,7 +33,7 @@ sealed unsafe class TensorBlockRule<L>(TensorPass pass) : TensorRule<L>(pass), I
     {
         torch.Tensor weights = TensorLanes.TensorOf(weight)!;
         torch.Tensor[] copies = Copy([weights, TensorLanes.TensorOf(gradient)!, .. slots.ToArray().Select(slot => TensorLanes.TensorOf(slot)!)]);
-        torch.Tensor?[] own = Array.ConvertAll(state.OwnSlots, slot => slot is null ? null : Copy([slot])[0]);
+        torch.Tensor?[] own = NeedsWholeVariables ? Array.ConvertAll(state.OwnSlots, slot => slot is null ? null : Copy([slot])[0]) : [];
         if (L.IsDouble)
             Step<double>(state, copies, own);
         else
@@ -50,7 +50,7 @@ sealed unsafe class TensorBlockRule<L>(TensorPass pass) : TensorRule<L>(pass), I
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         bool whole = NeedsWholeVariables;
-        OwnSlot[] ownSlots = !whole ? [] : Array.ConvertAll(own, slot => slot is null
+        OwnSlot[] ownSlots = Array.ConvertAll(own, slot => slot is null
             ? default
             : new OwnSlot(TensorMemory.AddressOf(slot), (int)slot.numel(), Array.ConvertAll(slot.shape, size => (nint)size)));
         Span<double> scratch = whole ? _scratch.AsSpan(0, _pass.ScratchLengthOf(_rule, state.Variable.Shape)) : [];

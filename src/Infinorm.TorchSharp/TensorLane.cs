@@ -38,8 +38,8 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
     {
         (null, null) => new(left._number + right._number),
         (null, { } tensor) => right + left,
-        ({ } tensor, null) => With(tensor, right, static (values, number) => values.add(number)),
-        ({ } a, { } b) => new(a.add(b)),
+        ({ } tensor, null) => With(tensor, -right, static (values, number) => values.sub(number)), // add takes a second number
+        ({ } a, { } b) => new(a.Plus(b)),
     };
 
     public static TensorLane<T> operator -(TensorLane<T> left, TensorLane<T> right) => (left.Tensor, right.Tensor) switch
