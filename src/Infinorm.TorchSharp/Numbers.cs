@@ -44,4 +44,10 @@ static class Numbers
         using Scalar scalar = number.ToScalar();
         return operation(tensor, scalar);
     }
+
+    /// <summary>The sum of two tensors, the second times 1: a number that TorchSharp would make itself.</summary>
+    public static Tensor Plus(this Tensor left, Tensor right) => left.With(1, (values, one) => values.add(right, one));
+
+    /// <summary>Adds a tensor to this one.</summary>
+    public static void Increase(this Tensor tensor, Tensor by) => tensor.With(1, (values, one) => values.add_(by, one));
 }

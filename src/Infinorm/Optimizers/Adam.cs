@@ -11,7 +11,7 @@ namespace Infinorm.Optimizers;
 public class Adam : MomentsOptimizer
 {
     readonly Hyperparameter<bool> _amsGrad;
-    Slot _momentum, _velocity, _largest;
+    private protected Slot _momentum, _velocity, _largest;
 
     /// <summary>An Adam with Keras's defaults.</summary>
     /// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>

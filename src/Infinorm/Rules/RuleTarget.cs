@@ -80,6 +80,16 @@ abstract class RuleTarget(Slots slots)
         _given = pass;
     }
 
+    /// <summary>How many doubles a rule over whole variables needs beside for a variable of a shape.</summary>
+    /// <exception cref="InvalidOperationException">It asks for less than nothing.</exception>
+    public int ScratchLengthOf(IBlockRule rule, ReadOnlySpan<nint> shape)
+    {
+        int length = rule.ScratchLength(shape);
+        return length >= 0
+            ? length
+            : throw new InvalidOperationException($"{slots.Optimizer}: its rule's ScratchLength must be >= 0, found {length}.");
+    }
+
     /// <summary>Makes what steps the variables by rules of one kind.</summary>
     protected abstract IRulePass<TRule> Make<L, TRule>()
         where L : struct, ILane<L>

@@ -117,7 +117,16 @@ public sealed class SlotForm
 /// <param name="Spec">What it is.</param>
 /// <param name="Group">The number of the call that declared it.</param>
 /// <param name="Place">Its place among the slots of the variables' shapes; −1 for one that gives forms.</param>
-readonly record struct DeclaredSlot(SlotSpec Spec, int Group, int Place);
+readonly record struct DeclaredSlot(SlotSpec Spec, int Group, int Place)
+{
+    /// <summary>The shape of a slot that gives forms; null where a variable has no such slot, and for slots of the variables' shapes.</summary>
+    public nint[]? OwnShapeFor(string path, ReadOnlySpan<nint> shape)
+    {
+        if (Spec.FormOf is not { } formOf)
+            return null;
+        return formOf(path, shape) is { } form ? form.Shape : shape.ToArray();
+    }
+}
 
 /// <summary>A scalar slot's value. What a step makes of it counts once the step is done.</summary>
 sealed class ScalarState(string name, double initial)

@@ -70,6 +70,5 @@ unsafe ref struct ChunkView
     public readonly WeightFormula<L> WeightFormula<L>()
         where L : struct, Rules.ILane<L> =>
         new(
-            !State.Decays ? null : State.OwnDecay is { } own ? own.Value : Plan.WeightDecay, Plan.LearningRate, Plan.DecaysByFactor,
-            Plan.AverageMomentum, Plan.Overwrites);
+            Plan.DecayOf(State.Decays, State.OwnDecay), Plan.LearningRate, Plan.DecaysByFactor, Plan.AverageMomentum, Plan.Overwrites);
 }

@@ -125,9 +125,7 @@ sealed unsafe partial class MemoryExecutor
             ref VariableState state = ref Executor._states[variable];
             nint padded = Arena.Padded((nint)state.Elements.Length * BlockKernels.ElementSize<L>());
             nint wide = Arena.Padded((nint)state.Elements.Length * sizeof(double));
-            int scratch = rule.ScratchLength(state.Variable.Shape);
-            if (scratch < 0)
-                throw new InvalidOperationException($"{Executor._optimizer}: its rule's ScratchLength must be >= 0, found {scratch}.");
+            int scratch = Pass.ScratchLengthOf(rule, state.Variable.Shape);
             return (padded, wide / sizeof(double), scratch, (2 * padded) + wide + Arena.Padded((nint)scratch * sizeof(double)));
         }
 

@@ -127,10 +127,7 @@ static unsafe class MemoryLayout
     // Not yet placed: the address is 0.
     static OwnSlot OwnSlotOf(DeclaredSlot slot, Variable variable)
     {
-        if (slot.Spec.FormOf is not { } formOf || variable.OverwriteWithGradient)
-            return default;
-        nint[]? shape = formOf(variable.Path, variable.Shape) is { } form ? form.Shape : variable.Shape.ToArray();
-        if (shape is null)
+        if (variable.OverwriteWithGradient || slot.OwnShapeFor(variable.Path, variable.Shape) is not { } shape)
             return default;
         nint length = 1;
         foreach (nint size in shape)
