@@ -324,6 +324,7 @@ public sealed partial class KerasArchive
     {
         if (Optimizer is null)
             return;
+        Optimizer.RequireWhole();
         bool wasWrappedByKeras = IsWrappedByKeras;
         List<Place> places = PlacesOf(Optimizer);
         IReadOnlyList<Variable> variables = Optimizer.Variables;

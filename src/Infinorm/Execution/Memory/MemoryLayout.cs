@@ -104,12 +104,7 @@ static unsafe class MemoryLayout
         if (slot.Spec.FormOf is not { } formOf || variable.OverwriteWithGradient)
             return default;
         nint[]? shape = formOf(variable.Path, variable.Shape) is { } form ? form.Shape : variable.Shape.ToArray();
-        if (shape is null)
-            return default;
-        nint length = 1;
-        foreach (nint size in shape)
-            length = checked(length * size);
-        return new OwnSlot(0, checked((int)length), shape);
+        return shape is null ? default : new OwnSlot(0, Shapes.Length(shape), shape);
     }
 
     static byte* PlaceOwn(ref VariableState state, byte* next, IReadOnlyList<DeclaredSlot> slots)
