@@ -91,6 +91,17 @@ public sealed class RuleMisuseTests
     }
 
     [Fact]
+    public void AFunctionThatMakesTheSameOptimizerTwiceIsSaid()
+    {
+        var only = new Trial { Name = "x" };
+        Optimizer.Register(nameof(Trial), () => only);
+        only.Build(new Variable<float>("w", _weights));
+        Assert.Equal(
+            "Trial: the function that makes it gave x, which is built; it must make a new one each time.",
+            Assert.Throws<InvalidOperationException>(() => Optimizer.Get(nameof(Trial))).Message);
+    }
+
+    [Fact]
     public void ASlotThatBeginsInTwoWaysIsRefused()
     {
         foreach (SlotSpec spec in (SlotSpec[])
