@@ -32,7 +32,9 @@ public readonly struct RuleContext<L>
 
     /// <summary>Steps every variable that has a gradient by the rule.</summary>
     /// <param name="rule">The formula with its coefficients.</param>
-    /// <exception cref="InvalidOperationException">A rule was given already, a slot is not this optimizer's or given twice, or UpdateStep has returned.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A rule was given already, a slot is not this optimizer's or given twice, or UpdateStep has returned.
+    /// </exception>
     public void Run<TRule>(in TRule rule)
         where TRule : struct, IRule0<L> => _target.Take<L, SlotRule0<L, TRule>>(new(in rule));
 
