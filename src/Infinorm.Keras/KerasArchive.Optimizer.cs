@@ -19,7 +19,10 @@ public sealed partial class KerasArchive
     /// computes in <c>mixed_float16</c> they can be those of the optimizer inside a <see cref="LossScaleOptimizer"/>:
     /// <see cref="CreateOptimizer"/> wraps it again.
     /// </summary>
-    public JsonObject? OptimizerConfig => (ModelConfig?[CompileConfig] as JsonObject)?["optimizer"] as JsonObject;
+    public JsonObject? OptimizerConfig => OptimizerConfigOf(ModelConfig);
+
+    /// <summary>The settings of the optimizer that a model was compiled with; null if there are none.</summary>
+    internal static JsonObject? OptimizerConfigOf(JsonObject? model) => (model?[CompileConfig] as JsonObject)?["optimizer"] as JsonObject;
 
     /// <summary>Whether the file holds an optimizer's variables.</summary>
     public bool HasOptimizerState => _root.Find(VarsGroup)?.Datasets.Count > 0;
@@ -336,6 +339,7 @@ public sealed partial class KerasArchive
     {
         if (Optimizer is null)
             return;
+        Optimizer.RequireWhole();
         bool wasWrappedByKeras = IsWrappedByKeras;
         List<Place> places = PlacesOf(Optimizer);
         IReadOnlyList<Variable> variables = Optimizer.Variables;

@@ -24,20 +24,6 @@ static class Numbers
         return number.ToInt64();
     }
 
-    /// <summary>The sum of two tensors. TorchSharp's own makes a number, too: the 1 that the second one is multiplied by.</summary>
-    public static Tensor Plus(this Tensor left, Tensor right)
-    {
-        using Scalar one = 1.ToScalar();
-        return left.add(right, one);
-    }
-
-    /// <summary>Adds a tensor to another in place.</summary>
-    public static void Increase(this Tensor target, Tensor other)
-    {
-        using Scalar one = 1.ToScalar();
-        target.add_(other, one);
-    }
-
     /// <summary>What an operation makes of a tensor and a number.</summary>
     public static Tensor With(this Tensor tensor, double number, Func<Tensor, Scalar, Tensor> operation)
     {

@@ -20,9 +20,11 @@ public abstract partial class Optimizer
     /// <summary>
     /// Saves all of <see cref="Variables"/> under the keys "0", "1" and so on. Keras: <c>save_own_variables</c>.
     /// </summary>
+    /// <exception cref="InvalidOperationException">A step failed in the middle, and the state was not set since.</exception>
     public void SaveOwnVariables(VariableStore store)
     {
         ArgumentNullException.ThrowIfNull(store);
+        RequireWhole();
         IReadOnlyList<Variable> variables = Variables;
         for (int i = 0; i < variables.Count; i++)
             store.Save(Key(i), variables[i].ToNdArray());

@@ -74,6 +74,7 @@ public abstract partial class RuleOptimizer
     {
         var slots = new Slots(Name);
         DefineSlots(slots);
+        slots.Close();
         if (SlotStorage == SlotStorage.Byte)
             slots.RequireBytes();
         executor.Build(new BuildRequest

@@ -108,6 +108,8 @@ static class AtomicFile
     // A new file is locked an instant after it is there: until then, none may look for leftovers.
     static (string Temporary, FileStream Stream) Begin(string folder, string target)
     {
+        if (!Directory.Exists(folder))
+            throw new DirectoryNotFoundException($"{target}: there is no folder {folder}");
         string start = TemporaryStart(Path.GetFileName(target));
         using FolderLock held = FolderLock.Take(folder);
         if (held.IsHeld)

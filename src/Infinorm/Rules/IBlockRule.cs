@@ -12,8 +12,8 @@ namespace Infinorm.Rules;
 public interface IBlockRule
 {
     /// <summary>
-    /// Whether a block is always a whole variable, for rules that need sums or products over one. The default is
-    /// <see langword="false"/>.
+    /// Whether a block is always a whole variable, for rules that need sums or products over one. It and <see cref="ScratchLength"/> are
+    /// asked when the rule is first given. The default is <see langword="false"/>.
     /// </summary>
     bool NeedsWholeVariables => false;
 

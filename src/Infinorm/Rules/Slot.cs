@@ -1,3 +1,5 @@
+using Infinorm.Types;
+
 namespace Infinorm.Rules;
 
 /// <summary>
@@ -104,7 +106,12 @@ public sealed class SlotForm
     internal bool IsPlaceholder { get; private init; }
 
     /// <summary>A slot of this shape.</summary>
-    public static SlotForm Of(params ReadOnlySpan<nint> shape) => new(shape.ToArray());
+    /// <exception cref="ArgumentException">A size is negative, or there are more than 2,147,483,591 elements.</exception>
+    public static SlotForm Of(params ReadOnlySpan<nint> shape)
+    {
+        _ = Shapes.Length(shape);
+        return new(shape.ToArray());
+    }
 
     /// <summary>A slot of this shape and name.</summary>
     internal static SlotForm Named(string name, ReadOnlySpan<nint> shape) => new(shape.ToArray()) { Name = name };

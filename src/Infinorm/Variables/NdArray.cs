@@ -133,7 +133,7 @@ public sealed class NdArray
         return DType switch
         {
             DType.Float16 => CastExact<Half>(dtype, x => (double)x),
-            DType.BFloat16 => CastExact<BFloat16>(dtype, x => x),
+            DType.BFloat16 => CastExact<BFloat16>(dtype, x => (double)x),
             DType.Float32 => CastExact<float>(dtype, x => x),
             DType.Float64 => CastExact<double>(dtype, x => x),
             DType.Int32 => CastExact<int>(dtype, x => x),

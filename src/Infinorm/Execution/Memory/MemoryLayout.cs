@@ -127,12 +127,9 @@ static unsafe class MemoryLayout
     // Not yet placed: the address is 0.
     static OwnSlot OwnSlotOf(DeclaredSlot slot, Variable variable)
     {
-        if (variable.OverwriteWithGradient || slot.OwnShapeFor(variable.Path, variable.Shape) is not { } shape)
-            return default;
-        nint length = 1;
-        foreach (nint size in shape)
-            length = checked(length * size);
-        return new OwnSlot(0, checked((int)length), shape);
+        return variable.OverwriteWithGradient || slot.OwnShapeFor(variable.Path, variable.Shape) is not { } shape
+            ? default
+            : new OwnSlot(0, Shapes.Length(shape), shape);
     }
 
     static byte* PlaceOwn(ref VariableState state, byte* next, IReadOnlyList<DeclaredSlot> slots)
