@@ -113,7 +113,7 @@ public class ModelWeightsTests
             ("layers/mine/a/vars/0", "x"), ("layers/mine/b/vars/0", "y"), ("layers/mine/vars", "mine"));
         var optimizer = new Adamax();
         optimizer.Build(archive.TrainableVariables);
-        Assert.Contains("layers/mine is not known", Assert.Throws<InvalidOperationException>(() => archive.Optimizer = optimizer).Message);
+        Assert.Contains("layers/mine in the model is unknown", Assert.Throws<InvalidOperationException>(() => archive.Optimizer = optimizer).Message);
         Assert.Null(archive.Optimizer);
     }
 
@@ -237,7 +237,7 @@ public class ModelWeightsTests
         using var folder = new TemporaryFolder();
         KerasArchive.Create(Arrays(["layers/dense/vars/0", "layers/dense_1/vars/0"])).Save(folder / "a.weights.h5");
         Assert.Contains(
-            "they are layers/dense/vars/0, layers/dense_1/vars/0.",
+            "the weights are layers/dense/vars/0, layers/dense_1/vars/0.",
             Assert.Throws<ArgumentException>(() => KerasArchive.Open(folder / "a.weights.h5", trainablePaths: ["dense_1/kernel"])).Message);
         Assert.Null(KerasArchive.Open(folder / "a.weights.h5", trainablePaths: ["layers/dense_1/vars/0", "layers/dense/vars/0"]).UnorderedGroup);
     }
