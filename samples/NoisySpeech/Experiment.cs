@@ -22,7 +22,7 @@ sealed record Run(string Name, IReadOnlyList<Observation> History, IReadOnlyList
     public double NoisyAveraged => Tests.Skip(1).Average(t => t.Averaged);
 }
 
-/// <summary>A speech set, divided, and the trainings on it. The same seed gives the same numbers.</summary>
+/// <summary>A speech set, divided, and the trainings on it. The seed: the same one gives the same results.</summary>
 sealed class Experiment
 {
     const int BatchSize = 32;

@@ -94,7 +94,7 @@ public sealed partial class KerasArchive
         {
             int name = location.LastIndexOf('/') + 1;
             if (name < 2 || name == location.Length || location.StartsWith('/') || location.Contains("//", StringComparison.Ordinal))
-                throw new ArgumentException($"'{location}' is no location such as layers/dense/vars/0.", nameof(arrays));
+                throw new ArgumentException($"'{location}' is not a location such as layers/dense/vars/0.", nameof(arrays));
             if (!root.Make(location[..name]).Datasets.TryAdd(location[name..], Hdf5Dataset.Of(value)))
                 throw new ArgumentException($"'{location}' is there twice.", nameof(arrays));
         }

@@ -80,7 +80,7 @@ public sealed partial class KerasArchive
         string paths = $"Give {nameof(Open)} the paths that [v.path for v in model.trainable_variables] has in Python{orVariables}.";
         if (UnorderedGroup is { } group)
         {
-            throw new InvalidOperationException($"{_file}: in which order the model has the variables of {group} is not known. "
+            throw new InvalidOperationException($"{_file}: the order of the variables of {group} in the model is unknown. "
                 + (ModelConfig is null ? $"Give {nameof(Open)} the model's config{orVariables}." : paths));
         }
 
@@ -107,7 +107,7 @@ public sealed partial class KerasArchive
         if (count != _root.Find(VarsGroup)!.Datasets.Count)
         {
             throw new InvalidOperationException(
-                $"{_file}: which variables of layers of one's own are trained is not known: with all of them the stored optimizer had "
+                $"{_file}: it is not known which variables of custom layers are trained: with all of them the stored optimizer had "
                 + $"{count} variables, and it has {_root.Find(VarsGroup)!.Datasets.Count}. {givePaths}");
         }
     }

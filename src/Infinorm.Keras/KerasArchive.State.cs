@@ -12,7 +12,7 @@ namespace Infinorm.Keras;
 public sealed partial class KerasArchive
 {
     const string NewOptimizer =
-        $"To go on with another optimizer, take the weights and begin anew: build one for {nameof(TrainableVariables)}, and set it as {nameof(Optimizer)}.";
+        $"To continue with another optimizer, keep the weights and start with new state: build one for {nameof(TrainableVariables)}, and set it as {nameof(Optimizer)}.";
 
     // The names that Keras gives its optimizers, without a number: their classes in lower case. One's own name says nothing.
     static readonly string[] KerasOptimizers =

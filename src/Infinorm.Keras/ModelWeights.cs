@@ -101,7 +101,7 @@ sealed partial class ModelWeights
         if (known is null && layer.Config is not null)
             unplaced = Unplaced(layer);
         if (isTrainable && LayerWeight.UnknownQuantization(layer.Class, layer.Config) is { } quantization)
-            Missing ??= $"the layer {layer.Path} is quantized ({quantization}): which of its variables Keras trains is not known. Give the variables";
+            Missing ??= $"the layer {layer.Path} is quantized ({quantization}): it is not known which of its variables Keras trains. Give the variables";
         if (isTrainable && LayerWeight.HasLora(layer.Config))
         {
             Missing ??= $"the layer {layer.Path} has LoRA: Keras trains two matrices of it, which the file does not have (their product is added "
@@ -110,8 +110,8 @@ sealed partial class ModelWeights
 
         if (isTrainable && known is null && layer.Config is not null && LayerWeight.HasKnownWeights(layer.Class))
         {
-            Missing ??= $"the layer {layer.Path} has {vars.Datasets.Count} weights, which is not what its settings tell: which of them Keras trains "
-                + "is not known. Give the variables";
+            Missing ??= $"the layer {layer.Path} has {vars.Datasets.Count} weights, which does not match its settings: it is not known which of them "
+                + "Keras trains. Give the variables";
         }
 
         if (isTrainable && LayerWeight.IsForeign(layer.Class) && HasFloats(layer.Group))
@@ -167,7 +167,7 @@ sealed partial class ModelWeights
             if (!Weights.Contains(own) || Weights.Find(weight => IsSame(own, weight)) is not { } other)
                 continue;
             if (!AreTrainedGiven)
-                Tied ??= $"{own.Location} and {other.Location} hold the same values, and whether they are one variable is not known";
+                Tied ??= $"{own.Location} and {other.Location} hold the same values, and it is not known whether they are one variable";
             Join(other, own);
         }
 
@@ -237,7 +237,7 @@ sealed partial class ModelWeights
             return found.Length == 0 && numbered.Length > 0 && numbered.All(weight => ParentOf(weight.Location) == ParentOf(numbered[0].Location))
                 ? numbered[0]
                 : throw new ArgumentException(
-                    $"{_file}: '{path}' is none of the weights, or is given twice; they are {string.Join(", ", all.Select(w => w.IsPathKnown ? w.Variable.Path : w.Location))}.");
+                    $"{_file}: '{path}' is not one of the weights, or is given twice; the weights are {string.Join(", ", all.Select(w => w.IsPathKnown ? w.Variable.Path : w.Location))}.");
         }
 
         // Keras's path has the names of some of the models around a layer: more than ours, or fewer.

@@ -96,7 +96,7 @@ static class Cli
     // A RootCommand answers [suggest], by which shells complete words. It comes with the options for help and version.
     static RootCommand Root(Session session)
     {
-        var root = new RootCommand("Looks into checkpoints of Infinorm and files of Keras, compares and converts them, and draws schedules.")
+        var root = new RootCommand("Shows, compares and converts checkpoints of Infinorm and files of Keras, and draws learning-rate schedules.")
         {
             InspectCommand.Create(session), DiffCommand.Create(session), ConvertCommand.Create(session), ScheduleCommand.Create(session),
         };

@@ -14,7 +14,7 @@ static class ConvertCommand
         var input = new Argument<string>("IN") { Description = "A .safetensors, .keras or .weights.h5 file." };
         var output = new Argument<string>("OUT")
         {
-            Description = "The file to write, by its end .safetensors, .keras or .weights.h5. One that is there is replaced.",
+            Description = "The file to write: .safetensors, .keras or .weights.h5. An existing file is replaced.",
         };
         var template = new Option<string?>("--template")
         {

@@ -11,7 +11,7 @@ namespace Infinorm.Keras.Tests;
 public class OtherStateTests
 {
     const string Advice =
-        "To go on with another optimizer, take the weights and begin anew: build one for TrainableVariables, and set it as Optimizer.";
+        "To continue with another optimizer, keep the weights and start with new state: build one for TrainableVariables, and set it as Optimizer.";
 
     [Fact]
     public void AdamsStateIsNotTakenForAdamaxs()

@@ -33,7 +33,7 @@ public sealed class CliTests : IDisposable
     [InlineData("An argument is empty. (see: infinorm inspect --help)", "inspect", "")]
     [InlineData("An argument is empty. (see: infinorm schedule --help)", "schedule", "x", "--svg", "")]
     [InlineData("FILE is missing: A .safetensors, .keras or .weights.h5 file. (see: infinorm inspect --help)", "inspect")]
-    [InlineData("B is missing: Another, of the same or another format. (see: infinorm diff --help)", "diff", "a.keras")]
+    [InlineData("B is missing: A second file, of the same or another format. (see: infinorm diff --help)", "diff", "a.keras")]
     [InlineData("There is no option '--yaml'; there are --json. (see: infinorm inspect --help)", "inspect", "x", "--yaml")]
     [InlineData("There is no option '--jsn'; there are --json. (see: infinorm inspect --help)", "inspect", "--jsn", "x")]
     [InlineData("--steps: from 1 to 4503599627370496, found many (see: infinorm schedule --help)", "schedule", "x", "--steps", "many")]

@@ -224,8 +224,8 @@ public sealed class ConvertCommandTests : IDisposable
     [InlineData("""{"groups": {"a": 1}, "arrays": {}}""", "keras_archive: a has no text where it should")]
     [InlineData("""{"groups": {}, "arrays": {"a/b": 1}}""", "keras_archive: a/b is not an object")]
     [InlineData("""{"groups": {}, "arrays": {"a/b": {"tensor": "y", "dtype": "float32"}}}""", "keras_archive: a/b is the tensor y, which is not in the file")]
-    [InlineData("""{"groups": {}, "arrays": {"a/b": {"tensor": "x", "dtype": "text"}}}""", "keras_archive: a/b is of the type text, which is not known")]
-    [InlineData("""{"groups": {}, "arrays": {"b": {"tensor": "x", "dtype": "float32"}}}""", "'b' is no location such as layers/dense/vars/0.")]
+    [InlineData("""{"groups": {}, "arrays": {"a/b": {"tensor": "x", "dtype": "text"}}}""", "keras_archive: a/b is of the type text, which is unknown")]
+    [InlineData("""{"groups": {}, "arrays": {"b": {"tensor": "x", "dtype": "float32"}}}""", "'b' is not a location such as layers/dense/vars/0.")]
     [InlineData("""{"groups": {}, "arrays": {"a/b/c": {"tensor": "x", "dtype": "float32"}, "a/b": {"tensor": "x", "dtype": "float32"}}}""", "'a/b' is an array and a group.")]
     public void MetadataMadeToDoHarmAreRefused(string metadata, string problem)
     {

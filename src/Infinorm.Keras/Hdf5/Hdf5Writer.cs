@@ -23,7 +23,7 @@ static class Hdf5Writer
             foreach (var (name, value) in group.Attributes)
             {
                 if (value is null)
-                    throw new NotSupportedException($"{path}: the attribute '{name}' is no text and cannot be written.");
+                    throw new NotSupportedException($"{path}: the attribute '{name}' is not a text and cannot be written.");
             }
         }
 
@@ -49,7 +49,7 @@ static class Hdf5Writer
 
     static NotSupportedException CompiledAhead() => new(
         "A program compiled ahead of time (Native AOT) can save an archive that was opened, with the optimizer that it has, "
-        + "but not write its HDF5 file anew.");
+        + "but not write a new HDF5 file.");
 
     static void Fill(H5Group to, Hdf5Group from, string path, long pieceLength, List<Action<H5NativeWriter>> inPieces)
     {
@@ -85,7 +85,7 @@ static class Hdf5Writer
             "uint32" => Of<uint>(),
             "int64" => Of<long>(),
             "uint64" => Of<ulong>(),
-            string name => throw new NotSupportedException($"{path}: data of type {name} cannot be written anew."),
+            string name => throw new NotSupportedException($"{path}: data of type {name} cannot be written to a new file."),
         };
 
         H5Dataset Of<T>(H5OpaqueInfo? opaque = null)

@@ -65,7 +65,7 @@ static class ToKeras
 
         KerasArchive archive = template.Archive;
         if (archive.UnorderedGroup is { } group)
-            throw new CommandException($"{template.Path}: in which order the model has the variables of {group} is not known");
+            throw new CommandException($"{template.Path}: the order of the variables of {group} in the model is unknown");
         Optimizer optimizer = CheckpointFile.Load(state.File, [.. archive.TrainableVariables], new LoadOptions());
         try
         {

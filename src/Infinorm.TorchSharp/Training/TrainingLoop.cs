@@ -197,7 +197,7 @@ sealed class TrainingLoop
         ? "The data have no batch to train with."
         : $"The data gave {found} batches in epoch {_run.Epoch + 1}, after {Math.Max(_run.Batch, _run.BatchesPerEpoch ?? 0)} before. "
         + "They must be the same in each epoch and when a run is resumed: give a list, TensorBatches, or an iterator that can be "
-        + "started anew.");
+        + "started again.");
 
     // Every callback is told, so that files and displays are closed, whatever another one throws.
     void End(FitOutcome outcome, Exception? cause = null)
