@@ -22,6 +22,9 @@ public sealed partial class KerasArchive
     /// <summary>Whether the file holds an optimizer's variables.</summary>
     public bool HasOptimizerState => _root.Find(VarsGroup)?.Datasets.Count > 0;
 
+    /// <summary>Whether the optimizer made steps before it was saved: it then has slots beside its counter and rate.</summary>
+    internal bool HasTrainedState => _root.Find(VarsGroup)?.Datasets.Count > 2;
+
     Optimizer? _loaded; // by LoadOptimizer, which was given the order where it was not known
 
     /// <summary>The group in which it is not known what comes first; null if the order of all variables is known.</summary>

@@ -57,6 +57,17 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         _gradients = new Gradient[_parameters.Length];
     }
 
+    /// <param name="optimizer">Built for the variables, in their order.</param>
+    /// <param name="parameters">Each parameter, whose memory is that of its variable.</param>
+    internal TorchOptimizer(Infinorm.Optimizer optimizer, IReadOnlyList<(string Name, Parameter Parameter, Variable Variable)> parameters)
+        : base(IntPtr.Zero)
+    {
+        Optimizer = optimizer;
+        _groups = [.. optimizer.Groups.Select(group => new GroupController(optimizer, group, isOnly: optimizer.Groups.Count == 1))];
+        _parameters = [.. parameters.Select(shared => new MemoryParameter(shared.Name, shared.Parameter, NativeTensor.IsAvailable, shared.Variable))];
+        _gradients = new Gradient[_parameters.Length];
+    }
+
     /// <summary>
     /// The optimizer that steps, to read its counters, to save and load its state. Its variables are named as the parameters, with
     /// <c>/</c> for <c>.</c>
