@@ -60,14 +60,15 @@ static class Activations
 
     static Tensor HardSigmoid(Tensor x) => (x + 3).relu6() / 6;
 
+    // As Keras computes it: the threshold is made of the running sums, not of the values.
     static Tensor SparseMax(Tensor x)
     {
         Tensor sorted = x.sort(-1, descending: true).Values;
         Tensor sums = sorted.cumsum(-1);
         Tensor ranks = arange(1, x.shape[^1] + 1, dtype: x.dtype);
-        Tensor isIn = (1 + (ranks * sorted)).gt(sums);
-        Tensor count = isIn.sum(-1, keepdim: true).to(x.dtype);
-        Tensor threshold = (where(isIn, sorted, zeros_like(sorted)).sum(-1, keepdim: true) - 1) / count;
+        Tensor isIn = (sorted - ((sums - 1) / ranks)).gt(0);
+        Tensor count = isIn.to(x.dtype).sum([-1], keepdim: true);
+        Tensor threshold = (where(isIn, sums, zeros_like(sums)).sum([-1], keepdim: true) - 1) / count;
         return (x - threshold).relu();
     }
 }

@@ -14,6 +14,17 @@ sealed class WeightSource(KerasArchive archive)
     {
         if (_byPath.TryGetValue(weight.Path, out Queue<KerasWeight>? found) && found.TryDequeue(out KerasWeight? stored))
             return stored;
+
+        // A cell's name is not in its layer's config.
+        if (weight.Path.Split('/') is [.. var outer, _, var name])
+        {
+            Queue<KerasWeight>[] alike = [.. from item in _byPath where IsLike(item.Key.Split('/')) && item.Value.Count > 0 select item.Value];
+            if (alike.Length == 1)
+                return alike[0].Dequeue();
+
+            bool IsLike(string[] path) => path.Length == outer.Length + 2 && path[^1] == name && path.AsSpan(0, outer.Length).SequenceEqual(outer) && outer.Length > 0;
+        }
+
         _missing.Add(weight.Path);
         return null;
     }

@@ -3,27 +3,65 @@ using static TorchSharp.torch;
 namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>A layer that joins a list of inputs element by element.</summary>
-sealed class Merge(LayerConfig config, Func<Tensor, Tensor, Tensor> join, bool isMean = false) : KerasLayer(config)
+class Merge(LayerConfig config, Func<Tensor, Tensor, Tensor> join, bool isMean = false) : KerasLayer(config)
 {
-    protected internal override object Call(LayerCall call)
+    protected internal sealed override object Call(LayerCall call)
     {
+        // Axes that are missing are those after the batch.
         long rank = call.Inputs.Max(input => input.dim());
-        Tensor joined = call.Inputs.Select(input => Fit(input, rank)).Aggregate(join);
+        Tensor joined = Join([.. call.Inputs.Select(input =>
+        {
+            Tensor fitted = input;
+            while (fitted.dim() < rank)
+                fitted = fitted.unsqueeze(1);
+            return (fitted, call.MaskOf(input));
+        })]);
         return isMean ? joined / call.Inputs.Count : joined;
     }
 
-    protected override Tensor? ComputeMask(LayerCall call, Tensor? previous)
+    protected sealed override Tensor? ComputeMask(LayerCall call, Tensor? previous)
     {
         Tensor?[] masks = call.Masks;
         return masks.Length == 0 || masks.Contains(null) ? null : masks.Aggregate((x, y) => x!.logical_or(y!));
     }
 
-    // Axes that are missing are those after the batch.
-    static Tensor Fit(Tensor x, long rank)
+    protected Tensor Join(Tensor one, Tensor other) => join(one, other);
+
+    protected virtual Tensor Join((Tensor Value, Tensor? Mask)[] inputs) => inputs.Select(input => input.Value).Aggregate(join);
+}
+
+/// <summary>A merge in which an element that is masked in one input is the other's.</summary>
+sealed class MaskedMerge(LayerConfig config, Func<Tensor, Tensor, Tensor> join, bool isProduct) : Merge(config, join)
+{
+    protected override Tensor Join((Tensor Value, Tensor? Mask)[] inputs)
     {
-        while (x.dim() < rank)
-            x = x.unsqueeze(1);
-        return x;
+        Tensor? output = null, outputMask = null;
+        foreach ((Tensor value, Tensor? mask) in inputs)
+        {
+            Tensor x = value;
+            Tensor? own = mask?.to(ScalarType.Bool).unsqueeze(-1).expand_as(x);
+            if (isProduct)
+            {
+                x = own is null ? x : where(own, x, ones_like(x));
+                output = output is null ? x : Join(output, x);
+                continue;
+            }
+
+            if (output is null)
+            {
+                (output, outputMask) = (x, own);
+                continue;
+            }
+
+            if (own is not null)
+                x = where(own, x, output);
+            if (outputMask is not null)
+                output = where(outputMask, output, x);
+            outputMask = own is null || outputMask is null ? null : own.logical_or(outputMask);
+            output = Join(output, x);
+        }
+
+        return output!;
     }
 }
 

@@ -91,11 +91,15 @@ sealed class RunningLogs(IReadOnlyList<OutputTraining> outputs)
             if (targets[i] is not { } target)
                 continue;
             foreach (KerasMetric metric in outputs[i].Metrics)
-                metric.Update(target, predictions[i]);
+                metric.Update(target, predictions[i], WithMask(metric, null, masks[i]));
             foreach (KerasMetric metric in outputs[i].WeightedMetrics)
-                metric.Update(target, predictions[i], weights[i] is null ? null : Matching.Mask(weights[i], masks[i], isMean: false));
+                metric.Update(target, predictions[i], WithMask(metric, weights[i], masks[i]));
         }
     }
+
+    // Keras's metrics that are means count what is not masked.
+    static Tensor? WithMask(KerasMetric metric, Tensor? weight, Tensor? mask) =>
+        metric is MeanMetric or ByShapeMetric ? Matching.Mask(weight, mask, isMean: false) : weight;
 
     /// <summary>Forgets what was seen.</summary>
     public void Clear()

@@ -119,7 +119,7 @@ static class MetricTable
                 Tensor positive = threshold is { } limit ? p.gt(limit) : p.ge(p.amax([-1], keepdim: true)).logical_and(p.abs().gt(1e-9));
                 (Tensor truth, Tensor found) = (y.to(ScalarType.Float32), positive.to(ScalarType.Float32));
                 Tensor weights = Weights(truth, weight);
-                Tensor Sum(Tensor x) => average == "micro" ? (x * weights).sum().view(1) : (x * weights).sum(0);
+                Tensor Sum(Tensor x) => average == "micro" ? (x * weights).sum().view(1) : (x * weights).sum([0]);
                 return [Sum(found * truth), Sum(found * (1 - truth)), Sum((1 - found) * truth), Sum(truth)];
             },
             sums =>
@@ -147,7 +147,7 @@ static class MetricTable
             {
                 (y, p) = Matching.SameRank(y.to(ScalarType.Float64), p.to(ScalarType.Float64));
                 Tensor weights = Weights(y, weight);
-                return [(y * weights).sum(0), (y.square() * weights).sum(0), ((y - p).square() * weights).sum(0), weights.sum(0), tensor((double)y.shape[0]).view(1)];
+                return [(y * weights).sum([0]), (y.square() * weights).sum([0]), ((y - p).square() * weights).sum([0]), weights.sum([0]), tensor((double)y.shape[0]).view(1)];
             },
             sums =>
             {
