@@ -16,6 +16,9 @@ sealed class ForwardContext
     ForwardContext(bool training, Dictionary<Tensor, Tensor> masks, List<Tensor> losses) =>
         (Training, _masks, _losses) = (training, masks, losses);
 
+    /// <summary>Told what each layer gave; null for nobody.</summary>
+    public Action<KerasLayer, object>? Observe { get; init; }
+
     /// <summary>Whether the pass is for training.</summary>
     public bool Training { get; }
 
@@ -23,7 +26,7 @@ sealed class ForwardContext
     public IReadOnlyList<Tensor> Losses => _losses;
 
     /// <summary>The same pass in another mode.</summary>
-    public ForwardContext In(bool training) => training == Training ? this : new(training, _masks, _losses);
+    public ForwardContext In(bool training) => training == Training ? this : new(training, _masks, _losses) { Observe = Observe };
 
     public void AddLoss(Tensor loss) => _losses.Add(loss);
 

@@ -99,6 +99,7 @@ public abstract class KerasLayer : nn.Module
 
         if (ComputeMask(call, previous) is { } mask && Values.Tensors(outputs).FirstOrDefault() is { } masked && call.MaskOf(masked) is null)
             call.Context.SetMask(masked, mask);
+        call.Context.Observe?.Invoke(this, outputs);
         return outputs;
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Infinorm.Keras.Torch.Training;
 using Infinorm.Torch;
+using Infinorm.Torch.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,6 +13,7 @@ public sealed partial class KerasModel
     OutputTraining[] _training = [];
     string? _compileProblem;
     TorchOptimizer? _optimizer;
+    Pass? _lastPass; // of forward, for the loss that a trainer asks for then
 
     /// <summary>
     /// The optimizer for this model, over the archive's variables and state: the archive's or, set by <see cref="Compile"/>, another.
@@ -60,116 +62,195 @@ public sealed partial class KerasModel
     }
 
     /// <summary>Loss and metrics over examples, without training. Keras: <c>evaluate</c>.</summary>
-    /// <param name="input">Examples, along the first axis.</param>
-    /// <param name="target">Their targets.</param>
+    /// <param name="data">Examples and targets.</param>
     /// <param name="batchSize">How many to compute at once, ≥ 1. The default is 32.</param>
-    /// <param name="sampleWeight">Weights of the examples; null, the default, for none.</param>
     /// <returns><c>loss</c> and the metrics by their names in Keras's logs.</returns>
-    public OrderedDictionary<string, double> Evaluate(Tensor input, Tensor target, int batchSize = 32, Tensor? sampleWeight = null) =>
-        Evaluate([input], [target], batchSize, sampleWeight is null ? null : [sampleWeight]);
-
-    /// <summary>As <see cref="Evaluate(Tensor, Tensor, int, Tensor?)"/>, of several inputs and outputs.</summary>
-    /// <param name="inputs">A tensor for each of <see cref="InputNames"/>.</param>
-    /// <param name="targets">A tensor for each of <see cref="OutputNames"/>; null for one that has no loss.</param>
-    /// <param name="batchSize">As there.</param>
-    /// <param name="sampleWeights">One for each output, each of which can be null; null, the default, for none.</param>
-    public OrderedDictionary<string, double> Evaluate(
-        IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor?> targets, int batchSize = 32, IReadOnlyList<Tensor?>? sampleWeights = null)
+    /// <exception cref="ArgumentException">The data do not fit the model.</exception>
+    /// <exception cref="InvalidOperationException">The model has no loss.</exception>
+    public OrderedDictionary<string, double> Evaluate(KerasData data, int batchSize = 32)
     {
-        ArgumentNullException.ThrowIfNull(inputs);
-        ArgumentNullException.ThrowIfNull(targets);
+        ArgumentNullException.ThrowIfNull(data);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         RequireLoss();
-        CheckCount(targets, nameof(targets));
-        CheckCount(sampleWeights, nameof(sampleWeights));
+        data.CheckFits(this);
         using var noGrad = no_grad();
-        var logs = new RunningLogs(_training);
-        logs.Clear();
-        long count = inputs[0].shape[0];
-        for (long start = 0; start < count; start += batchSize)
+        RunningLogs logs = NewLogs();
+        for (long start = 0; start < data.Count; start += batchSize)
         {
             using var scope = NewDisposeScope();
-            long size = Math.Min(batchSize, count - start);
-            Tensor[] batch = [.. inputs.Select(input => input.narrow(0, start, size))];
-            Tensor?[] batchTargets = [.. targets.Select(target => target?.narrow(0, start, size))];
-            Tensor?[] weights = [.. _training.Select((_, i) => sampleWeights?[i]?.narrow(0, start, size))];
-            Loss(batch, batchTargets, weights, training: false, logs);
+            Tensor rows = arange(start, Math.Min(start + batchSize, data.Count), dtype: ScalarType.Int64);
+            (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(rows, OutputNames.Count, training: false);
+            Loss(Forward(inputs, targets, weights, training: false), logs);
         }
 
         return logs.Values();
     }
 
-    /// <summary>One step: gradients of the loss of a batch, then the optimizer. Keras: <c>train_on_batch</c>.</summary>
-    /// <param name="inputs">A tensor for each of <see cref="InputNames"/>.</param>
-    /// <param name="targets">A tensor for each of <see cref="OutputNames"/>; null for one that has no loss.</param>
-    /// <param name="sampleWeights">One for each output, each of which can be null; null, the default, for none.</param>
-    /// <returns>The loss before the step, and the metrics.</returns>
-    public OrderedDictionary<string, double> TrainOnBatch(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor?> targets, IReadOnlyList<Tensor?>? sampleWeights = null)
+    /// <inheritdoc cref="Evaluate(KerasData, int)"/>
+    /// <param name="input">Examples, along the first axis.</param>
+    /// <param name="target">Their targets.</param>
+    /// <param name="batchSize">How many to compute at once, ≥ 1. The default is 32.</param>
+    public OrderedDictionary<string, double> Evaluate(Tensor input, Tensor target, int batchSize = 32) => Evaluate(new KerasData(input, target), batchSize);
+
+    /// <summary>
+    /// Trains the model, by way of a <see cref="Trainer"/>, and, after the last epoch, leaves the averages in it where the optimizer keeps
+    /// some. Keras: <c>fit</c>.
+    /// </summary>
+    /// <param name="data">Examples and targets.</param>
+    /// <param name="batchSize">Examples in a batch, ≥ 1. The default is 32.</param>
+    /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
+    /// <param name="validation">What to validate with after each epoch; null, the default, for nothing, or a split in the options.</param>
+    /// <param name="shuffle">Whether the order is drawn anew for each epoch, by torch's generator. The default is true.</param>
+    /// <param name="options">Callbacks, seed, resuming.</param>
+    /// <param name="cancellationToken">Stops the training after the present step.</param>
+    /// <returns>What was seen in each epoch.</returns>
+    /// <exception cref="OperationCanceledException">The training was cancelled.</exception>
+    /// <exception cref="ArgumentException">The data do not fit the model.</exception>
+    /// <exception cref="InvalidOperationException">The model has no loss, or no optimizer that is known.</exception>
+    public History Fit(
+        KerasData data, int batchSize = 32, int epochs = 1, KerasData? validation = null, bool shuffle = true, FitOptions? options = null,
+        CancellationToken cancellationToken = default)
     {
-        OrderedDictionary<string, double> logs = ComputeGradients(inputs, targets, sampleWeights);
+        ArgumentNullException.ThrowIfNull(data);
+        RequireLoss();
+        data.CheckFits(this);
+        validation?.CheckFits(this);
+        var rows = new RowBatches(this, data, validation); // not disposed: it has the model's own layers
+        using Tensor numbers = RowBatches.Numbers(0, data.Count).DetachFromDisposeScope();
+        using Tensor? validationNumbers = validation is null ? null : RowBatches.Numbers(data.Count, validation.Count).DetachFromDisposeScope();
+        var trainer = new Trainer(rows, rows.Loss, Optimizer) { Metrics = rows.Metrics };
+        return trainer.Fit(
+            new TensorBatches(numbers, numbers, batchSize, shuffle),
+            epochs,
+            new FitOptions
+            {
+                ValidationData = validationNumbers is null ? options?.ValidationData : new TensorBatches(validationNumbers, validationNumbers, batchSize, shuffle: false),
+                ValidationSplit = options?.ValidationSplit,
+                Callbacks = [rows.NewEpoch, .. options?.Callbacks ?? []],
+                Seed = options?.Seed,
+                ResumeFrom = options?.ResumeFrom,
+            },
+            cancellationToken);
+    }
+
+    /// <inheritdoc cref="Fit(KerasData, int, int, KerasData?, bool, FitOptions?, CancellationToken)"/>
+    /// <param name="input">Examples, along the first axis.</param>
+    /// <param name="target">Their targets.</param>
+    /// <param name="batchSize">Examples in a batch, ≥ 1. The default is 32.</param>
+    /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
+    /// <param name="options">Callbacks, validation split, seed, resuming.</param>
+    /// <param name="cancellationToken">Stops the training after the present step.</param>
+    public History Fit(Tensor input, Tensor target, int batchSize = 32, int epochs = 1, FitOptions? options = null, CancellationToken cancellationToken = default) =>
+        Fit(new KerasData(input, target), batchSize, epochs, options: options, cancellationToken: cancellationToken);
+
+    /// <summary>Trains a model of one input and one output with batches from anywhere.</summary>
+    /// <param name="batches">Batches of inputs and targets, as <see cref="Trainer.Fit"/> takes them.</param>
+    /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
+    /// <param name="options">Validation, callbacks, seed, resuming.</param>
+    /// <param name="cancellationToken">Stops the training after the present step.</param>
+    /// <inheritdoc cref="Trainer.Fit" path="/returns|/exception"/>
+    public History Fit(IEnumerable<(Tensor Input, Tensor Target)> batches, int epochs = 1, FitOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        RequireLoss();
+        return NewTrainer().Fit(batches, epochs, options, cancellationToken);
+    }
+
+    /// <summary>
+    /// A trainer of a model of one input and one output, with its loss, optimizer and metrics. What a metric is over an epoch is the mean over
+    /// its batches; <see cref="Fit(KerasData, int, int, KerasData?, bool, FitOptions?, CancellationToken)"/> has Keras's own values.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The model has several inputs or outputs, no loss, or no optimizer that is known.</exception>
+    public Trainer NewTrainer()
+    {
+        RequireLoss();
+        if (InputNames.Count != 1 || OutputNames.Count != 1)
+            throw new InvalidOperationException($"The model has {InputNames.Count} inputs and {OutputNames.Count} outputs: use {nameof(Fit)} with {nameof(KerasData)}.");
+        return new Trainer(this, (prediction, target) => Loss(_lastPass! with { Outputs = [prediction], Targets = [target] }, logs: null), Optimizer)
+        {
+            Metrics = [.. _training[0].Metrics.Select(metric => new Metric(metric.Name, (prediction, target) =>
+            {
+                metric.Reset();
+                metric.Update(target, prediction);
+                return tensor(metric.Result);
+            }) { LargerIsBetter = metric.LargerIsBetter })],
+        };
+    }
+
+    /// <summary>One step: gradients of the loss of a batch, then the optimizer. Keras: <c>train_on_batch</c>.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <returns>The loss before the step, and the metrics.</returns>
+    /// <inheritdoc cref="Evaluate(KerasData, int)" path="/exception"/>
+    public OrderedDictionary<string, double> TrainOnBatch(KerasData batch)
+    {
+        OrderedDictionary<string, double> logs = ComputeGradients(batch);
         Optimizer.step();
         return logs;
     }
 
     /// <summary>The first half of a step: the gradients are then in the parameters.</summary>
-    internal OrderedDictionary<string, double> ComputeGradients(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor?> targets, IReadOnlyList<Tensor?>? sampleWeights)
+    internal OrderedDictionary<string, double> ComputeGradients(KerasData batch)
     {
-        ArgumentNullException.ThrowIfNull(inputs);
-        ArgumentNullException.ThrowIfNull(targets);
+        ArgumentNullException.ThrowIfNull(batch);
         RequireLoss();
-        CheckCount(targets, nameof(targets));
-        CheckCount(sampleWeights, nameof(sampleWeights));
+        batch.CheckFits(this);
         using var scope = NewDisposeScope();
         using var grad = enable_grad();
-        var logs = new RunningLogs(_training);
-        logs.Clear();
+        RunningLogs logs = NewLogs();
         foreach (LayerWeight weight in TrainedWeights)
             weight.Parameter!.grad = null;
-        Tensor loss = Loss(inputs, targets, [.. _training.Select((_, i) => sampleWeights?[i])], training: true, logs);
-        ScaleLoss(loss).backward();
+        (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = batch.Rows(arange(batch.Count, dtype: ScalarType.Int64), OutputNames.Count, training: true);
+        Optimizer.ScaleLoss(Loss(Forward(inputs, targets, weights, training: true), logs)).backward();
         return logs.Values();
     }
 
-    /// <summary>The loss of a batch, with what regularizers and layers add, and the logs of it.</summary>
-    Tensor Loss(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor?> targets, Tensor?[] weights, bool training, RunningLogs logs)
+    /// <summary>Loss and metrics with nothing seen.</summary>
+    internal RunningLogs NewLogs()
+    {
+        var logs = new RunningLogs(_training);
+        logs.Clear();
+        return logs;
+    }
+
+    /// <summary>A batch that went through the model.</summary>
+    internal sealed record Pass(Tensor[] Outputs, ForwardContext Context, long Examples, Tensor?[] Targets, Tensor?[] Weights);
+
+    internal Pass Forward(IReadOnlyList<Tensor> inputs, Tensor?[] targets, Tensor?[] weights, bool training)
     {
         (Tensor[] outputs, ForwardContext context) = Run(inputs, training);
-        Tensor?[] masks = [.. outputs.Select(context.MaskOf)];
+        return new Pass(outputs, context, inputs[0].shape[0], targets, weights);
+    }
+
+    /// <summary>The loss of a batch, with what regularizers and layers add; loss and metrics go to the logs.</summary>
+    internal Tensor Loss(Pass pass, RunningLogs? logs)
+    {
+        Tensor?[] masks = [.. pass.Outputs.Select(pass.Context.MaskOf)];
         var losses = new Tensor?[_training.Length];
         Tensor? total = null;
         for (int i = 0; i < _training.Length; i++)
         {
             if (_training[i].Loss is not { } loss)
                 continue;
-            losses[i] = loss.Compute(targets[i] ?? throw new ArgumentException($"There is no target for the output {OutputNames[i]}, which has a loss."), outputs[i], weights[i], masks[i]);
+            Tensor target = pass.Targets[i] ?? throw new ArgumentException($"There is no target for the output {OutputNames[i]}, which has a loss.");
+            losses[i] = loss.Compute(target, pass.Outputs[i], pass.Weights[i], masks[i]);
             Tensor weighted = _training[i].LossWeight == 1 ? losses[i]! : losses[i]! * _training[i].LossWeight;
             total = total is null ? weighted : total + weighted;
         }
 
-        foreach (Tensor added in context.Losses.Concat(RegularizationLosses()))
+        foreach (Tensor added in pass.Context.Losses.Concat(RegularizationLosses()))
             total = total is null ? added : total + added.to(total.dtype);
-        using (no_grad())
-            logs.Add(total!.ToDouble(), [.. losses.Select(loss => loss?.ToDouble())], inputs[0].shape[0], outputs, masks, targets, weights);
+        if (logs is not null)
+        {
+            using var noGrad = no_grad();
+            logs.Add(total!.ToDouble(), [.. losses.Select(loss => loss?.ToDouble())], pass.Examples, pass.Outputs, masks, pass.Targets, pass.Weights);
+        }
+
         return total!;
     }
 
     /// <summary>What the regularizers of the weights that are trained add to the loss.</summary>
     IEnumerable<Tensor> RegularizationLosses() =>
         from weight in TrainedWeights where weight.Regularizer is not null select weight.Regularizer!.Of(weight.Tensor);
-
-    Tensor ScaleLoss(Tensor loss) => _optimizer is not null || Archive.OptimizerConfig is not null && HasKnownOptimizer() ? Optimizer.ScaleLoss(loss) : loss;
-
-    bool HasKnownOptimizer()
-    {
-        try
-        {
-            return Optimizer is not null;
-        }
-        catch (InvalidOperationException)
-        {
-            return false;
-        }
-    }
 
     void ReadCompilation()
     {

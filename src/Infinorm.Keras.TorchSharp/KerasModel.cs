@@ -112,9 +112,9 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
     public Tensor[] Call(IReadOnlyList<Tensor> inputs)
     {
         ArgumentNullException.ThrowIfNull(inputs);
-        using var scope = NewDisposeScope();
-        (Tensor[] outputs, _) = Run(inputs, training);
-        return [.. outputs.Select(output => output.MoveToOuterDisposeScope())];
+        (Tensor[] outputs, ForwardContext context) = Run(inputs, training);
+        _lastPass = new Pass(outputs, context, inputs[0].shape[0], new Tensor?[outputs.Length], new Tensor?[outputs.Length]);
+        return outputs;
     }
 
     /// <summary>As <see cref="Call(IReadOnlyList{Tensor})"/>, by names.</summary>

@@ -33,8 +33,11 @@ public sealed class LayerConfig
                 _reader.Ignore(key);
         }
 
-        foreach (string key in (ReadOnlySpan<string>)["quantization_config", "lora_rank", "lora_alpha"])
-            _reader.MustBeNull(key);
+        if (Json("quantization_config") is not null)
+            throw new FormatException($"{ClassName}: the layer is quantized, which is not supported. Save the model before it is quantized");
+        if (Json("lora_rank") is not null)
+            throw new FormatException($"{ClassName}: the layer has LoRA, which is not supported. Save the model before it is switched on");
+        _reader.Ignore("lora_alpha");
     }
 
     /// <summary>The layer's class in Keras.</summary>
@@ -165,8 +168,7 @@ public sealed class LayerConfig
             null => "float32",
             JsonObject policy when policy["class_name"]?.ToString() is "DTypePolicy" or "Policy" or "FloatDTypePolicy" => policy["config"]?["name"]?.ToString() ?? "float32",
             JsonObject policy => throw new FormatException(
-                $"{ClassName}: the dtype policy {policy["class_name"]} ({policy["config"]?["mode"] ?? policy["config"]?["name"]}) is not supported: the layer is quantized. "
-                + "Save the model before it is quantized"),
+                $"{ClassName}: the dtype policy {policy["class_name"]} ({policy["config"]?["mode"] ?? policy["config"]?["name"]}) is not supported: the layer is quantized. Save the model before it is quantized"),
             var text => text.ToString(),
         };
         return name switch

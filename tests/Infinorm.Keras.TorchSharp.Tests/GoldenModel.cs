@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Infinorm.Keras.Torch.Training;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Tests;
@@ -23,6 +24,14 @@ sealed class GoldenModel
     public double Relative => Id switch { "mixed_float16" => 1e-2, "mixed_bfloat16" => 2e-2, _ => 2e-5 };
 
     public static GoldenModel Read(string id) => new(id, (JsonObject)JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, id + ".json")))!);
+
+    /// <summary>Examples with targets and weights, or some of their rows.</summary>
+    public KerasData Data(KerasModel model, (int Start, int End)? rows = null) => new(Inputs(model, rows), PerOutput(model, "y", rows))
+    {
+        SampleWeights = PerOutput(model, "sample_weight", rows),
+        ClassWeights = (Json["data"]!["class_weight"] as JsonObject)?.ToDictionary(
+            item => long.Parse(item.Key, System.Globalization.CultureInfo.InvariantCulture), item => item.Value!.GetValue<double>()),
+    };
 
     /// <summary>The inputs in the model's order, or some of their rows.</summary>
     public Tensor[] Inputs(KerasModel model, (int Start, int End)? rows = null)

@@ -1,4 +1,7 @@
 using System.Text.Json.Nodes;
+using Infinorm.Keras.Torch.Training;
+using Infinorm.Optimizers;
+using Infinorm.Torch.Training;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Tests;
@@ -36,8 +39,7 @@ public sealed class GoldenModelTests
         if (golden.Json["evaluate"] is not JsonObject expected)
             return;
         using var model = KerasModel.Open(golden.Archive);
-        OrderedDictionary<string, double> results = model.Evaluate(
-            golden.Inputs(model), golden.PerOutput(model, "y"), expected["batch_size"]!.GetValue<int>(), golden.PerOutput(model, "sample_weight"));
+        OrderedDictionary<string, double> results = model.Evaluate(golden.Data(model), expected["batch_size"]!.GetValue<int>());
         Expect(golden.CompareLogs("evaluate", results, expected["results"]!.AsObject(), expected["results_noise"] as JsonObject, expected["results_f64"] as JsonObject));
     }
 
@@ -50,16 +52,15 @@ public sealed class GoldenModelTests
         JsonNode train = golden.Json["train"]!;
         var problems = new List<string?>();
         JsonArray steps = train["steps"]!.AsArray();
+        if (model.Archive.OptimizerConfig!["class_name"]!.ToString() != "Adamax")
+            model.Compile(new Adamax());
         bool canStep = model.Archive.OptimizerConfig!["class_name"]!.ToString() == "Adamax";
         (JsonNode Json, KerasWeight Weight)[] variables = Variables(golden, model);
         for (int i = 0; i < steps.Count; i++)
         {
             JsonNode step = steps[i]!;
             (int, int) rows = (train["batches"]![i]![0]!.GetValue<int>(), train["batches"]![i]![1]!.GetValue<int>());
-            Tensor?[] targets = golden.PerOutput(model, "y", rows), weights = golden.PerOutput(model, "sample_weight", rows);
-            if (golden.Json["data"]!["class_weight"] is JsonObject classes)
-                weights = [ClassWeights(targets[0]!, classes)];
-            OrderedDictionary<string, double> logs = model.ComputeGradients(golden.Inputs(model, rows), targets, weights);
+            OrderedDictionary<string, double> logs = model.ComputeGradients(golden.Data(model, rows));
             bool isTight = i == 0 || !id.StartsWith("mixed", StringComparison.Ordinal);
             if (isTight)
                 problems.AddRange(golden.CompareLogs($"step {i}", logs, step["logs"]!.AsObject(), step["logs_noise"] as JsonObject, step["logs_f64"] as JsonObject));
@@ -89,6 +90,83 @@ public sealed class GoldenModelTests
         }
 
         Expect(problems);
+    }
+
+    [Theory, MemberData(nameof(Fitted))]
+    public void FitIsThatOfKeras(string id)
+    {
+        using var scope = NewDisposeScope();
+        GoldenModel golden = GoldenModel.Read(id);
+        using var model = KerasModel.Open(golden.Archive);
+        JsonNode fit = golden.Json["fit"]!;
+        KerasData data = golden.Data(model);
+        History history = model.Fit(data, fit["batch_size"]!.GetValue<int>(), fit["epochs"]!.GetValue<int>(), validation: data, shuffle: false);
+        var problems = new List<string?>();
+        for (int epoch = 0; epoch < history.Epochs.Count; epoch++)
+        {
+            JsonObject expected = At(fit["history"]!, epoch)!;
+            var values = history.Epochs[epoch].Values.Where(item => item.Key != "learning_rate").ToDictionary();
+            problems.AddRange(golden.CompareLogs($"epoch {epoch}", values, expected, At(fit["history_noise"], epoch), At(fit["history_f64"], epoch)));
+        }
+
+        int trainable = 0, other = 0;
+        foreach ((JsonNode json, KerasWeight weight) in Variables(golden, model))
+        {
+            JsonNode expected = json["trainable"]!.GetValue<bool>() ? fit["trainable"]![trainable++]! : fit["non_trainable"]![other++]!;
+            problems.Add(golden.Compare(json["path"]!.ToString(), Tensor(weight), Like(expected, json), GoldenModel.Noise(expected)));
+        }
+
+        Expect(problems);
+
+        static JsonObject? At(JsonNode? lists, int epoch) => lists is not JsonObject named ? null
+            : new(named.Where(item => item.Value is JsonArray).Select(item => KeyValuePair.Create(item.Key, item.Value![epoch]?.DeepClone())));
+    }
+
+    [Theory, MemberData(nameof(Supported))]
+    public void SummaryIsThatOfKeras(string id)
+    {
+        using var scope = NewDisposeScope();
+        GoldenModel golden = GoldenModel.Read(id);
+        using var model = KerasModel.Open(golden.Archive);
+        JsonNode summary = golden.Json["summary"]!;
+        string[] expected = [.. Rows(summary["layers"]!.AsArray(), 0)];
+        string[] found = [.. model.SummaryRows().Select(row => $"{row.Depth} {row.Name} {row.ClassName} {row.Count}")];
+        Assert.Equal(expected, found);
+        Assert.Contains($"Trainable params: {summary["trainable_params"]!.GetValue<long>():N0}", model.Summary(), StringComparison.Ordinal);
+
+        static IEnumerable<string> Rows(JsonArray layers, int depth)
+        {
+            foreach (JsonNode? layer in layers)
+            {
+                bool isModel = layer!["layers"] is not null;
+                yield return $"{depth} {layer["name"]} {layer["class"]} {(isModel ? "" : layer["params"])}";
+                foreach (string row in isModel ? Rows(layer["layers"]!.AsArray(), depth + 1) : [])
+                    yield return row;
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(Supported))]
+    public void WhatIsSavedIsOpenedAgain(string id)
+    {
+        using var scope = NewDisposeScope();
+        GoldenModel golden = GoldenModel.Read(id);
+        using var file = new MemoryStream();
+        Tensor[] before;
+        using (var model = KerasModel.Open(golden.Archive))
+        {
+            bool isKnown = model.Archive.OptimizerConfig!["class_name"]!.ToString() == "Adamax";
+            if (isKnown && golden.Json["train"] is not null)
+                model.TrainOnBatch(golden.Data(model));
+            before = model.Predict(golden.Inputs(model));
+            model.Save(file);
+        }
+
+        file.Position = 0;
+        using var again = KerasModel.Open(file);
+        Tensor[] after = again.Predict(golden.Inputs(again));
+        for (int i = 0; i < before.Length; i++)
+            Assert.Equal(before[i].bytes.ToArray(), after[i].bytes.ToArray());
     }
 
     [Theory, MemberData(nameof(Refused))]
@@ -148,9 +226,6 @@ public sealed class GoldenModelTests
 
     static Tensor Like(JsonNode values, JsonNode declared) =>
         GoldenModel.Array(values, declared["dtype"]!.ToString(), [.. declared["shape"]!.AsArray().Select(size => size!.GetValue<long>())]);
-
-    static Tensor ClassWeights(Tensor targets, JsonObject classes) => tensor(
-        targets.flatten().to(ScalarType.Int64).data<long>().Select(index => (float)classes[index.ToString(System.Globalization.CultureInfo.InvariantCulture)]!.GetValue<double>()).ToArray());
 
     static void Expect(IEnumerable<string?> problems)
     {

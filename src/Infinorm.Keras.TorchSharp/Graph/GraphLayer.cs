@@ -17,7 +17,7 @@ sealed class GraphLayer : KerasLayer
         ConvertsInputs = false;
         GraphReader reader = read(this);
         (_inputs, _outputs, InputsByName, OutputsByName) = (reader.Inputs, reader.Outputs, reader.InputsByName, reader.OutputsByName);
-        ListsOutputs = reader.ListsOutputs;
+        (ListsOutputs, Listed) = (reader.ListsOutputs, reader.Listed);
         _nodes = InOrder(reader.Nodes);
         for (int i = 0; i < _inputs.Length; i++)
             _places[_inputs[i].Key] = i;
@@ -36,6 +36,9 @@ sealed class GraphLayer : KerasLayer
 
     /// <summary>The keys of the outputs where they are a dictionary, in the outputs' order.</summary>
     public IReadOnlyList<string>? OutputsByName { get; }
+
+    /// <summary>Inputs and layers, as a summary lists them.</summary>
+    public IReadOnlyList<(GraphInput? Input, KerasLayer? Layer)> Listed { get; }
 
     bool ListsOutputs { get; }
 

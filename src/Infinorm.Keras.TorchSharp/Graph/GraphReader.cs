@@ -18,6 +18,9 @@ abstract class GraphReader
 
     public Dictionary<(string, int), GraphNode> Nodes { get; } = [];
 
+    /// <summary>Inputs and layers, as a summary lists them.</summary>
+    public List<(GraphInput? Input, KerasLayer? Layer)> Listed { get; } = [];
+
     protected static GraphInput ReadInput(JsonObject config, string fallbackName)
     {
         if (config["sparse"]?.GetValue<bool>() == true || config["ragged"]?.GetValue<bool>() == true)
@@ -46,7 +49,8 @@ sealed class FunctionalReader : GraphReader
             string name = serialized["name"]?.ToString() ?? ConfigOf(serialized)["name"]?.ToString() ?? className;
             if (className == "InputLayer")
             {
-                inputs[name] = ReadInput(ConfigOf(serialized), name) is var input ? input with { Key = (name, 0) } : null!;
+                inputs[name] = ReadInput(ConfigOf(serialized), name) with { Key = (name, 0) };
+                Listed.Add((inputs[name], null));
                 continue;
             }
 
@@ -55,7 +59,7 @@ sealed class FunctionalReader : GraphReader
             if (Operation.IsOperation(serialized))
                 operation = Operation.Of(serialized, problem => factory.Report(LayerConfig.Join(config.Path, name), className, problem));
             else
-                layer = add(factory.Create(serialized, config.Path));
+                Listed.Add((null, layer = add(factory.Create(serialized, config.Path))));
             int call = 0;
             foreach (JsonNode? made in serialized["inbound_nodes"] as JsonArray ?? [])
                 Nodes[(name, call++)] = ReadNode(made, layer, operation);
@@ -125,6 +129,7 @@ sealed class SequentialReader : GraphReader
 
             last ??= new NodeOutput(input.Key, 0);
             KerasLayer made = add(factory.Create(layer, config.Path));
+            Listed.Add((null, made));
             Nodes[(made.LayerName, 0)] = new GraphNode(made, null, [last], Values.NoNames);
             last = new NodeOutput((made.LayerName, 0), 0);
         }

@@ -76,6 +76,20 @@ static class ScoreMasks
     /// <summary>(queries, keys): a query sees the keys up to its own place.</summary>
     public static Tensor Causal(long queries, long keys) => ones(queries, keys, dtype: ScalarType.Bool).tril();
 
+    /// <summary>
+    /// Gives queries that see no key the gradient that torch's fused attention gives them, which Keras calls: it takes each of the equal
+    /// weights for 1.
+    /// </summary>
+    /// <param name="mixed">(batch, queries, heads, size).</param>
+    /// <param name="allowed">(batch, queries, keys).</param>
+    /// <param name="keys">How many keys there are.</param>
+    public static Tensor AsFused(Tensor mixed, Tensor allowed, long keys)
+    {
+        Tensor factor = where(allowed.any(-1, keepdim: true).unsqueeze(-1), ones(1, dtype: mixed.dtype), full(1, keys, dtype: mixed.dtype));
+        Tensor fixedPart = mixed.detach();
+        return fixedPart + ((mixed - fixedPart) * factor);
+    }
+
     public static Tensor? And(Tensor? one, Tensor? other) => one is null ? other : other is null ? one : one.logical_and(other);
 }
 
@@ -134,11 +148,15 @@ sealed class MultiHeadAttention : KerasLayer
             throw new NotSupportedException($"{Path}: attention over other axes than the second of three is not supported.");
         Tensor q = _query.Project(query) * (1 / Math.Sqrt(_keySize)), k = _key.Project(key), v = _value.Project(value);
         Tensor scores = einsum("bqhd,bkhd->bhqk", q, k);
-        if (Allowed(call, query, value, key) is { } allowed)
+        Tensor? masked = Allowed(call, query, value, key);
+        if (masked is { } allowed)
             scores += (1 - allowed.unsqueeze(1).to(scores.dtype)) * (scores.dtype == ScalarType.Float16 ? -3e4 : -1e9);
         Tensor weights = scores.softmax(-1);
         Tensor used = call.Training && _dropout > 0 ? NoiseLayer.Drop(weights, _dropout, weights.shape) : weights;
-        Tensor result = _output.Project(einsum("bhqk,bkhd->bqhd", used, v));
+        Tensor mixed = einsum("bhqk,bkhd->bqhd", used, v);
+        if (masked is not null && _dropout == 0 && call.Argument("return_attention_scores") is not true)
+            mixed = ScoreMasks.AsFused(mixed, masked, key.shape[1]);
+        Tensor result = _output.Project(mixed);
 
         // Keras takes the masks off the inputs, so that what is added to the result has none.
         foreach (Tensor input in (Tensor[])[query, value, key])

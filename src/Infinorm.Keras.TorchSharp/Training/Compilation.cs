@@ -78,6 +78,9 @@ sealed class RunningLogs(IReadOnlyList<OutputTraining> outputs)
     readonly double[] _losses = new double[outputs.Count];
     double _loss, _examples;
 
+    /// <summary>How many examples were seen.</summary>
+    public double Examples => _examples;
+
     bool IsOnly => outputs.Count == 1;
 
     /// <summary>Adds a batch.</summary>
