@@ -157,7 +157,7 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
             parts.Add([.. outputs.Select(output => output.MoveToOuterDisposeScope())]);
         }
 
-        return [.. OutputNames.Select((_, i) => (parts.Count == 1 ? parts[0][i] : cat([.. parts.Select(part => part[i])])).MoveToOuterDisposeScope())];
+        return [.. OutputNames.Select((_, i) => (parts.Count == 1 ? parts[0][i].contiguous() : cat([.. parts.Select(part => part[i])])).MoveToOuterDisposeScope())];
     }
 
     /// <summary>As <see cref="Predict(Tensor, int)"/>, by names.</summary>

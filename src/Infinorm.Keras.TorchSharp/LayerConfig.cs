@@ -18,7 +18,7 @@ public sealed class LayerConfig
 
     internal LayerConfig(string className, JsonObject config, string? parentPath, LayerFactory factory, string? name = null)
     {
-        ClassName = className;
+        ClassName = className == "GroupQueryAttention" ? "GroupedQueryAttention" : className; // Keras writes a former name
         _config = config;
         _reader = new ConfigReader(className, config);
         _factory = factory;

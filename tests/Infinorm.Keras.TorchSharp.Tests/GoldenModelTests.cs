@@ -112,7 +112,9 @@ public sealed class GoldenModelTests
         int trainable = 0, other = 0;
         foreach ((JsonNode json, KerasWeight weight) in Variables(golden, model))
         {
-            JsonNode expected = json["trainable"]!.GetValue<bool>() ? fit["trainable"]![trainable++]! : fit["non_trainable"]![other++]!;
+            JsonNode? expected = json["trainable"]!.GetValue<bool>() ? fit["trainable"]![trainable++] : fit["non_trainable"]?[other++];
+            if (expected is null)
+                continue; // Statistics are not in all files.
             problems.Add(golden.Compare(json["path"]!.ToString(), Tensor(weight), Like(expected, json), GoldenModel.Noise(expected)));
         }
 

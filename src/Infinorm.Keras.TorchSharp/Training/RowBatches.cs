@@ -13,30 +13,35 @@ sealed class RowBatches : nn.Module<Tensor, Tensor>
     readonly KerasModel _model;
     readonly KerasData _data;
     readonly KerasData? _validation;
-    readonly RunningLogs _training, _evaluation;
+    readonly RunningLogs _logs;
+    readonly Dictionary<string, (double Value, double Examples)> _former = [];
+    bool _wasTraining;
     KerasModel.Pass? _pass;
 
     public RowBatches(KerasModel model, KerasData data, KerasData? validation)
         : base(model.GetName())
     {
         (_model, _data, _validation) = (model, data, validation);
-        (_training, _evaluation) = (model.NewLogs(), model.NewLogs());
+        _logs = model.NewLogs();
         foreach ((string name, nn.Module module) in model.named_children())
             register_module(name, module); // so that weights have the model's names
-        Metrics = [.. _training.Values().Keys.Where(name => name != "loss").Select(Metric)];
+        Metrics = [.. _logs.Values().Keys.Where(name => name != "loss").Select(Metric)];
     }
 
     /// <summary>The model's metrics.</summary>
     public IReadOnlyList<Metric> Metrics { get; }
 
     /// <summary>Forgets what metrics have seen, at the beginning of each epoch.</summary>
-    public Callback NewEpoch => new Restart(this);
+    public Callback NewEpoch => new EpochStart(this);
 
     /// <summary>The numbers of the training data, or of the validation data.</summary>
     public static Tensor Numbers(long first, long count) => arange(first, first + count, dtype: ScalarType.Int64);
 
     public override Tensor forward(Tensor rows)
     {
+        if (training != _wasTraining)
+            Restart();
+        _wasTraining = training;
         bool isValidation = _validation is not null && rows[0].ToInt64() >= _data.Count;
         KerasData data = isValidation ? _validation! : _data;
         (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(isValidation ? rows - _data.Count : rows, _model.OutputNames.Count, training);
@@ -45,34 +50,26 @@ sealed class RowBatches : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>The loss of the batch that was last computed.</summary>
-    public Tensor Loss(Tensor prediction, Tensor rows)
-    {
-        RunningLogs logs = training ? _training : _evaluation;
-        return _model.Loss(_pass!, logs);
-    }
+    public Tensor Loss(Tensor prediction, Tensor rows) => _model.Loss(_pass!, _logs);
 
     // Trainer averages what a metric gives for batches, by their examples. So it gets what makes that average the metric's own value.
-    Metric Metric(string name)
+    Metric Metric(string name) => new(name, (_, _) =>
     {
-        var former = new Dictionary<RunningLogs, (double Value, double Examples)>();
-        return new Metric(name, (_, _) =>
-        {
-            RunningLogs logs = training ? _training : _evaluation;
-            (double value, double examples) = former.GetValueOrDefault(logs);
-            if (logs.Examples <= examples)
-                (value, examples) = (0, 0);
-            double now = logs.Values()[name];
-            former[logs] = (now, logs.Examples);
-            return tensor(((now * logs.Examples) - (value * examples)) / (logs.Examples - examples), dtype: ScalarType.Float64);
-        });
+        (double value, double examples) = _former.GetValueOrDefault(name);
+        double now = _logs.Values()[name];
+        _former[name] = (now, _logs.Examples);
+        return tensor(((now * _logs.Examples) - (value * examples)) / (_logs.Examples - examples), dtype: ScalarType.Float64);
+    });
+
+    // An epoch or a validation begins.
+    void Restart()
+    {
+        _logs.Clear();
+        _former.Clear();
     }
 
-    sealed class Restart(RowBatches batches) : Callback
+    sealed class EpochStart(RowBatches batches) : Callback
     {
-        public override void OnEpochBegin(TrainingRun run)
-        {
-            batches._training.Clear();
-            batches._evaluation.Clear();
-        }
+        public override void OnEpochBegin(TrainingRun run) => batches.Restart();
     }
 }
