@@ -12,6 +12,8 @@ public abstract class KerasLayer : nn.Module
     readonly List<KerasLayer> _inner = [];
     readonly Regularizer? _activityRegularizer;
     readonly LayerConfig _config;
+    KerasArchive? _owner;
+    bool _isTrainable;
 
     /// <summary>Reads what all layers have: name, whether it is trained, types, the regularizer of its outputs.</summary>
     /// <param name="config">The settings.</param>
@@ -20,7 +22,7 @@ public abstract class KerasLayer : nn.Module
     {
         _config = config;
         (LayerName, ClassName, Path) = (config.Name, config.ClassName, config.Path);
-        IsTrainable = config.Boolean("trainable", true);
+        _isTrainable = config.Boolean("trainable", true);
         (ComputeType, VariableType) = config.DTypePolicy();
         ConvertsInputs = config.Boolean("autocast", true);
         _activityRegularizer = config.Regularizer("activity_regularizer");
@@ -35,8 +37,23 @@ public abstract class KerasLayer : nn.Module
     /// <summary>The names of the models and layers around it and its own, joined by <c>/</c>.</summary>
     public string Path { get; }
 
-    /// <summary>Whether its config says that it is trained. Keras: <c>trainable</c>.</summary>
-    public bool IsTrainable { get; }
+    /// <summary>
+    /// Whether it is trained. Set, it freezes the layer and all layers in it, or has them trained; statistics are never trained. The model's
+    /// optimizer goes on with the state of the weights that it had. Keras: <c>trainable</c>.
+    /// </summary>
+    public bool IsTrainable
+    {
+        get => _isTrainable;
+        set
+        {
+            _isTrainable = value;
+            _config.Set("trainable", value);
+            foreach (LayerWeight weight in _weights)
+                weight.SetTrained(value, _owner);
+            foreach (KerasLayer layer in _inner)
+                layer.IsTrainable = value;
+        }
+    }
 
     /// <summary>The type that it computes in. Keras: <c>compute_dtype</c>.</summary>
     public ScalarType ComputeType { get; }
@@ -49,6 +66,9 @@ public abstract class KerasLayer : nn.Module
 
     /// <summary>The layers in it: of a model, its layers; of a wrapper, what it wraps.</summary>
     public IReadOnlyList<KerasLayer> InnerLayers => _inner;
+
+    /// <summary>What its group is called in the group around it in the HDF5 file: <c>layers/dense_1</c>.</summary>
+    internal string StoredKey { get; private set; } = "";
 
     /// <summary>Whether a mask goes on from the layer's input to its output. The default is false. Keras: <c>supports_masking</c>.</summary>
     protected virtual bool PassesMask => false;
@@ -77,9 +97,12 @@ public abstract class KerasLayer : nn.Module
     }
 
     /// <summary>Adds a layer in this one.</summary>
-    private protected TLayer AddLayer<TLayer>(TLayer layer)
+    /// <param name="layer">The layer.</param>
+    /// <param name="storedKey">What its group is called in this layer's group of the HDF5 file.</param>
+    private protected TLayer AddLayer<TLayer>(TLayer layer, string storedKey)
         where TLayer : KerasLayer
     {
+        layer.StoredKey = storedKey;
         _inner.Add(layer);
         return layer;
     }
@@ -112,6 +135,7 @@ public abstract class KerasLayer : nn.Module
     /// <summary>Gives the weights of this layer and of those in it their memory, and makes them known to torch.</summary>
     internal void Bind(WeightSource source)
     {
+        _owner = source.Archive;
         foreach (LayerWeight weight in _weights)
         {
             if (source.Find(weight) is not { } stored)

@@ -12,6 +12,7 @@ public sealed partial class KerasModel
 {
     OutputTraining[] _training = [];
     string? _compileProblem;
+    readonly Dictionary<Variables.Variable, LayerWeight> _weights = new(ReferenceEqualityComparer.Instance);
     TorchOptimizer? _optimizer;
     Pass? _lastPass; // of forward, for the loss that a trainer asks for then
 
@@ -19,10 +20,19 @@ public sealed partial class KerasModel
     /// The optimizer for this model, over the archive's variables and state: the archive's or, set by <see cref="Compile"/>, another.
     /// </summary>
     /// <exception cref="InvalidOperationException">The archive has no optimizer that is known, and none was given.</exception>
-    public TorchOptimizer Optimizer => _optimizer ??= MakeOptimizer(Archive.Optimizer ?? StoredOptimizer());
+    public TorchOptimizer Optimizer
+    {
+        get
+        {
+            _optimizer ??= MakeOptimizer(Archive.Optimizer ?? StoredOptimizer());
+            if (!_optimizer.Optimizer.TrainableVariables.SequenceEqual(Archive.TrainableVariables))
+                UseOptimizer(ForOthers(_optimizer.Optimizer));
+            return _optimizer;
+        }
+    }
 
     /// <summary>The weights that are trained, in the order of the optimizer's variables.</summary>
-    internal IReadOnlyList<LayerWeight> TrainedWeights => field ??= Ordered(_root.All().Distinct().SelectMany(layer => layer.Weights).Where(weight => weight.Parameter?.requires_grad == true));
+    internal IEnumerable<LayerWeight> TrainedWeights => Archive.TrainableVariables.Select(variable => _weights[variable]);
 
     /// <summary>
     /// Gives losses, metrics or an optimizer in code, in place of the archive's. What is null stays as it is. Keras: <c>compile</c>.
@@ -55,10 +65,8 @@ public sealed partial class KerasModel
 
         if (optimizer is null)
             return;
-        optimizer.Build([.. TrainedWeights.Select(weight => weight.Stored!.Variable)]);
-        Archive.Optimizer = optimizer;
-        _optimizer?.Dispose();
-        _optimizer = MakeOptimizer(optimizer);
+        optimizer.Build(Archive.TrainableVariables);
+        UseOptimizer(optimizer);
     }
 
     /// <summary>Loss and metrics over examples, without training. Keras: <c>evaluate</c>.</summary>
@@ -293,14 +301,29 @@ public sealed partial class KerasModel
         }
     }
 
-    TorchOptimizer MakeOptimizer(Optimizer optimizer) => new(
-        optimizer, [.. optimizer.TrainableVariables.Select(variable => TrainedWeights.FirstOrDefault(weight => weight.Stored!.Variable == variable)
-            ?? throw new InvalidOperationException($"{optimizer.Name}: {variable.Path} is not trained by the model.")).Select(weight => (weight.Path, weight.Parameter!, weight.Stored!.Variable))]);
+    TorchOptimizer MakeOptimizer(Optimizer optimizer) =>
+        new(optimizer, [.. optimizer.TrainableVariables.Select(variable => (variable.Path, _weights[variable].Parameter!, variable))]);
 
-    List<LayerWeight> Ordered(IEnumerable<LayerWeight> weights)
+    void UseOptimizer(Optimizer optimizer)
     {
-        Dictionary<KerasWeight, int> places = Archive.Weights.Select((weight, i) => (weight, i)).ToDictionary();
-        return [.. weights.OrderBy(weight => places[weight.Stored!])];
+        Archive.Optimizer = optimizer;
+        _optimizer?.Dispose();
+        _optimizer = MakeOptimizer(optimizer);
+    }
+
+    // After layers were frozen or unfrozen: the same optimizer for what is trained now, with the state of what was trained before.
+    Optimizer ForOthers(Optimizer former)
+    {
+        Optimizer optimizer = Infinorm.Optimizer.FromConfig(former.GetConfig());
+        optimizer.Build(Archive.TrainableVariables);
+        Dictionary<string, Variables.Variable> state = former.Variables.DistinctBy(variable => variable.Path).ToDictionary(variable => variable.Path);
+        foreach (Variables.Variable variable in optimizer.Variables)
+        {
+            if (state.TryGetValue(variable.Path, out Variables.Variable? value) && value.Shape.SequenceEqual(variable.Shape))
+                variable.Assign(value.ToNdArray());
+        }
+
+        return optimizer;
     }
 
     void CheckCount<T>(IReadOnlyList<T>? list, string name)

@@ -35,6 +35,8 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
                 register_parameter(weight.Name, parameter);
         }
 
+        foreach (LayerWeight weight in root.All().Distinct().SelectMany(layer => layer.Weights))
+            _weights[weight.Stored!.Variable] = weight;
         ReadCompilation();
     }
 
@@ -62,17 +64,27 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
         LayerFactory.Register(name, create);
     }
 
-    /// <summary>Opens a <c>.keras</c> archive.</summary>
+    /// <summary>Opens a <c>.keras</c> archive, or a whole model in the HDF5 layout of Keras 2 (<c>.h5</c>), which is saved as <c>.keras</c>.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="NotSupportedException">The model has layers or settings that are not known; the message lists all of them. Nothing was built.</exception>
     /// <exception cref="InvalidFileException">The file is malformed.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public static KerasModel Open(string path) => Of(KerasArchive.Open(path));
+    public static KerasModel Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        OtherFiles.RefuseByPath(path);
+        using FileStream stream = RegularFile.OpenRead(path);
+        return Open(path, stream);
+    }
 
     /// <summary>As <see cref="Open(string)"/>, from a stream.</summary>
     /// <param name="stream">What is read, from where it stands to its end; it stays open.</param>
     /// <inheritdoc cref="Open(string)" path="/exception"/>
-    public static KerasModel Open(Stream stream) => Of(KerasArchive.Open(stream));
+    public static KerasModel Open(Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        return Open("stream", SeekableStream.Of(stream));
+    }
 
     /// <summary>The model of an archive that is open: a weights file with its model's config, for instance.</summary>
     /// <param name="archive">The archive. Its weights are the model's from then on.</param>
@@ -83,16 +95,21 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
         ArgumentNullException.ThrowIfNull(archive);
         JsonObject config = archive.ModelConfig
             ?? throw new ArgumentException("The archive has no model's config: give KerasArchive.Open the one that model.to_json() has in Python.", nameof(archive));
+        return new KerasModel(archive, Build(config));
+    }
+
+    static KerasModel Open(string file, Stream stream) =>
+        LegacyModel.TryOpen(file, stream, Build) is var (archive, root) ? new KerasModel(archive, root) : Of(KerasArchive.Open(file, stream));
+
+    static KerasLayer Build(JsonObject config)
+    {
         var factory = new LayerFactory();
         KerasLayer root = factory.Create(config, parentPath: null);
-        if (factory.Problems.Count > 0)
-        {
-            throw new NotSupportedException(
+        return factory.Problems.Count == 0
+            ? root
+            : throw new NotSupportedException(
                 $"The model has {factory.Problems.Count} {(factory.Problems.Count == 1 ? "part that is" : "parts that are")} not supported:"
                 + string.Concat(factory.Problems.Distinct().Select(problem => $"{Environment.NewLine}- {problem}.")));
-        }
-
-        return new KerasModel(archive, root);
     }
 
     /// <summary>The output for a batch, of a model with one input and one output, in the module's mode (<c>train()</c>, <c>eval()</c>).</summary>
@@ -172,10 +189,25 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
 
     /// <summary>Writes the model with the optimizer's state, for Keras and for <see cref="Open(string)"/>.</summary>
     /// <inheritdoc cref="KerasArchive.Save(string, int)"/>
-    public void Save(string path, int keep = 0) => Archive.Save(path, keep);
+    public void Save(string path, int keep = 0)
+    {
+        FitOptimizer();
+        Archive.Save(path, keep);
+    }
 
     /// <inheritdoc cref="KerasArchive.Save(Stream, bool)"/>
-    public void Save(Stream stream, bool weightsOnly = false) => Archive.Save(stream, weightsOnly);
+    public void Save(Stream stream, bool weightsOnly = false)
+    {
+        FitOptimizer();
+        Archive.Save(stream, weightsOnly);
+    }
+
+    // Keras expects the state of what is trained.
+    void FitOptimizer()
+    {
+        if (_optimizer is not null)
+            _ = Optimizer;
+    }
 
     /// <summary>One pass, with what layers added to the loss and the masks of the outputs.</summary>
     internal (Tensor[] Outputs, ForwardContext Context) Run(IReadOnlyList<Tensor> inputs, bool training)

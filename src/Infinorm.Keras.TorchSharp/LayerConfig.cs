@@ -37,7 +37,8 @@ public sealed class LayerConfig
             throw new FormatException($"{ClassName}: the layer is quantized, which is not supported. Save the model before it is quantized");
         if (Json("lora_rank") is not null)
             throw new FormatException($"{ClassName}: the layer has LoRA, which is not supported. Save the model before it is switched on");
-        _reader.Ignore("lora_alpha");
+        foreach (string key in (ReadOnlySpan<string>)["lora_alpha", "batch_shape", "batch_input_shape"])
+            _reader.Ignore(key);
     }
 
     /// <summary>The layer's class in Keras.</summary>
@@ -178,6 +179,9 @@ public sealed class LayerConfig
             _ => DTypes.Parse(name) is { } type ? (type, type) : throw new FormatException($"{ClassName}: the dtype {name} is not supported"),
         };
     }
+
+    /// <summary>Changes a setting, in the archive's config too.</summary>
+    internal void Set(string key, JsonNode value) => _config[key] = value;
 
     internal void RequireAllRead() => _reader.RequireAllRead();
 

@@ -47,6 +47,15 @@ public sealed class LayerWeight
         _tensor = IsParameter ? new Parameter(shared, requires_grad: stored.IsTrainable) : shared;
     }
 
+    /// <summary>Freezes the weight, or has it trained, if it is one that gradients train.</summary>
+    internal void SetTrained(bool isTrained, KerasArchive? archive)
+    {
+        if (Parameter is not { } parameter)
+            return;
+        parameter.requires_grad = isTrained;
+        archive!.SetTrainable(Stored!, isTrained);
+    }
+
     /// <summary>Sets the weight where it is, as training does with statistics.</summary>
     internal void Assign(Tensor value)
     {

@@ -9,6 +9,9 @@ sealed class WeightSource(KerasArchive archive)
 
     readonly List<string> _missing = [];
 
+    /// <summary>The archive.</summary>
+    public KerasArchive Archive => archive;
+
     /// <summary>The archive's weight for a layer's; null where it has none.</summary>
     public KerasWeight? Find(LayerWeight weight)
     {

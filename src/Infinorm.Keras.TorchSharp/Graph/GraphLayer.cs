@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
+using Infinorm.Keras.Layers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Graph;
@@ -43,11 +45,11 @@ sealed class GraphLayer : KerasLayer
     bool ListsOutputs { get; }
 
     /// <summary>A model of the functional API.</summary>
-    public static GraphLayer OfFunctional(LayerConfig config, LayerFactory factory) => new(config, graph => new FunctionalReader(config, factory, graph.AddLayer));
+    public static GraphLayer OfFunctional(LayerConfig config, LayerFactory factory) => new(config, graph => new FunctionalReader(config, factory, graph.Add));
 
     /// <summary>A model that is a list of layers.</summary>
     public static GraphLayer OfSequential(LayerConfig config, LayerFactory factory, JsonObject serialized) =>
-        new(config, graph => new SequentialReader(config, factory, graph.AddLayer, serialized));
+        new(config, graph => new SequentialReader(config, factory, graph.Add, serialized));
 
     protected internal override object Call(LayerCall call)
     {
@@ -92,6 +94,14 @@ sealed class GraphLayer : KerasLayer
             object other => Values.Tensors(other).ElementAt(output.Index),
             null => throw new InvalidOperationException($"{Path}: the output of {output.Node.Name} was asked for before it was computed."),
         };
+    }
+
+    // Layers are counted by their classes: layers/dense, layers/dense_1.
+    KerasLayer Add(KerasLayer layer)
+    {
+        string group = ModelWeights.GroupNameOf(layer.ClassName);
+        int number = InnerLayers.Count(other => other.ClassName == layer.ClassName);
+        return AddLayer(layer, number == 0 ? $"layers/{group}" : string.Create(CultureInfo.InvariantCulture, $"layers/{group}_{number}"));
     }
 
     // Inputs as a tensor, a list, or a dictionary by the inputs' names.

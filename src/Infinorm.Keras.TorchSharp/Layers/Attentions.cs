@@ -132,11 +132,11 @@ sealed class MultiHeadAttention : KerasLayer
         _axes = config.Axes("attention_axes");
         _window = config.OptionalInteger("sliding_window");
         int outputAxes = config.Axes("output_shape")?.Length ?? 1;
-        _query = AddLayer(new Projection(config.Part("EinsumDense", "query"), "...d,dhk->...hk", hasBias));
-        _key = AddLayer(new Projection(config.Part("EinsumDense", "key"), "...d,dhk->...hk", hasBias));
-        _value = AddLayer(new Projection(config.Part("EinsumDense", "value"), "...d,dhk->...hk", hasBias));
+        _query = AddLayer(new Projection(config.Part("EinsumDense", "query"), "...d,dhk->...hk", hasBias), "query_dense");
+        _key = AddLayer(new Projection(config.Part("EinsumDense", "key"), "...d,dhk->...hk", hasBias), "key_dense");
+        _value = AddLayer(new Projection(config.Part("EinsumDense", "value"), "...d,dhk->...hk", hasBias), "value_dense");
         string outputs = "opqr"[..outputAxes];
-        _output = AddLayer(new Projection(config.Part("EinsumDense", "attention_output"), $"...hk,hk{outputs}->...{outputs}", hasBias));
+        _output = AddLayer(new Projection(config.Part("EinsumDense", "attention_output"), $"...hk,hk{outputs}->...{outputs}", hasBias), "output_dense");
     }
 
     protected internal override object Call(LayerCall call)
@@ -202,10 +202,10 @@ sealed class GroupedQueryAttention : KerasLayer
         _repeats = config.Integer("num_query_heads") / config.Integer("num_key_value_heads");
         _dropout = config.Number("dropout", 0);
         bool hasBias = config.Boolean("use_bias", true);
-        _query = AddLayer(new Projection(config.Part("EinsumDense", "query"), "...d,dhk->...hk", hasBias));
-        _key = AddLayer(new Projection(config.Part("EinsumDense", "key"), "...d,dhk->...hk", hasBias));
-        _value = AddLayer(new Projection(config.Part("EinsumDense", "value"), "...d,dhk->...hk", hasBias));
-        _output = AddLayer(new Projection(config.Part("EinsumDense", "attention_output"), "...hk,hko->...o", hasBias));
+        _query = AddLayer(new Projection(config.Part("EinsumDense", "query"), "...d,dhk->...hk", hasBias), "query_dense");
+        _key = AddLayer(new Projection(config.Part("EinsumDense", "key"), "...d,dhk->...hk", hasBias), "key_dense");
+        _value = AddLayer(new Projection(config.Part("EinsumDense", "value"), "...d,dhk->...hk", hasBias), "value_dense");
+        _output = AddLayer(new Projection(config.Part("EinsumDense", "attention_output"), "...hk,hko->...o", hasBias), "output_dense");
     }
 
     protected override bool PassesMask => true;

@@ -73,7 +73,7 @@ sealed class DepthwiseConvolution : ConvolutionBase
     public DepthwiseConvolution(LayerConfig config, int rank)
         : base(config, rank, "valid", "same")
     {
-        config.Ignore("depth_multiplier");
+        config.Ignore("depth_multiplier", "groups", "kernel_regularizer");
         _kernel = AddWeight("kernel", regularizer: "depthwise_regularizer");
         _bias = Bias(config);
     }
@@ -90,7 +90,7 @@ sealed class SeparableConvolution : ConvolutionBase
     public SeparableConvolution(LayerConfig config, int rank)
         : base(config, rank, "valid", "same", "causal")
     {
-        config.Ignore("depth_multiplier", "filters");
+        config.Ignore("depth_multiplier", "filters", "groups", "kernel_regularizer");
         _depthwise = AddWeight("depthwise_kernel", regularizer: "depthwise_regularizer");
         _pointwise = AddWeight("pointwise_kernel", regularizer: "pointwise_regularizer");
         _bias = Bias(config);

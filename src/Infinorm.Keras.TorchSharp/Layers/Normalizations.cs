@@ -210,7 +210,7 @@ sealed class SpectralNormalization : KerasLayer
         : base(config)
     {
         _iterations = config.OptionalInteger("power_iterations") ?? 1;
-        _layer = AddLayer(config.Layer("layer"));
+        _layer = AddLayer(config.Layer("layer"), "layer");
         _vector = AddWeight("vector_u", isTrained: false);
     }
 

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
+using Infinorm.Keras.Layers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers;
@@ -163,7 +165,15 @@ sealed class StackedRNNCells : RecurrentCell
         : base(config)
     {
         var serialized = config.Json("cells") as JsonArray ?? throw new FormatException("StackedRNNCells: config key 'cells' is missing");
-        _cells = [.. serialized.Select(cell => RecurrentCells.Require(AddLayer(config.Layer((JsonObject)cell!))))];
+        foreach (JsonNode? cell in serialized)
+        {
+            KerasLayer layer = config.Layer((JsonObject)cell!);
+            int number = InnerLayers.Count(other => other.ClassName == layer.ClassName);
+            string group = ModelWeights.GroupNameOf(layer.ClassName);
+            AddLayer(layer, number == 0 ? $"cells/{group}" : string.Create(CultureInfo.InvariantCulture, $"cells/{group}_{number}"));
+        }
+
+        _cells = [.. InnerLayers.Select(RecurrentCells.Require)];
     }
 
     public override int StateCount => _cells.Sum(cell => cell.StateCount);
@@ -310,7 +320,7 @@ sealed class Recurrent : KerasLayer
         ReturnsState = config.Boolean("return_state", false);
         _isBackward = config.Boolean("go_backwards", false);
         _zeroesMasked = config.Boolean("zero_output_for_mask", false);
-        _cell = AddLayer(cell(config));
+        _cell = AddLayer(cell(config), "cell");
     }
 
     public bool ReturnsSequences { get; }
@@ -385,10 +395,10 @@ sealed class Bidirectional : KerasLayer
         : base(config)
     {
         _merge = config.Json("merge_mode") is null ? null : config.OneOf("merge_mode", "concat", "concat", "sum", "ave", "mul");
-        _forward = Require(AddLayer(config.Layer("layer")));
+        _forward = Require(AddLayer(config.Layer("layer"), "forward_layer"));
         _backward = Require(AddLayer(config.Json("backward_layer") is not null
             ? config.Layer("backward_layer")
-            : config.Layer(Reversed((JsonObject)config.Json("layer")!), $"backward_{_forward.LayerName.Replace("forward_", "", StringComparison.Ordinal)}")));
+            : config.Layer(Reversed((JsonObject)config.Json("layer")!), $"backward_{_forward.LayerName.Replace("forward_", "", StringComparison.Ordinal)}"), "backward_layer"));
     }
 
     protected internal override object Call(LayerCall call)
@@ -436,7 +446,7 @@ sealed class TimeDistributed : KerasLayer
     readonly KerasLayer _layer;
 
     public TimeDistributed(LayerConfig config)
-        : base(config) => _layer = AddLayer(config.Layer("layer"));
+        : base(config) => _layer = AddLayer(config.Layer("layer"), "layer");
 
     protected internal override object Call(LayerCall call) =>
         stack([.. call.Input.unbind(1).Select(step => _layer.Invoke(step, call.Context))], 1);

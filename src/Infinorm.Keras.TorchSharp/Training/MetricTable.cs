@@ -21,6 +21,10 @@ static class MetricTable
                 return new ByShapeMetric(name, (y, p) => Accuracy(name, y, p)) { LargerIsBetter = true };
             case "crossentropy" or "ce":
                 return new ByShapeMetric(name, (y, p) => OfLoss(name, KerasLoss.Of(Kind(y, p) + "_crossentropy")));
+            case "meanmetricwrapper":
+                KerasMetric wrapped = Create(config.Text("fn", name), new ConfigReader(name, []));
+                wrapped.Name = name;
+                return wrapped;
             case "binaryaccuracy":
                 double threshold = config.Number("threshold", 0.5);
                 return new MeanMetric(name, Pairs((y, p) => y.eq(p.gt(threshold).to(y.dtype)))) { LargerIsBetter = true };
