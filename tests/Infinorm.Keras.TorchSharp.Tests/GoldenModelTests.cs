@@ -52,9 +52,9 @@ public sealed class GoldenModelTests
         JsonNode train = golden.Json["train"]!;
         var problems = new List<string?>();
         JsonArray steps = train["steps"]!.AsArray();
-        if (model.Archive.OptimizerConfig!["class_name"]!.ToString() != "Adamax")
-            model.Compile(new Adamax());
-        bool canStep = model.Archive.OptimizerConfig!["class_name"]!.ToString() == "Adamax";
+        bool canStep = IsOptimizerKnown(model);
+        if (!canStep)
+            model.Compile(new Adamax()); // its gradients are compared
         (JsonNode Json, KerasWeight Weight)[] variables = Variables(golden, model);
         for (int i = 0; i < steps.Count; i++)
         {
@@ -157,8 +157,7 @@ public sealed class GoldenModelTests
         Tensor[] before;
         using (var model = KerasModel.Open(golden.Archive))
         {
-            bool isKnown = model.Archive.OptimizerConfig!["class_name"]!.ToString() == "Adamax";
-            if (isKnown && golden.Json["train"] is not null)
+            if (IsOptimizerKnown(model) && golden.Json["train"] is not null)
                 model.TrainOnBatch(golden.Data(model));
             before = model.Predict(golden.Inputs(model));
             model.Save(file);
@@ -215,6 +214,19 @@ public sealed class GoldenModelTests
     {
         JsonNode[] stored = [.. golden.Json["variables"]!.AsArray().Where(variable => variable!["h5"] is not null).Select(variable => variable!)];
         return [.. stored.Select(variable => (variable, model.Archive.Weights.Single(weight => weight.Location == variable["h5"]!.ToString() || weight.Copies.Contains(variable["h5"]!.ToString()))))];
+    }
+
+    // Some of the models were trained with an optimizer that is not built in.
+    static bool IsOptimizerKnown(KerasModel model)
+    {
+        try
+        {
+            return model.Optimizer is not null;
+        }
+        catch (InvalidOperationException e) when (e.Message.Contains("no class", StringComparison.Ordinal))
+        {
+            return false;
+        }
     }
 
     static Tensor OfState(Variables.Variable variable)

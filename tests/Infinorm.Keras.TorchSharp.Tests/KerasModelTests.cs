@@ -10,6 +10,38 @@ namespace Infinorm.Keras.Torch.Tests;
 public sealed class KerasModelTests
 {
     [Fact]
+    public void TheDocumentsExampleTrains()
+    {
+        using var scope = NewDisposeScope();
+        string folder = Directory.CreateTempSubdirectory().FullName, former = Directory.GetCurrentDirectory();
+        GoldenModel golden = GoldenModel.Read("mlp");
+        File.Copy(golden.Archive, Path.Combine(folder, "digits.keras"));
+        Tensor images, labels;
+        using (var opened = KerasModel.Open(golden.Archive))
+            (images, labels) = (golden.Inputs(opened)[0], golden.PerOutput(opened, "y")[0]!);
+        Directory.SetCurrentDirectory(folder);
+        try
+        {
+            // snippet
+            using var model = KerasModel.Open("digits.keras");              // network, weights, optimizer with state, loss, metrics
+            Console.WriteLine(model.Summary());
+            using Tensor before = model.Predict(images);                    // Keras's numbers
+            var data = new KerasData(images, labels);
+            History history = model.Fit(data, batchSize: 4, epochs: 3);     // Keras's next steps, but for the order of the examples
+            Console.WriteLine($"loss {history["loss"][^1]:F3}, {model.Evaluate(data)["accuracy"]:P0} right");
+            model.Save("digits.keras");                                     // and Python goes on
+            // end
+            Assert.Equal(9 + 2, KerasArchive.Open("digits.keras").LoadOptimizer().Iterations);
+            Assert.False(before.allclose(model.Predict(images)));
+        }
+        finally
+        {
+            Directory.SetCurrentDirectory(former);
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
     public void WeightsAreOneMemory()
     {
         using var scope = NewDisposeScope();
@@ -192,6 +224,7 @@ public sealed class KerasModelTests
 
     static float[] Values(KerasModel model, string path) => ((Variables.Variable<float>)model.Archive[path]).Span.ToArray();
 
+    // snippet
     sealed class Scale : KerasLayer
     {
         readonly LayerWeight _weight;
@@ -201,9 +234,10 @@ public sealed class KerasModelTests
             : base(config)
         {
             _factor = config.Number("factor", 1);
-            _weight = AddWeight("0"); // by its number: the archive does not tell the names of weights of other layers
+            _weight = AddWeight("0");
         }
 
         protected internal override object Call(LayerCall call) => call.Input * _weight.Value * _factor;
     }
+    // end
 }
