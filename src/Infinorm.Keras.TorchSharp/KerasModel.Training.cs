@@ -289,11 +289,11 @@ public sealed partial class KerasModel
     {
         try
         {
-            if (Archive.HasTrainedState)
-                return Archive.LoadOptimizer();
+            const int counterAndRate = 2;
             Optimizer optimizer = Archive.CreateOptimizer();
             optimizer.Build(Archive.TrainableVariables);
-            return Archive.Optimizer = optimizer;
+            bool isNew = Archive.OptimizerVariableCount is 0 || (Archive.OptimizerVariableCount == counterAndRate && optimizer.Variables.Count > counterAndRate);
+            return isNew ? Archive.Optimizer = optimizer : Archive.LoadOptimizer();
         }
         catch (Exception e) when (e is FormatException or Checkpoints.InvalidFileException or ArgumentException)
         {

@@ -22,8 +22,8 @@ public sealed partial class KerasArchive
     /// <summary>Whether the file holds an optimizer's variables.</summary>
     public bool HasOptimizerState => _root.Find(VarsGroup)?.Datasets.Count > 0;
 
-    /// <summary>Whether the optimizer made steps before it was saved: it then has slots beside its counter and rate.</summary>
-    internal bool HasTrainedState => _root.Find(VarsGroup)?.Datasets.Count > 2;
+    /// <summary>How many variables of an optimizer the file holds; counter and rate alone where it made no step and would have slots.</summary>
+    internal int OptimizerVariableCount => _root.Find(VarsGroup)?.Datasets.Count ?? 0;
 
     Optimizer? _loaded; // by LoadOptimizer, which was given the order where it was not known
 
