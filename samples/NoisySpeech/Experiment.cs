@@ -47,16 +47,15 @@ sealed class Experiment
     public int TestCount => _test.Length;
 
     /// <summary>Trains a new network.</summary>
-    /// <param name="name">What to call the run.</param>
-    /// <param name="makeOptimizer">Makes the optimizer for a number of steps.</param>
+    /// <param name="choice">The optimizer.</param>
     /// <param name="steps">How many steps.</param>
     /// <param name="progress">Told after every step.</param>
-    public Run Train(string name, Func<int, RuleOptimizer> makeOptimizer, int steps, Action<int, Observation> progress)
+    public Run Train(Choice choice, int steps, Action<int, Observation> progress)
     {
         var random = new Random(_seed + 1);
         var course = new NoiseCourse(steps, random);
         var network = new Network(FeatureExtractor.Features, Hidden, outputs: 10, random);
-        RuleOptimizer optimizer = makeOptimizer(steps);
+        RuleOptimizer optimizer = choice.Make(steps);
         optimizer.Build(network.Variables());
         Gradient[] gradients = network.Gradients();
 
@@ -76,7 +75,7 @@ sealed class Experiment
             progress(step, history[^1]);
         }
 
-        return new Run(name, history, Test(network, optimizer), course, watch.Elapsed);
+        return new Run($"{choice}", history, Test(network, optimizer), course, watch.Elapsed);
     }
 
     void FillBatch(float[] batch, int[] digits, NoiseCondition condition, Random random)

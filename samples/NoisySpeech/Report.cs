@@ -13,12 +13,13 @@ sealed class Report(TextWriter output)
         Line($"{experiment.TrainCount} recordings to train with, {experiment.TestCount} to test with");
 
     /// <summary>Trains and shows the progress.</summary>
-    public Run Watch(Experiment experiment, string name, Func<int, RuleOptimizer> makeOptimizer, int steps)
+    public Run Watch(Experiment experiment, Choice choice, int steps)
     {
+        string name = $"{choice}";
         if (Console.IsOutputRedirected)
         {
             int every = Math.Max(1, steps / 10);
-            return experiment.Train(name, makeOptimizer, steps, (step, seen) =>
+            return experiment.Train(choice, steps, (step, seen) =>
             {
                 if ((step + 1) % every == 0)
                     Line($"{name}: step {step + 1} of {steps}, {seen.Condition}: loss {seen.Loss:F3}, accuracy {100 * seen.Accuracy:F0} %");
@@ -31,7 +32,7 @@ sealed class Report(TextWriter output)
             .Start(bars =>
             {
                 ProgressTask bar = bars.AddTask(name, maxValue: steps);
-                run = experiment.Train(name, makeOptimizer, steps, (step, seen) =>
+                run = experiment.Train(choice, steps, (step, seen) =>
                 {
                     bar.Description = $"{name}, {seen.Condition,-13} loss {seen.Loss:F2}";
                     bar.Value = step + 1;
@@ -52,13 +53,12 @@ sealed class Report(TextWriter output)
         Line($"noisy  raw {run.NoisyRaw:F1} %, averaged {run.NoisyAveraged:F1} %");
     }
 
-    /// <summary>Two runs side by side.</summary>
-    public void Compare(Run run, Run other)
+    /// <summary>Runs side by side.</summary>
+    public void Compare(IReadOnlyList<Run> runs)
     {
-        Line("averaged weights   clean %   noisy %");
-        foreach (Run one in (Run[])[run, other])
-            Line($"{one.Name,-18} {one.Clean.Averaged,7:F1} {one.NoisyAveraged,9:F1}");
-        Line($"the rates tried for SGD were {string.Join(", ", Optimizers.SgdRates)}");
+        Line("averaged weights   clean %   noisy %   seconds in the optimizer");
+        foreach (Run run in runs)
+            Line($"{run.Name,-18} {run.Clean.Averaged,7:F1} {run.NoisyAveraged,9:F1} {run.OptimizerTime.TotalSeconds,10:F2}");
     }
 
     /// <summary>

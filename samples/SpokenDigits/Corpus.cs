@@ -1,6 +1,5 @@
 using System.Collections;
 using Infinorm.Samples.Speech;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Infinorm.Samples.SpokenDigits;
@@ -61,7 +60,7 @@ sealed class Corpus
             foreach (long[] rows in order.data<long>().ToArray().Chunk(BatchSize))
             {
                 using Tensor seed = randint(0, int.MaxValue, [1]);
-                var random = new Random(seed.ToInt32());
+                var random = new Random((int)seed.data<long>()[0]);
                 NoiseCondition noise = Noises[random.Next(Noises.Length)];
 
                 // Every other example is clean, so that clean speech is not forgotten over the noise.

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Keras.Json;
 using Infinorm.Variables;
 
 namespace Infinorm.Keras;
@@ -224,7 +225,7 @@ public sealed partial class KerasArchive
     {
         if (_image is not null)
             return _image;
-        long numbers = _root.AllDatasets().Sum(d => (long)d.Dataset.Data.Length), capacity = numbers + (numbers / 16); // it need not grow to twice that
+        long numbers = _root.AllDatasets().Sum(d => d.Dataset.Data.Length), capacity = numbers + (numbers / 16); // it need not grow to twice that
         using Stream stream = capacity <= MaxMemoryStream
             ? new MemoryStream((int)capacity)
             : new FileStream(Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
@@ -244,7 +245,7 @@ public sealed partial class KerasArchive
         foreach (KerasWeight weight in Weights)
         {
             foreach (string location in weight.Copies.Prepend(weight.Location))
-                weight.Variable.Bytes.CopyTo(Dataset(location).Data.Span);
+                weight.Variable.CopyTo(Dataset(location).Data);
         }
     }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Keras.Json;
 using Infinorm.Types;
 using Infinorm.Variables;
 
@@ -10,6 +11,7 @@ namespace Infinorm.Keras;
 public sealed partial class KerasArchive
 {
     const string VarsGroup = $"{OptimizerGroup}/vars", InnerVarsGroup = $"{OptimizerGroup}/inner_optimizer/vars";
+    const string UntrackedGroup = $"{OptimizerGroup}/untracked", InnerGroups = "optimizers"; // the first is ours; Keras reads over it
     const string CompileConfig = "compile_config", WrapperName = "loss_scale_optimizer";
 
     /// <summary>
@@ -79,32 +81,58 @@ public sealed partial class KerasArchive
     // The weights of layers of one's own are taken for trained. A stored state tells whether they are: it has slots for each.
     void RequireTrained()
     {
-        if (!HasOptimizerState || OptimizerConfig is null || _model.AreTrainedGiven || !Weights.Any(weight => weight.IsTrainable && !weight.IsNamed))
+        const string givePaths = $"Give {nameof(Open)} the paths that [v.path for v in model.trainable_variables] has in Python.";
+        if (_model.AreTrainedGiven || (_model.Doubtful is null && !Weights.Any(weight => weight.IsTrainable && !weight.IsNamed)))
             return;
-        Optimizer stored;
-        try
+        if (BuiltAsStored() is not { } stored)
         {
-            stored = CreateOptimizer();
-            stored.Build(TrainableVariables);
-        }
-        catch (Exception e) when (e is InvalidFileException or ArgumentException)
-        {
-            return; // of another kind, whose slots are not known
+            if (_model.Doubtful is { } doubt)
+                throw new InvalidOperationException($"{_file}: {doubt}, nor which of its weights are trained. {givePaths}");
+            return;
         }
 
-        if (stored.Variables.Count != _root.Find(VarsGroup)!.Datasets.Count)
+        int count = PlacesOf(stored)[0].Variables.Length;
+        if (count != _root.Find(VarsGroup)!.Datasets.Count)
         {
             throw new InvalidOperationException(
                 $"{_file}: which variables of layers of one's own are trained is not known: with all of them the stored optimizer had "
-                + $"{stored.Variables.Count} variables, and it has {_root.Find(VarsGroup)!.Datasets.Count}. Give {nameof(Open)} the paths that "
-                + "[v.path for v in model.trainable_variables] has in Python.");
+                + $"{count} variables, and it has {_root.Find(VarsGroup)!.Datasets.Count}. {givePaths}");
+        }
+    }
+
+    // The optimizer whose state is stored, for what is taken for trained; null if there is none, or its slots are not known.
+    Optimizer? BuiltAsStored()
+    {
+        if (!HasOptimizerState || OptimizerConfig is null)
+            return null;
+        try
+        {
+            Optimizer stored = CreateOptimizer();
+            stored.Build(TrainableVariables);
+            return stored;
+        }
+        catch (Exception e) when (e is InvalidFileException or ArgumentException)
+        {
+            return null;
         }
     }
 
     // A pattern must not miss a weight only because it has a number for its name.
     void RequireNames(Optimizer optimizer, IEnumerable<Variable> variables)
     {
-        if (optimizer.ExcludesByName && variables.FirstOrDefault(Weights.Where(w => !w.IsNamed).Select(w => w.Variable).ToHashSet().Contains) is { } unnamed)
+        bool isDivided = optimizer is MultiOptimizer { Optimizers.Count: > 1 } or LossScaleOptimizer { InnerOptimizer: MultiOptimizer { Optimizers.Count: > 1 } };
+        if (!optimizer.ExcludesByName && !isDivided)
+            return;
+        if (variables.FirstOrDefault(Weights.Where(w => !w.IsNameSure).Select(w => w.Variable).ToHashSet().Contains) is not { } unnamed)
+            return;
+        if (isDivided)
+        {
+            throw new InvalidOperationException(
+                $"{_file}: {optimizer.Name} divides variables by their paths, and the name of {unnamed.Path} is not known. Give {nameof(Open)} the paths "
+                + "that [v.path for v in model.trainable_variables] has in Python.");
+        }
+
+        if (optimizer.ExcludesByName)
         {
             throw new InvalidOperationException(
                 $"{_file}: variables are excluded from weight decay by name, and the name of {unnamed.Path} is not known. Exclude variables, or give "
@@ -155,12 +183,13 @@ public sealed partial class KerasArchive
             RequireOrder(tied: null, $", or {nameof(LoadOptimizer)} the variables");
         Variable[] trained = [.. variables ?? TrainableVariables];
         optimizer ??= CreateOptimizer();
-        RefuseAnotherState(optimizer);
-        RequireNames(optimizer, trained);
+        RequireState();
         bool wasBuilt = optimizer.IsBuilt;
         try
         {
             optimizer.Build(trained);
+            RefuseAnotherState(optimizer);
+            RequireNames(optimizer, trained);
             RefuseOtherCount(optimizer, trained.Length);
             optimizer.LoadOwnVariables(StoredState(optimizer));
         }
@@ -178,16 +207,60 @@ public sealed partial class KerasArchive
     }
 
     /// <summary>
-    /// Where the variables of an optimizer that was loaded are stored, with their names in a checkpoint. Those of an optimizer in a
-    /// <see cref="LossScaleOptimizer"/> come twice, last those that Keras reads last.
+    /// Where the variables of an optimizer that was loaded are stored, with their names in a checkpoint. Those of an optimizer in another
+    /// one come several times, last those that Keras reads last.
     /// </summary>
     internal IEnumerable<(string Location, StateTensor Tensor)> StateLocations(Optimizer optimizer)
     {
         StateTensor[] state = [.. optimizer.State(CheckpointFile.OptimizerRoot)];
-        IEnumerable<(string, StateTensor)> locations = state.Select((tensor, i) => ($"{VarsGroup}/{Key(i)}", tensor));
-        return optimizer is LossScaleOptimizer { InnerOptimizer: { } inner } && _root.Find(InnerVarsGroup) is not null
-            ? locations.Concat(state[^inner.Variables.Count..].Select((tensor, i) => ($"{InnerVarsGroup}/{Key(i)}", tensor)))
-            : locations;
+        return PlacesOf(optimizer).Where(place => _root.Find(place.Group) is not null)
+            .SelectMany(place => place.Variables.Select((variable, i) => ($"{place.Group}/{Key(i)}", state[variable])));
+    }
+
+    /// <summary>A group of an optimizer's variables.</summary>
+    /// <param name="Group">Its path in the HDF5 file.</param>
+    /// <param name="Name">The name of the optimizer; null for what Keras does not read.</param>
+    /// <param name="Variables">The numbers of its variables among those of the whole optimizer.</param>
+    readonly record struct Place(string Group, string? Name, int[] Variables);
+
+    // In the order in which Keras reads them: a wrapper stores all variables, then each optimizer inside of it has its own once more.
+    static List<Place> PlacesOf(Optimizer optimizer)
+    {
+        IReadOnlyList<NdArray?> untracked = optimizer.UntrackedByKeras;
+        var places = new List<Place>();
+        Add(optimizer, OptimizerGroup, first: 0);
+        int[] ours = [.. Enumerable.Range(0, untracked.Count).Where(i => untracked[i] is not null)];
+        if (ours.Length > 0)
+            places.Add(new(UntrackedGroup, Name: null, ours));
+        return places;
+
+        void Add(Optimizer one, string path, int first)
+        {
+            int count = one.Variables.Count;
+            places.Add(new($"{path}/vars", one.Name, [.. Enumerable.Range(first, count).Where(i => untracked[i] is null)]));
+            if (one is LossScaleOptimizer { InnerOptimizer: { } wrapped })
+                Add(wrapped, $"{path}/inner_optimizer", first + count - wrapped.Variables.Count);
+            if (one is not MultiOptimizer multi)
+                return;
+            int next = first + count - multi.Optimizers.Sum(inner => inner.Variables.Count);
+            foreach (var (name, inner) in NamesOf(multi).Zip(multi.Optimizers))
+            {
+                Add(inner, $"{path}/{InnerGroups}/{name}", next);
+                next += inner.Variables.Count;
+            }
+        }
+    }
+
+    // As Keras names what is in a list: by class, with a number from the second on.
+    static IEnumerable<string> NamesOf(MultiOptimizer multi)
+    {
+        var used = new Dictionary<string, int>();
+        foreach (RuleOptimizer inner in multi.Optimizers)
+        {
+            string name = Infinorm.Optimizer.SnakeCase((string)inner.GetConfig()["class_name"]!);
+            int number = used[name] = used.GetValueOrDefault(name, -1) + 1;
+            yield return number == 0 ? name : $"{name}_{number}";
+        }
     }
 
     // compile() wraps the optimizer of a mixed_float16 model by itself, with the defaults, and serializes the one that it was given.
@@ -204,37 +277,48 @@ public sealed partial class KerasArchive
             : DType.Float32;
     }
 
-    // A LossScaleOptimizer is stored twice: all of it, and the inner optimizer by itself, which Keras reads last.
+    // What is stored several times counts as Keras reads it: the last.
     VariableStore StoredState(Optimizer optimizer)
     {
         var store = new VariableStore();
-        CopyTo(store, VarsGroup, first: 0);
-        if (optimizer is LossScaleOptimizer { InnerOptimizer: { } inner } && _root.Find(InnerVarsGroup) is { } stored)
+        IReadOnlyList<NdArray?> untracked = optimizer.UntrackedByKeras;
+        for (int i = 0; i < untracked.Count; i++)
         {
-            if (stored.Datasets.Count != inner.Variables.Count)
+            if (untracked[i] is { } first)
+                store.Save(Key(i), first);
+        }
+
+        foreach (Place place in PlacesOf(optimizer))
+        {
+            if (_root.Find(place.Group) is not { } stored)
+                continue;
+            if (stored.Datasets.Count != place.Variables.Length)
             {
                 throw new ArgumentException(
-                    $"{inner.Name}: {InnerVarsGroup} has {stored.Datasets.Count} variables, the optimizer has {inner.Variables.Count}.");
+                    $"{place.Name ?? optimizer.Name}: {place.Group} has {stored.Datasets.Count} variables, the optimizer has {place.Variables.Length}.");
             }
 
-            CopyTo(store, InnerVarsGroup, first: optimizer.Variables.Count - inner.Variables.Count);
+            CopyTo(store, place, stored);
         }
 
         return store;
     }
 
-    void CopyTo(VariableStore store, string group, int first)
+    void CopyTo(VariableStore store, Place place, Hdf5Group stored)
     {
-        foreach (var (key, dataset) in _root.Find(group)!.Datasets)
+        foreach (var (key, dataset) in stored.Datasets)
         {
+            string location = $"{place.Group}/{key}";
             if (dataset.Type.DType is null)
-                throw new InvalidFileException(_file, $"{group}/{key} is of type {dataset.Type.Name}, which no optimizer has");
+                throw new InvalidFileException(_file, $"{location} is of type {dataset.Type.Name}, which no optimizer has");
             NdArray value = dataset.ToNdArray();
             if (dataset.Type.DType is DType.Int32 or DType.Int64 && value.Length > 0 && value.Cast(DType.Int64).AsSpan<long>().ContainsAnyInRange(long.MinValue, -1))
-                throw new InvalidFileException(_file, $"{group}/{key} is a counter below 0");
+                throw new InvalidFileException(_file, $"{location} is a counter below 0");
             if (!int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int index) || Key(index) != key)
-                throw new InvalidFileException(_file, $"{group}/{key} has no number as its name");
-            store.Save(Key(index + first), value);
+                throw new InvalidFileException(_file, $"{location} has no number as its name");
+            if (index >= place.Variables.Length)
+                throw new ArgumentException($"{place.Group} has no variable {Key(place.Variables.Length - 1)}, but one {key}.");
+            store.Save(Key(place.Variables[index]), value);
         }
     }
 
@@ -244,20 +328,23 @@ public sealed partial class KerasArchive
         if (Optimizer is null)
             return;
         bool wasWrappedByKeras = IsWrappedByKeras;
-        List<(string Group, Optimizer Optimizer)> places = [(VarsGroup, Optimizer)];
-        if (Optimizer is LossScaleOptimizer { InnerOptimizer: { } inner })
-            places.Add((InnerVarsGroup, inner));
-
-        if (!places.TrueForAll(place => IsStoredAs(place.Group, place.Optimizer)) || (places.Count == 1 && _root.Find(InnerVarsGroup) is not null))
-            MakeGroups(places);
-        foreach (var (path, optimizer) in places)
+        List<Place> places = PlacesOf(Optimizer);
+        IReadOnlyList<Variable> variables = Optimizer.Variables;
+        string[] stored = [.. _root.All().Where(item => item.Group.Datasets.Count > 0 && item.Path.StartsWith($"{OptimizerGroup}/", StringComparison.Ordinal))
+            .Select(item => item.Path)];
+        if (!places.TrueForAll(place => IsStoredAs(place, variables)) || stored.Length != places.Count)
+            MakeGroups(places, variables);
+        foreach (Place place in places)
         {
-            Hdf5Group group = _root.Find(path)!;
-            IReadOnlyList<Variable> variables = optimizer.Variables;
-            for (int i = 0; i < variables.Count; i++)
+            Hdf5Group group = _root.Find(place.Group)!;
+            for (int i = 0; i < place.Variables.Length; i++)
             {
                 Hdf5Dataset dataset = group.Datasets[Key(i)];
-                variables[i].ToNdArray().Cast(dataset.Type.DType!.Value).Bytes.CopyTo(dataset.Data.Span);
+                Variable variable = variables[place.Variables[i]];
+                if (variable.DType == dataset.Type.DType)
+                    variable.CopyTo(dataset.Data);
+                else
+                    variable.ToNdArray().Cast(dataset.Type.DType!.Value).Data.CopyTo(dataset.Data);
             }
         }
 
@@ -271,18 +358,17 @@ public sealed partial class KerasArchive
             ? wrapper.InnerOptimizer
             : optimizer;
 
-    bool IsStoredAs(string path, Optimizer optimizer)
+    bool IsStoredAs(Place place, IReadOnlyList<Variable> variables)
     {
-        IReadOnlyList<Variable> variables = optimizer.Variables;
-        if (_root.Find(path) is not { } group || group.Datasets.Count != variables.Count
-            || group.Attributes.GetValueOrDefault(NameAttribute, optimizer.Name) != optimizer.Name)
+        if (_root.Find(place.Group) is not { } group || group.Datasets.Count != place.Variables.Length
+            || group.Attributes.GetValueOrDefault(NameAttribute, place.Name!) != place.Name)
         {
             return false;
         }
 
-        for (int i = 0; i < variables.Count; i++)
+        for (int i = 0; i < place.Variables.Length; i++)
         {
-            Variable variable = variables[i];
+            Variable variable = variables[place.Variables[i]];
             if (!group.Datasets.TryGetValue(Key(i), out Hdf5Dataset? dataset) || dataset.Type.DType is not { } type
                 || !variable.Shape.SequenceEqual(dataset.Shape) || !Holds(type, variable))
             {
@@ -297,24 +383,25 @@ public sealed partial class KerasArchive
     static bool Holds(DType type, Variable variable) => (type, variable) switch
     {
         (DType.Int32, Variable<long> counter) => counter.Span[0] <= int.MaxValue,
-        (DType.Int64, Variable<long>) => true,
-        (DType.Int32 or DType.Int64, _) or (_, Variable<long>) => false,
+        (DType.Int64, Variable<long>) or (DType.Int32 or DType.Int64, Variable<int>) => true,
+        (DType.Int32 or DType.Int64, _) or (_, Variable<long> or Variable<int>) => false,
         _ => true,
     };
 
-    void MakeGroups(List<(string Group, Optimizer Optimizer)> places)
+    void MakeGroups(List<Place> places, IReadOnlyList<Variable> variables)
     {
         DType? counter = _root.Find(VarsGroup)?.Datasets.GetValueOrDefault("0")?.Type.DType;
         var made = new Hdf5Group();
-        foreach (var (path, optimizer) in places)
+        foreach (Place place in places)
         {
-            Hdf5Group group = made.Make(path);
-            group.Attributes[NameAttribute] = optimizer.Name;
-            IReadOnlyList<Variable> variables = optimizer.Variables;
-            for (int i = 0; i < variables.Count; i++)
+            Hdf5Group group = made.Make(place.Group);
+            if (place.Name is not null)
+                group.Attributes[NameAttribute] = place.Name;
+            for (int i = 0; i < place.Variables.Length; i++)
             {
-                bool isShort = counter is DType.Int32 && variables[i] is Variable<long> && Holds(DType.Int32, variables[i]);
-                NdArray value = variables[i].ToNdArray();
+                Variable variable = variables[place.Variables[i]];
+                bool isShort = counter is DType.Int32 && variable is Variable<long> && Holds(DType.Int32, variable);
+                NdArray value = variable.ToNdArray();
                 group.Datasets.Add(Key(i), Hdf5Dataset.Of(isShort ? value.Cast(DType.Int32) : value));
             }
         }

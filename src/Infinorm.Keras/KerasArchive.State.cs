@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Keras.Json;
 using Infinorm.Types;
 using Infinorm.Variables;
 
@@ -16,7 +17,7 @@ public sealed partial class KerasArchive
     // The names that Keras gives its optimizers, without a number: their classes in lower case. One's own name says nothing.
     static readonly string[] KerasOptimizers =
     [
-        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "lossscaleoptimizer", "muon", "nadam", "rmsprop",
+        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "lossscaleoptimizer", "multioptimizer", "muon", "nadam", "rmsprop",
         "schedulefreeadamw", "sgd",
     ];
 
@@ -29,8 +30,7 @@ public sealed partial class KerasArchive
         && vars.Datasets.GetValueOrDefault("0") is { Shape: [], Type.DType: DType.Int32 or DType.Int64 }
         && vars.Datasets.GetValueOrDefault("1") is { Shape: [], Type.DType: DType.Float32 or DType.Float64 };
 
-    // State of the same shapes would be loaded without a word: Adam's second moment as Adamax's norm.
-    void RefuseAnotherState(Optimizer optimizer)
+    void RequireState()
     {
         if (!HasOptimizerState)
         {
@@ -38,7 +38,11 @@ public sealed partial class KerasArchive
             throw new InvalidOperationException($"{_file} has no optimizer state{(others.Length == 0 ? "" :
                 $" of compile(). It has that of {string.Join(" and ", others)}, which the model's own code made: read it at {others[0]}/vars/0 and so on")}.");
         }
+    }
 
+    // State of the same shapes would be loaded without a word: Adam's second moment as Adamax's norm.
+    void RefuseAnotherState(Optimizer optimizer)
+    {
         string needed = ClassOf(optimizer.GetConfig())!;
         if (OptimizerConfig is { } config && ClassOf(config) is { } stored)
         {
@@ -47,24 +51,66 @@ public sealed partial class KerasArchive
             return;
         }
 
-        string group = optimizer is LossScaleOptimizer && _root.Find(InnerVarsGroup) is not null ? InnerVarsGroup : VarsGroup;
-        string? name = _root.Find(group)!.Attributes.GetValueOrDefault(NameAttribute);
-        string plain = NumberAtEnd().Replace(name ?? "", "").Replace("_", "", StringComparison.Ordinal).ToLowerInvariant();
-        string expected = (group == InnerVarsGroup ? needed : optimizer.GetType().Name).ToLowerInvariant();
-        if (Array.IndexOf(KerasOptimizers, plain) >= 0 && plain != expected)
+        // A weights file has names only: those that optimizers have unless one gives them others, and for what is in a list its class.
+        foreach (Place place in PlacesOf(optimizer).Where(place => place.Name is not null))
         {
-            throw new ArgumentException(
-                $"{_file} has the state of an optimizer called '{name}', the optimizer given is {needed}. {NewOptimizer}", nameof(optimizer));
+            string? name = _root.Find(place.Group)?.Attributes.GetValueOrDefault(NameAttribute);
+            string plain = NumberAtEnd().Replace(name ?? "", "").Replace("_", "", StringComparison.Ordinal).ToLowerInvariant();
+            string expected = ClassAt(optimizer, place.Group);
+            if (Array.IndexOf(KerasOptimizers, plain) >= 0 && !plain.Equals(expected, StringComparison.OrdinalIgnoreCase))
+            {
+                throw new ArgumentException(
+                    $"{_file} has the state of an optimizer called '{name}', the optimizer given is {expected}. {NewOptimizer}", nameof(optimizer));
+            }
+        }
+
+        foreach (var (path, multi) in MultisOf(optimizer))
+        {
+            string[] inFile = [.. (_root.Find($"{path}/{InnerGroups}")?.Groups ?? []).Keys], here = [.. NamesOf(multi)];
+            if (!inFile.Order().SequenceEqual(here.Order()))
+            {
+                throw new ArgumentException(
+                    $"{_file} has the state of {Listed(inFile)} in a MultiOptimizer, the one given has {Listed(here)}. {NewOptimizer}", nameof(optimizer));
+            }
         }
     }
 
-    // The class of an optimizer's settings, and of the one inside where it is wrapped.
-    static string? ClassOf(JsonObject config) =>
-        (config["config"] as JsonObject)?["inner_optimizer"] is JsonObject inner ? ClassOf(inner) : JsonText.Text(config["class_name"]);
+    static string Listed(string[] names) => names.Length == 0 ? "no optimizers" : string.Join(", ", names);
+
+    // The class of the optimizer whose variables are in a group.
+    static string ClassAt(Optimizer optimizer, string group) => PlacesOf(optimizer).Zip(All(optimizer)).First(pair => pair.First.Group == group).Second.GetType().Name;
+
+    // In the order of PlacesOf.
+    static IEnumerable<Optimizer> All(Optimizer optimizer) => optimizer switch
+    {
+        LossScaleOptimizer wrapper => [wrapper, .. All(wrapper.InnerOptimizer)],
+        MultiOptimizer multi => [multi, .. multi.Optimizers],
+        _ => [optimizer],
+    };
+
+    static IEnumerable<(string Path, MultiOptimizer Multi)> MultisOf(Optimizer optimizer) => optimizer switch
+    {
+        LossScaleOptimizer { InnerOptimizer: MultiOptimizer multi } => [($"{OptimizerGroup}/inner_optimizer", multi)],
+        MultiOptimizer multi => [(OptimizerGroup, multi)],
+        _ => [],
+    };
+
+    // The class of an optimizer's settings, and of those inside where it is a wrapper.
+    static string? ClassOf(JsonObject config)
+    {
+        var settings = config["config"] as JsonObject;
+        if (settings?["inner_optimizer"] is JsonObject inner)
+            return ClassOf(inner);
+        string? name = JsonText.Text(config["class_name"]);
+        if ((settings?["optimizer_map"] as JsonObject)?["config"] is not JsonObject map)
+            return name;
+        IEnumerable<JsonNode?> optimizers = [.. (map["optimizer_map"] as JsonObject ?? []).Select(item => item.Value), map["default_optimizer"]];
+        return $"{name} of {string.Join(", ", optimizers.OfType<JsonObject>().Select(ClassOf))}";
+    }
 
     void RefuseOtherCount(Optimizer optimizer, int trained)
     {
-        int stored = _root.Find(VarsGroup)!.Datasets.Count, needed = optimizer.Variables.Count;
+        int stored = _root.Find(VarsGroup)!.Datasets.Count, needed = PlacesOf(optimizer)[0].Variables.Length;
         if (stored == needed)
             return;
         string counts = $"{VarsGroup} has {stored} variables; {optimizer.Name} has {needed}, for the {trained} variables that it trains. ";

@@ -5,8 +5,9 @@ namespace Infinorm.Keras;
 /// <summary>A weight of a model: a variable, and where its archive keeps it.</summary>
 public sealed class KerasWeight
 {
-    internal KerasWeight(string location, Variable variable, bool isTrainable)
+    internal KerasWeight(string location, Variable variable, ByteRange stored, bool isTrainable)
     {
+        Stored = stored;
         Location = location;
         Variable = variable;
         IsTrainable = isTrainable;
@@ -32,11 +33,17 @@ public sealed class KerasWeight
     /// <summary>Whether the layer's config, or what is known about the weight, says that it is not trained.</summary>
     internal bool IsFrozen { get; }
 
+    /// <summary>The elements as they are stored.</summary>
+    internal ByteRange Stored { get; }
+
     /// <summary>Where else the same variable lies: Keras saves one that several layers have with each of them.</summary>
     internal List<string> Copies { get; } = [];
 
     /// <summary>Whether the weight's name is known; else it has its number in the file.</summary>
     internal bool IsNamed { get; set; }
+
+    /// <summary>Whether its name is known for sure: not by what a part of a layer of one's own is called.</summary>
+    internal bool IsNameSure { get; set; }
 
     /// <summary>Whether the names of the layers in its path are Keras's.</summary>
     internal bool IsPathKnown { get; init; }

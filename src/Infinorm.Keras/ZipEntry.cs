@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.IO.Hashing;
 using Infinorm.Checkpoints;
+using Infinorm.Keras.Hdf5;
 
 namespace Infinorm.Keras;
 

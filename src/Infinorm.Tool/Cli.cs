@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using Infinorm.Checkpoints;
+using Infinorm.Tool.Terminal;
 
 namespace Infinorm.Tool;
 
@@ -41,7 +42,7 @@ static class Cli
                 ProcessTerminationTimeout = null, // Program handles the signals
             });
         }
-        catch (OperationCanceledException) when (session.Stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (session.Cancellation.IsCancellationRequested)
         {
             session.Say("stopped");
             return ExitCode.Stopped;

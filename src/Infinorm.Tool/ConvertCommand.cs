@@ -2,6 +2,7 @@ using System.CommandLine;
 using Infinorm.Checkpoints;
 using Infinorm.Tool.Conversions;
 using Infinorm.Tool.Files;
+using Infinorm.Tool.Terminal;
 
 namespace Infinorm.Tool;
 
@@ -41,11 +42,11 @@ static class ConvertCommand
                     : ToKeras.From(checkpoint, kind, models),
                 _ => throw new InvalidOperationException($"No conversion from {state.GetType()}."),
             };
-            foreach (string loss in conversion.Losses)
-                session.Say($"not carried over: {loss}");
+            foreach (string omission in conversion.Omissions)
+                session.Say($"not carried over: {omission}");
             foreach (string note in conversion.Notes)
                 session.Say($"note: {note}");
-            if (conversion.Losses.Count > 0 && parsed.GetValue(strict))
+            if (conversion.Omissions.Count > 0 && parsed.GetValue(strict))
                 throw new CommandException($"{to} was not written: --strict, and something cannot be carried over");
 
             AtomicFile.Write(to, stream => conversion.Write(new WatchedStream(stream, session)));

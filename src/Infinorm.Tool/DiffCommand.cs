@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Infinorm.Config;
 using Infinorm.Tool.Conversions;
 using Infinorm.Tool.Files;
+using Infinorm.Tool.Terminal;
 using Infinorm.Types;
 
 namespace Infinorm.Tool;
@@ -105,7 +106,7 @@ static class DiffCommand
             return;
         table.Add(
             one.Name, one.DType == two.DType ? "values" : $"type: {one.DType.KerasName()}, {two.DType.KerasName()}",
-            string.Create(CultureInfo.InvariantCulture, $"{difference.Count}/{one.Length}"), Values.Format(difference.MaxAbs),
+            string.Create(CultureInfo.InvariantCulture, $"{difference.Count}/{one.Length}"), NumberFormat.Rounded(difference.MaxAbs),
             difference.MaxUlp?.ToString(CultureInfo.InvariantCulture) ?? Nothing,
             difference.At < 0 ? Nothing : Index(difference.At, one.Shape));
     }

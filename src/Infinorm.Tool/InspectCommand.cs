@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Infinorm.Tool.Files;
+using Infinorm.Tool.Terminal;
 using Infinorm.Types;
 
 namespace Infinorm.Tool;
@@ -39,14 +40,14 @@ static class InspectCommand
         {
             TensorStatistics its = TensorStatistics.Of(file, tensor);
             tensors.Add(
-                tensor.Name, Shapes.Format(tensor.Shape), tensor.DType.KerasName(), Values.Format(its.Norm), Values.Format(its.Min),
-                Values.Format(its.Max), its.NonFinite.ToString(CultureInfo.InvariantCulture));
+                tensor.Name, Shapes.Format(tensor.Shape), tensor.DType.KerasName(), NumberFormat.Rounded(its.Norm), NumberFormat.Rounded(its.Min),
+                NumberFormat.Rounded(its.Max), its.NonFinite.ToString(CultureInfo.InvariantCulture));
         }
 
         var facts = new Table("property", "~value");
         facts.Add("file", file.Path);
         facts.Add("format", file.Format);
-        Table? history = RunHistory.Show(file);
+        Table? history = RunHistory.ToTable(file);
         foreach (var (key, value) in file.About)
         {
             foreach (var (name, text) in history is not null && key == RunHistory.StateKey ? Settings.Flat(key, value) : [(key, value)])
@@ -118,5 +119,5 @@ static class InspectCommand
         from tensor in file.Tensors
         where tensor.Shape.Length == 0 && (tensor.Name.StartsWith($"{CheckpointFile.OptimizerRoot}/", StringComparison.Ordinal)
             || tensor.Name.StartsWith($"{KerasState.Unnamed}/{CheckpointFile.OptimizerRoot}/", StringComparison.Ordinal))
-        select KeyValuePair.Create(tensor.Name, Values.FormatExact(file.Pieces(tensor).Single()));
+        select KeyValuePair.Create(tensor.Name, NumberFormat.Exact(file.Pieces(tensor).Single()));
 }

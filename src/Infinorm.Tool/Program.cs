@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Infinorm.Tool;
+using Infinorm.Tool.Terminal;
 
 Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
 using var stop = new CancellationTokenSource();

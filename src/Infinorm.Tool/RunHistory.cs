@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Infinorm.Tool.Files;
+using Infinorm.Tool.Terminal;
 using Infinorm.Variables;
 
 namespace Infinorm.Tool;
@@ -12,33 +13,33 @@ static class RunHistory
     public const string StateKey = "run";
 
     const string Tensor = "run/history";
-    const int Seconds = 1, Values = 2;
+    const int SecondsColumn = 1, FirstValueColumn = 2;
 
     /// <summary>A tensor's values; of a history all but the seconds, which no two runs have in common.</summary>
     public static IEnumerable<NdArray> WithoutSeconds(StateFile file, TensorInfo tensor)
     {
-        if (!IsOne(tensor))
+        if (!IsHistory(tensor))
             return file.Pieces(tensor);
         double[] rows = Rows(file, tensor);
-        for (int i = Seconds; i < rows.Length; i += (int)tensor.Shape[1])
+        for (int i = SecondsColumn; i < rows.Length; i += (int)tensor.Shape[1])
             rows[i] = 0;
         return [NdArray.Create(rows)];
     }
 
     /// <summary>The history as a table, of a file that has one.</summary>
-    public static Table? Show(StateFile file)
+    public static Table? ToTable(StateFile file)
     {
-        if (file.Tensors.FirstOrDefault(IsOne) is not { } tensor || Columns(file) is not { } columns
-            || columns.Length != tensor.Shape[1] - Values)
+        if (file.Tensors.FirstOrDefault(IsHistory) is not { } tensor || Columns(file) is not { } columns
+            || columns.Length != tensor.Shape[1] - FirstValueColumn)
             return null;
         var table = new Table(["epoch", ">batches", ">seconds", .. columns.Select(column => $">{column}")]);
         double[][] rows = [.. Rows(file, tensor).Chunk((int)tensor.Shape[1])];
         for (int epoch = 0; epoch < rows.Length; epoch++)
-            table.Add([$"{epoch + 1}", .. rows[epoch].Select(value => Tool.Values.Format(value))]);
+            table.Add([$"{epoch + 1}", .. rows[epoch].Select(value => NumberFormat.Rounded(value))]);
         return table;
     }
 
-    static bool IsOne(TensorInfo tensor) => tensor.Name == Tensor && tensor.Shape is [_, >= Values];
+    static bool IsHistory(TensorInfo tensor) => tensor.Name == Tensor && tensor.Shape is [_, >= FirstValueColumn];
 
     static double[] Rows(StateFile file, TensorInfo tensor) =>
         [.. file.Pieces(tensor).SelectMany(piece => piece.Cast(Types.DType.Float64).AsSpan<double>().ToArray())];

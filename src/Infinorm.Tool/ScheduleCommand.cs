@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Tool.Charts;
+using Infinorm.Tool.Terminal;
 
 namespace Infinorm.Tool;
 
@@ -40,11 +41,11 @@ static class ScheduleCommand
             ScheduleSource source = ScheduleSource.Read(parsed.GetRequiredValue(config), session);
             long count = parsed.GetValue(steps) ?? source.DefaultSteps;
             if (parsed.GetValue(json))
-                WriteJson(session, Curve.Of(source, count, SvgPoints));
+                WriteJson(session, source.Sample(count, SvgPoints));
             else if (parsed.GetValue(svg) is { } picture)
-                AtomicFile.Write(picture, stream => SvgChart.Write(stream, Curve.Of(source, count, SvgPoints)));
+                AtomicFile.Write(picture, stream => SvgChart.Write(stream, source.Sample(count, SvgPoints)));
             else
-                TerminalChart.Write(session, points => Curve.Of(source, count, points));
+                TerminalChart.Write(session, points => source.Sample(count, points));
             return ExitCode.Success;
         });
         return command;

@@ -2,9 +2,11 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Config;
-using Infinorm.Keras;
+using Infinorm.Keras.Json;
 using Infinorm.Schedules;
+using Infinorm.Tool.Charts;
 using Infinorm.Tool.Files;
+using Infinorm.Tool.Terminal;
 
 namespace Infinorm.Tool;
 
@@ -32,6 +34,14 @@ sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSte
         {
             throw new CommandException(e.Message, e); // a setting that the schedule's constructor refuses
         }
+    }
+
+    /// <summary>At most so many points, evenly from step 0 to the last.</summary>
+    public Curve Sample(long steps, int points)
+    {
+        int count = (int)Math.Min(points, steps + 1);
+        long[] at = [.. Enumerable.Range(0, count).Select(i => (long)Math.Round((double)steps * i / (count - 1)))];
+        return new(Name, at, Array.ConvertAll(at, step => At(step)));
     }
 
     static JsonObject Json(string config, Session session)

@@ -33,7 +33,7 @@ readonly record struct TensorDifference(long Count, double MaxAbs, ulong? MaxUlp
     {
         bool isSameType = one.DType == two.DType, areIntegers = IsInteger(one.DType) && IsInteger(two.DType);
         ReadOnlySpan<double> a = one.Cast(DType.Float64).AsSpan<double>(), b = two.Cast(DType.Float64).AsSpan<double>();
-        ReadOnlySpan<long> ranksA = isSameType || areIntegers ? Values.Ranks(one) : [], ranksB = isSameType || areIntegers ? Values.Ranks(two) : [];
+        ReadOnlySpan<long> ranksA = isSameType || areIntegers ? UlpRanks.Of(one) : [], ranksB = isSameType || areIntegers ? UlpRanks.Of(two) : [];
         int size = one.DType.Size();
         var (count, maxAbs, maxUlp, at) = this;
         for (int i = 0; i < a.Length; i++)

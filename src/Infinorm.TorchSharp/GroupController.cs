@@ -49,7 +49,7 @@ sealed class GroupController(Optimizer optimizer, VariableGroup group, bool isOn
     /// <summary>Whether the same betas were set for both.</summary>
     public bool SharesBetasWith(GroupController other) => _betas == other._betas;
 
-    static IBetas Of(Optimizer optimizer) => optimizer.Steppers is [IBetas betas] ? betas
+    static MomentsOptimizer Of(Optimizer optimizer) => optimizer.Steppers is [MomentsOptimizer moments] ? moments
         : throw new NotSupportedException(
             $"{optimizer.Name}: an optimizer of class {optimizer.GetType().Name} has no betas; make the scheduler with cycle_momentum false.");
 }

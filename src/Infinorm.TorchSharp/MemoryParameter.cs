@@ -7,7 +7,7 @@ namespace Infinorm.Torch;
 /// <summary>A CPU parameter: its memory is stepped where it lies.</summary>
 sealed class MemoryParameter : OptimizedParameter
 {
-    readonly bool _looksNatively;
+    readonly bool _usesNativeCalls;
     readonly sbyte _type;
     readonly TensorMemory _memory;
     readonly torch.Tensor? _copy; // steps in place of a parameter that is not contiguous
@@ -16,12 +16,12 @@ sealed class MemoryParameter : OptimizedParameter
 
     /// <param name="name">Its name in the model.</param>
     /// <param name="parameter">The parameter.</param>
-    /// <param name="looksNatively">Whether to find what lies plainly in memory through <see cref="NativeTensor"/>.</param>
+    /// <param name="usesNativeCalls">Whether to find what lies plainly in memory through <see cref="NativeTensor"/>.</param>
     /// <param name="shared">A variable over the parameter's own memory; null to make one.</param>
-    public MemoryParameter(string name, Parameter parameter, bool looksNatively, Variable? shared = null)
+    public MemoryParameter(string name, Parameter parameter, bool usesNativeCalls, Variable? shared = null)
         : base(name, parameter)
     {
-        _looksNatively = looksNatively;
+        _usesNativeCalls = usesNativeCalls;
         _type = (sbyte)parameter.dtype;
         if (!parameter.is_contiguous())
         {
@@ -37,7 +37,7 @@ sealed class MemoryParameter : OptimizedParameter
 
     public override void Locate()
     {
-        if (_copy is null && _looksNatively && !Parameter.IsInvalid && NativeTensor.IsPlain(Parameter.Handle, _type, Length))
+        if (_copy is null && _usesNativeCalls && !Parameter.IsInvalid && NativeTensor.IsPlain(Parameter.Handle, _type, Length))
         {
             _memory.Address = NativeTensor.THSTensor_data(Parameter.Handle);
             return;
@@ -53,7 +53,7 @@ sealed class MemoryParameter : OptimizedParameter
 
     public override Gradient FetchGradient()
     {
-        if (_looksNatively)
+        if (_usesNativeCalls)
         {
             _gradientHandle = NativeTensor.THSTensor_grad(Parameter.Handle);
             if (_gradientHandle == 0)
@@ -89,7 +89,7 @@ sealed class MemoryParameter : OptimizedParameter
         _gradientHandle = 0;
     }
 
-    public override void Store()
+    public override void WriteBack()
     {
         if (_copy is not null)
             Copy(_copy, Parameter);

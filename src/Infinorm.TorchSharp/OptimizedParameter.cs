@@ -55,7 +55,7 @@ abstract class OptimizedParameter : IDisposable
     }
 
     /// <summary>Brings a parameter that is stepped elsewhere up to date with its variable.</summary>
-    public virtual void Store()
+    public virtual void WriteBack()
     {
     }
 

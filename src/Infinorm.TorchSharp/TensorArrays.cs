@@ -17,7 +17,7 @@ static class TensorArrays
         {
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
-            stream.Write(tensor.to(TypeOf(dtype), CPU).contiguous().bytes);
+            tensor.to(TypeOf(dtype), CPU).contiguous().VisitBytes(piece => stream.Write(piece));
         });
     }
 
@@ -25,8 +25,24 @@ static class TensorArrays
     public static Tensor ToTensor(this NdArray array)
     {
         Tensor tensor = empty(SizeOf(array.Shape), dtype: TypeOf(array.DType));
-        array.Bytes.CopyTo(tensor.bytes);
+        long at = 0;
+        tensor.VisitBytes(piece =>
+        {
+            array.Data.Span(at, piece.Length).CopyTo(piece);
+            at += piece.Length;
+        });
         return tensor;
+    }
+
+    /// <summary>Visits the elements of a contiguous tensor on the CPU as bytes, front to back in pieces: all may be more than a span has.</summary>
+    public static void VisitBytes(this Tensor tensor, Action<Span<byte>> visit)
+    {
+        using Tensor flat = tensor.view(-1);
+        for (long start = 0; start < flat.numel(); start += Variable.PieceLength)
+        {
+            using Tensor piece = flat.slice(0, start, Math.Min(start + Variable.PieceLength, flat.numel()), 1);
+            visit(piece.bytes);
+        }
     }
 
     /// <summary>Whether an array from a file has a tensor's shape and the type that it is stored as.</summary>

@@ -12,77 +12,88 @@ namespace Infinorm.Torch;
 sealed class TensorExecutor : IExecutor, IDisposable
 {
     /// <summary>Into how many pieces the largest variable is cut.</summary>
-    const int Pieces = 64;
+    const int PieceCount = 64;
 
     /// <summary>A piece is not cut further.</summary>
-    const int LeastPiece = 16 * 1024;
+    const int MinPieceLength = 16 * 1024;
 
-    TensorTarget[] _targets = [];
+    TensorState[] _states = [];
     TensorPass[] _passes = [];
     long _pieceLength;
+    StepPlan[] _plans = [];
 
     public void Build(BuildRequest request)
     {
         if (request.RoundsAtRandom)
             throw new NotSupportedException($"{request.Slots.Optimizer} steps tensors of a device; stochastic rounding is for memory.");
-        var targets = new List<TensorTarget>();
+        if (request.Slots.Places < request.Slots.Declared.Count)
+            throw new NotSupportedException($"{request.Slots.Optimizer} steps tensors of a device; slots of other shapes are for memory.");
+        var states = new List<TensorState>();
         try
         {
             for (int i = 0; i < request.Variables.Length; i++)
-                targets.Add(new TensorTarget(request, i));
+                states.Add(new TensorState(request, i));
         }
         catch
         {
-            targets.ForEach(target => target.Dispose());
+            states.ForEach(state => state.Dispose());
             throw;
         }
 
-        _targets = [.. targets];
-        _pieceLength = Math.Max(LeastPiece, _targets.Max(target => (long)target.Variable.Length) / Pieces);
+        _states = [.. states];
+        _pieceLength = Math.Max(MinPieceLength, _states.Max(state => (long)state.Variable.Length) / PieceCount);
         _passes =
         [
-            .. _targets.GroupBy(target => (target.Group, target.ComputeType)).OrderBy(work => work.Key)
+            .. _states.GroupBy(state => (state.Group, state.ComputeType)).OrderBy(work => work.Key)
                 .Select(work => new TensorPass([.. work], request.Slots, _pieceLength)),
         ];
     }
 
     public Variable? View(int variable, StateKind kind, int slot, string path) => (kind switch
     {
-        StateKind.Average => _targets[variable].Average,
-        StateKind.Accumulator => _targets[variable].Accumulator,
-        StateKind.MasterWeights => _targets[variable].Master,
-        _ => _targets[variable].Slots[slot],
+        StateKind.Average => _states[variable].Average,
+        StateKind.Accumulator => _states[variable].Accumulator,
+        StateKind.MasterWeights => _states[variable].Master,
+        _ => _states[variable].Slots[slot],
     }) is { } tensor ? new TensorVariable(path, tensor) : null;
 
     public int Accept(ReadOnlySpan<Gradient> gradients)
     {
         int missing = 0;
-        for (int i = 0; i < _targets.Length; i++)
+        for (int i = 0; i < _states.Length; i++)
         {
-            _targets[i].Gradient = (torch.Tensor?)gradients[i].Spot.Owner;
+            _states[i].Gradient = (torch.Tensor?)gradients[i].Elements.Owner;
             missing += gradients[i].IsNone ? 1 : 0;
         }
 
         return missing;
     }
 
-    public bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
+    public void Prepare(IRuleSource source, StepPlan[] plans)
+    {
+        _plans = plans;
+        foreach (TensorPass pass in _passes)
+            pass.Prepare(source, in plans[pass.Group]);
+    }
+
+    public bool Reduce(out GradientNorm norm)
+    {
+        using var noGrad = torch.no_grad();
+        return TensorReduction.Run(_states, in _plans[0], _pieceLength, out norm);
+    }
+
+    public void Run()
     {
         using var noGrad = torch.no_grad();
         try
         {
             foreach (TensorPass pass in _passes)
-                pass.Prepare(source, in plans[pass.Group]);
-            if (!TensorReduction.Run(_targets, in plans[0], _pieceLength, out norm))
-                return false;
-            foreach (TensorPass pass in _passes)
                 pass.Run();
-            return true;
         }
         finally
         {
-            foreach (TensorTarget target in _targets)
-                target.Gradient = null;
+            foreach (TensorState state in _states)
+                state.Gradient = null;
         }
     }
 
@@ -90,7 +101,7 @@ sealed class TensorExecutor : IExecutor, IDisposable
 
     public void Dispose()
     {
-        foreach (TensorTarget target in _targets)
-            target.Dispose();
+        foreach (TensorState state in _states)
+            state.Dispose();
     }
 }

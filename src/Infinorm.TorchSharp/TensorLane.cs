@@ -39,7 +39,7 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
         (null, null) => new(left._number + right._number),
         (null, { } tensor) => right + left,
         ({ } tensor, null) => With(tensor, right, static (values, number) => values.add(number)),
-        ({ } a, { } b) => new(a.add(b)),
+        ({ } a, { } b) => new(a.Plus(b)),
     };
 
     public static TensorLane<T> operator -(TensorLane<T> left, TensorLane<T> right) => (left.Tensor, right.Tensor) switch
@@ -91,8 +91,8 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
     {
         if (value.Tensor is null)
             return new(ElementPower.Of(value._number, exponent));
-        using Scalar power = Of(exponent).Number.ToScalar();
-        return new(value.Tensor.to(torch.ScalarType.Float64).pow(power).to(value.Tensor.dtype));
+        torch.Tensor power = value.Tensor.to(torch.ScalarType.Float64).With(Of(exponent).Number, static (values, number) => values.pow(number));
+        return new(power.to(value.Tensor.dtype));
     }
 
     public static TensorLane<T> Of(double value) => new(T.CreateTruncating(value));
@@ -102,7 +102,7 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
     public static double Sum(TensorLane<T> value)
     {
         using torch.Tensor sum = value.ToTensor().sum(torch.ScalarType.Float64);
-        return sum.item<double>();
+        return sum.ToNumber();
     }
 
     public void StoreIn(torch.Tensor target)
@@ -113,18 +113,14 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
             return;
         }
 
-        using Scalar number = Number.ToScalar();
-        target.fill_(number);
+        target.With(Number, static (values, number) => values.fill_(number));
     }
 
     // A tensor without axes, on the CPU, takes part in operations on every device.
     torch.Tensor ToTensor() => Tensor ?? torch.tensor(Number, IsDouble ? torch.ScalarType.Float64 : torch.ScalarType.Float32);
 
-    static TensorLane<T> With(torch.Tensor tensor, TensorLane<T> lane, Func<torch.Tensor, Scalar, torch.Tensor> operation)
-    {
-        using Scalar number = lane.Number.ToScalar();
-        return new(operation(tensor, number));
-    }
+    static TensorLane<T> With(torch.Tensor tensor, TensorLane<T> lane, Func<torch.Tensor, Scalar, torch.Tensor> operation) =>
+        new(tensor.With(lane.Number, operation));
 }
 
 /// <summary>Tensors as lanes of a type that only the caller's caller knows, and back.</summary>

@@ -31,6 +31,6 @@ sealed class TensorParameter : OptimizedParameter
             Gradient = wide.to_dense();
         }
 
-        return new Gradient(new MemorySpot(Gradient, 0, (int)Length, Variable.DType));
+        return new Gradient(new TypedMemory(Gradient, 0, (int)Length, Variable.DType));
     }
 }

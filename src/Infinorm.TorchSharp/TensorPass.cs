@@ -7,12 +7,12 @@ using TorchSharp;
 namespace Infinorm.Torch;
 
 /// <summary>The pass of one step over the variables of one group and type: its plan, and the optimizer's rule.</summary>
-sealed class TensorPass(TensorTarget[] targets, Slots slots, long pieceLength) : RuleTarget(slots)
+sealed class TensorPass(TensorState[] states, Slots slots, long pieceLength) : RuleTarget(slots)
 {
     StepPlan _plan;
 
     /// <summary>The group that the variables belong to.</summary>
-    public int Group => targets[0].Group;
+    public int Group => states[0].Group;
 
     public override double LearningRate => _plan.LearningRate;
 
@@ -23,7 +23,7 @@ sealed class TensorPass(TensorTarget[] targets, Slots slots, long pieceLength) :
     public void Prepare(IRuleSource source, in StepPlan plan)
     {
         _plan = plan;
-        if (targets[0].ComputeType == DType.Float64)
+        if (states[0].ComputeType == DType.Float64)
             Ask<TensorLane<double>>(source, plan.Updates);
         else
             Ask<TensorLane<float>>(source, plan.Updates);
@@ -57,28 +57,28 @@ sealed class TensorPass(TensorTarget[] targets, Slots slots, long pieceLength) :
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
-        foreach (TensorTarget target in targets)
+        foreach (TensorState state in states)
         {
-            if (target.Gradient is null && _plan.AverageMomentum is null && !_plan.ResetsAccumulators)
+            if (state.Gradient is null && _plan.AverageMomentum is null && !_plan.ResetsAccumulators)
                 continue;
             var gradients = new GradientFormula<L>(
-                _plan.LossScale, _plan.AccumulationSteps, _plan.Clip, _plan.ClipLimit, target.ClipOperand);
+                _plan.LossScale, _plan.AccumulationSteps, _plan.Clip, _plan.ClipLimit, state.ClipOperand);
             var weights = new WeightFormula<L>(
-                target.Decays ? _plan.WeightDecay : null, _plan.LearningRate, _plan.AverageMomentum, _plan.Overwrites);
-            foreach (PieceRange range in target.Cut(pieceLength))
+                state.Decays ? _plan.WeightDecay : null, _plan.LearningRate, _plan.DecaysByFactor, _plan.AverageMomentum, _plan.Overwrites);
+            foreach (PieceRange range in state.Cut(pieceLength))
             {
                 using (torch.NewDisposeScope())
-                    RunPiece(target, target.At(range), in gradients, in weights, rule);
+                    RunPiece(state, state.At(range), in gradients, in weights, rule);
             }
         }
     }
 
     void RunPiece<L, TRule>(
-        TensorTarget target, TensorPiece piece, in GradientFormula<L> gradients, in WeightFormula<L> formula, TRule rule)
+        TensorState state, TensorPiece piece, in GradientFormula<L> gradients, in WeightFormula<L> formula, TRule rule)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
-        torch.ScalarType type = TensorTypes.ComputeTypeOf(target.ComputeType);
+        torch.ScalarType type = TensorTypes.ComputeTypeOf(state.ComputeType);
         if (piece.Master is not null)
             Follow(piece.Master, piece.Weights);
         L weight = TensorLanes.Of<L>(piece.Master ?? piece.Weights.to(type));

@@ -11,7 +11,7 @@ static class TensorReduction
 {
     /// <summary>Sets what gradients are clipped with.</summary>
     /// <returns>False if the plan requires finite gradients and they are not.</returns>
-    public static bool Run(ReadOnlySpan<TensorTarget> targets, in StepPlan plan, long pieceLength, out GradientNorm norm)
+    public static bool Run(ReadOnlySpan<TensorState> states, in StepPlan plan, long pieceLength, out GradientNorm norm)
     {
         norm = default;
         if (!plan.Reduces)
@@ -19,59 +19,59 @@ static class TensorReduction
 
         // All operations are under way before the first result is waited for.
         using DisposeScope scope = torch.NewDisposeScope();
-        var sums = new List<(TensorTarget Target, torch.Tensor Check, torch.Tensor Squares)>();
-        foreach (TensorTarget target in targets)
+        var sums = new List<(TensorState State, torch.Tensor Check, torch.Tensor Squares)>();
+        foreach (TensorState state in states)
         {
-            if (target.Gradient is null)
+            if (state.Gradient is null)
                 continue;
-            (torch.Tensor check, torch.Tensor squares) = target.ComputeType == DType.Float64
-                ? Sum<TensorLane<double>>(target, in plan, pieceLength)
-                : Sum<TensorLane<float>>(target, in plan, pieceLength);
-            sums.Add((target, check, squares));
+            (torch.Tensor check, torch.Tensor squares) = state.ComputeType == DType.Float64
+                ? Sum<TensorLane<double>>(state, in plan, pieceLength)
+                : Sum<TensorLane<float>>(state, in plan, pieceLength);
+            sums.Add((state, check, squares));
         }
 
-        if (plan.RequiresFinite && sums.Any(sum => !double.IsFinite(sum.Check.item<double>())))
+        if (plan.RequiresFinite && sums.Any(sum => !double.IsFinite(sum.Check.ToNumber())))
             return false;
         if (plan.Clip == ClipKind.Norm)
         {
-            foreach ((TensorTarget target, _, torch.Tensor squares) in sums)
-                target.ClipOperand = ClipOperands.Divisor(SquaredNorm(target, squares), plan.ClipLimit, target.ComputeType);
+            foreach ((TensorState state, _, torch.Tensor squares) in sums)
+                state.ClipOperand = ClipOperands.Divisor(SquaredNorm(state, squares), plan.ClipLimit, state.ComputeType);
         }
         else if (plan.Clip == ClipKind.GlobalNorm)
         {
-            DType type = sums.Any(sum => sum.Target.ComputeType == DType.Float64) ? DType.Float64 : DType.Float32;
-            norm = ClipOperands.Factor(sums.Sum(sum => SquaredNorm(sum.Target, sum.Squares)), plan.ClipLimit, type);
-            foreach (TensorTarget target in targets)
-                target.ClipOperand = norm.Factor!.Value;
+            DType type = sums.Any(sum => sum.State.ComputeType == DType.Float64) ? DType.Float64 : DType.Float32;
+            norm = ClipOperands.Factor(sums.Sum(sum => SquaredNorm(sum.State, sum.Squares)), plan.ClipLimit, type);
+            foreach (TensorState state in states)
+                state.ClipOperand = norm.Factor!.Value;
         }
 
         return true;
     }
 
-    static double SquaredNorm(TensorTarget target, torch.Tensor squares) =>
-        ClipOperands.Rounded(squares.item<double>(), target.ComputeType);
+    static double SquaredNorm(TensorState state, torch.Tensor squares) =>
+        ClipOperands.Rounded(squares.ToNumber(), state.ComputeType);
 
     // A number that is finite if the gradient is, and the sum of the squares of what will be clipped.
-    static (torch.Tensor Check, torch.Tensor Squares) Sum<L>(TensorTarget target, in StepPlan plan, long pieceLength)
+    static (torch.Tensor Check, torch.Tensor Squares) Sum<L>(TensorState state, in StepPlan plan, long pieceLength)
         where L : struct, ILane<L>
     {
-        torch.Device device = target.Variable.Tensor.device;
+        torch.Device device = state.Variable.Tensor.device;
         torch.Tensor check = torch.zeros([], torch.ScalarType.Float64, device);
         torch.Tensor squares = torch.zeros([], torch.ScalarType.Float64, device);
         var formula = new GradientFormula<L>(plan.LossScale, plan.AccumulationSteps, ClipKind.None, 0, 0);
-        foreach (PieceRange range in target.Cut(pieceLength))
+        foreach (PieceRange range in state.Cut(pieceLength))
         {
             using DisposeScope scope = torch.NewDisposeScope();
-            TensorPiece piece = target.At(range);
-            torch.Tensor gradient = piece.Gradient!.to(TensorTypes.ComputeTypeOf(target.ComputeType));
+            TensorPiece piece = state.At(range);
+            torch.Tensor gradient = piece.Gradient!.to(TensorTypes.ComputeTypeOf(state.ComputeType));
             if (plan.RequiresFinite)
-                check.add_(gradient.sub(gradient).sum(torch.ScalarType.Float64)); // 0 if finite, else NaN
+                check.Increase(gradient.sub(gradient).sum(torch.ScalarType.Float64)); // 0 if finite, else NaN
             if (plan.Clip is not (ClipKind.Norm or ClipKind.GlobalNorm))
                 continue;
             bool accumulates = piece.Accumulator is not null;
             L value = Stages.Unclipped(
                 in formula, TensorLanes.Of<L>(gradient), accumulates, accumulates ? TensorLanes.Of<L>(piece.Accumulator!) : default);
-            squares.add_(TensorLanes.TensorOf(value * value)!.sum(torch.ScalarType.Float64));
+            squares.Increase(TensorLanes.TensorOf(value * value)!.sum(torch.ScalarType.Float64));
         }
 
         return (check, squares);

@@ -18,19 +18,10 @@ sealed class TensorVariable : Variable
     /// <summary>The elements.</summary>
     public torch.Tensor Tensor { get; }
 
-    internal override Span<byte> Bytes
-    {
-        get
-        {
-            using torch.Tensor copy = OnCpu();
-            return copy.bytes.ToArray();
-        }
-    }
-
     internal override void VisitBytes(Action<Span<byte>> visit, bool writes)
     {
         using torch.Tensor onCpu = writes ? torch.empty(Tensor.shape, Tensor.dtype) : OnCpu();
-        visit(onCpu.bytes);
+        onCpu.VisitBytes(visit);
         if (writes)
             Set(onCpu);
     }
@@ -43,20 +34,13 @@ sealed class TensorVariable : Variable
 
     internal override void ReleaseCopy() => Tensor.Dispose();
 
-    internal override MemorySpot Spot => throw NotMemory();
+    internal override TypedMemory Elements => throw NotMemory();
 
     internal override MemoryHandle Pin() => throw NotMemory();
 
     internal override Variable With(NdArray value) => throw NotMemory();
 
     internal override void CopyFrom(Variable source) => Set(((TensorVariable)source).Tensor);
-
-    private protected override void Write(NdArray value)
-    {
-        using torch.Tensor onCpu = torch.empty(Tensor.shape, Tensor.dtype);
-        value.Bytes.CopyTo(onCpu.bytes);
-        Set(onCpu);
-    }
 
     void Set(torch.Tensor values)
     {

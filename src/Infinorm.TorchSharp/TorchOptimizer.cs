@@ -15,7 +15,7 @@ namespace Infinorm.Torch;
 public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
 {
     readonly OptimizedParameter[] _parameters;
-    readonly TensorExecutor? _executor;
+    readonly List<TensorExecutor> _executors = []; // none where the parameters are in memory
     readonly Gradient[] _gradients;
     readonly GroupController[] _groups;
     bool _isDisposed;
@@ -29,20 +29,19 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         Check(optimizer, groups);
         Optimizer = optimizer;
         (string Name, Parameter Parameter)[] parameters = [.. groups.SelectMany(group => group.Parameters)];
-        if (onTensors || parameters.Any(named => !named.Parameter.IsInvalid && named.Parameter.device_type != DeviceType.CPU))
-            _executor = new TensorExecutor();
+        onTensors |= parameters.Any(named => !named.Parameter.IsInvalid && named.Parameter.device_type != DeviceType.CPU);
+        if (onTensors)
+            optimizer.UseExecutor(NewExecutor);
         var made = new List<OptimizedParameter>();
         try
         {
             foreach ((string name, Parameter parameter) in parameters)
             {
-                made.Add(_executor is null
+                made.Add(!onTensors
                     ? new MemoryParameter(name, parameter, NativeTensor.IsAvailable)
                     : new TensorParameter(name, parameter));
             }
 
-            foreach (RuleOptimizer stepper in _executor is null ? [] : optimizer.Steppers)
-                stepper.UseExecutor(() => _executor!);
             int next = 0;
             optimizer.Build([.. groups.Select(group => group.Of(group.Parameters.Select(_ => made[next++].Variable).ToArray()))]);
         }
@@ -52,7 +51,11 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
             throw;
         }
 
-        _groups = [.. optimizer.Groups.Select(group => new GroupController(optimizer, group, isOnly: groups.Count == 1))];
+        _groups =
+        [
+            .. optimizer.Steppers.Where(stepper => stepper.IsBuilt).SelectMany(stepper => stepper.Groups.Select(
+                group => new GroupController(stepper, group, isOnly: stepper.Groups.Count == 1))),
+        ];
         _parameters = [.. made];
         _gradients = new Gradient[_parameters.Length];
     }
@@ -109,7 +112,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     public torch.Tensor ScaleLoss(torch.Tensor loss)
     {
         ArgumentNullException.ThrowIfNull(loss);
-        return loss * Optimizer.ScaleLoss(1.0);
+        return loss.With(Optimizer.ScaleLoss(1.0), static (value, scale) => value.mul(scale));
     }
 
     /// <summary>
@@ -144,7 +147,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
                 parameter.ReleaseGradient();
         }
 
-        Store();
+        WriteBack();
         return loss!; // TorchSharp's declaration knows no null
     }
 
@@ -179,12 +182,27 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         Optimizer.Save(path, includeVariables, keep);
     }
 
+    /// <inheritdoc cref="Infinorm.Optimizer.Save(Stream, bool)"/>
+    public void Save(Stream stream, bool includeVariables = true)
+    {
+        Locate();
+        Optimizer.Save(stream, includeVariables);
+    }
+
     /// <inheritdoc cref="Infinorm.Optimizer.Restore(string, LoadOptions?)"/>
     public void Restore(string path, LoadOptions? options = null)
     {
         Locate();
         Optimizer.Restore(path, options);
-        Store();
+        WriteBack();
+    }
+
+    /// <inheritdoc cref="Infinorm.Optimizer.Restore(Stream, LoadOptions?)"/>
+    public void Restore(Stream stream, LoadOptions? options = null)
+    {
+        Locate();
+        Optimizer.Restore(stream, options);
+        WriteBack();
     }
 
     /// <inheritdoc cref="Infinorm.Optimizer.FinalizeVariableValues()"/>
@@ -192,7 +210,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     {
         Locate();
         Optimizer.FinalizeVariableValues();
-        Store();
+        WriteBack();
     }
 
     /// <summary>
@@ -203,9 +221,17 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     public IDisposable UseAverages()
     {
         Locate();
-        IDisposable averages = Optimizer.UseAverages();
-        Store();
-        return new AveragesInUse(this, averages);
+        var averages = new AveragesInUse(this, Optimizer.UseAverages());
+        try
+        {
+            WriteBack();
+            return averages;
+        }
+        catch
+        {
+            averages.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Not supported: an optimizer's variables are fixed when it is made.</summary>
@@ -222,7 +248,13 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         _isDisposed = true;
         foreach (OptimizedParameter parameter in _parameters)
             parameter.Dispose();
-        _executor?.Dispose();
+        _executors.ForEach(executor => executor.Dispose());
+    }
+
+    TensorExecutor NewExecutor()
+    {
+        _executors.Add(new TensorExecutor());
+        return _executors[^1];
     }
 
     static void Check(Infinorm.Optimizer optimizer, IReadOnlyList<ParameterGroup> groups)
@@ -260,18 +292,33 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     }
 
     /// <summary>Brings the parameters up to date with the optimizer's variables, where these are copies.</summary>
-    internal void Store()
+    internal void WriteBack()
     {
         foreach (OptimizedParameter parameter in _parameters)
-            parameter.Store();
+            parameter.WriteBack();
     }
 
     sealed class AveragesInUse(TorchOptimizer optimizer, IDisposable averages) : IDisposable
     {
+        bool _disposed;
+
+        // The parameters may have moved meanwhile; whatever became of them, the optimizer can step again.
         public void Dispose()
         {
-            averages.Dispose();
-            optimizer.Store();
+            if (_disposed)
+                return;
+            _disposed = true;
+            try
+            {
+                if (!optimizer._isDisposed)
+                    optimizer.Locate();
+            }
+            finally
+            {
+                averages.Dispose();
+            }
+
+            optimizer.WriteBack();
         }
     }
 }

@@ -62,7 +62,7 @@ static class CheckpointFile
         }
 
         optimizer.ExcludeFromWeightDecay(variables.Where(variable => IsExcluded(variable, info, renames)));
-        optimizer.BuildAt(variables, grouping, scope: "");
+        optimizer.BuildAt(variables, grouping, scope: null);
         List<Transfer> transfers = Plan(file, optimizer, options, renames, []);
         Carry(file, transfers, isKept: transfer => transfer.Tensor.Kind == VariablesKind); // what is new need not be put back
         return optimizer;

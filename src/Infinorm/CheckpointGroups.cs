@@ -97,7 +97,7 @@ sealed class CheckpointGroups
                 yield return new(SettingsKey, $"{variable.Path} is in group {inFile}", $"in {optimizer.GroupOf(i)}");
         }
 
-        bool isNumber = optimizer.LearningRate.Value is not null;
+        bool isNumber = optimizer.Steppers.All(stepper => stepper.LearningRate.Value is not null);
         for (int i = 0; i < _settings.Count; i++)
         {
             foreach (SettingDifference setting in ConfigComparison.Compare(InForce(_settings[i]), InForce(here._settings[i])))

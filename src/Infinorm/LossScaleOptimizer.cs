@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
+using Infinorm.Execution;
 using Infinorm.Schedules;
 using Infinorm.Types;
 using Infinorm.Variables;
@@ -54,8 +55,7 @@ public sealed class LossScaleOptimizer : Optimizer
         _maximumScale = Hyperparameters.OptionalNumber("maximum_scale", maximumScale, positiveFloat).WrittenUnless(null);
         _dynamicScale = FirstScale();
         base.SetFloatX(innerOptimizer.FloatX); // one for both, as a checkpoint holds one
-        foreach (RuleOptimizer stepper in innerOptimizer.Steppers)
-            stepper.ClearLossScaleFactor();
+        innerOptimizer.LeaveScaling();
     }
 
     /// <summary>The optimizer that steps.</summary>
@@ -121,6 +121,10 @@ public sealed class LossScaleOptimizer : Optimizer
     public override void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null) =>
         InnerOptimizer.ExcludeFromWeightDecay(variables, names);
 
+    /// <inheritdoc/>
+    public override string ToString() =>
+        InnerOptimizer is MultiOptimizer ? $"{GetType().Name} \"{Name}\" around {InnerOptimizer}" : base.ToString();
+
     internal override bool ExcludesByName => InnerOptimizer.ExcludesByName;
 
     internal override IEnumerable<Variable> WeightDecayExclusions => InnerOptimizer.WeightDecayExclusions;
@@ -134,6 +138,13 @@ public sealed class LossScaleOptimizer : Optimizer
     internal override IReadOnlyList<RuleOptimizer> Steppers => InnerOptimizer.Steppers;
 
     internal override bool SkipsNonFinite => true;
+
+    internal override IEnumerable<NdArray?> FirstValuesOfUntracked =>
+        [.. Enumerable.Repeat<NdArray?>(null, Variables.Count - InnerOptimizer.Variables.Count), .. InnerOptimizer.FirstValuesOfUntracked];
+
+    internal override void UseExecutor(Func<IExecutor> make) => InnerOptimizer.UseExecutor(make);
+
+    internal override void LeaveScaling() => throw new NotSupportedException("A LossScaleOptimizer cannot wrap another.");
 
     internal override void RequireWhole() => InnerOptimizer.RequireWhole();
 
@@ -198,7 +209,7 @@ public sealed class LossScaleOptimizer : Optimizer
     // Built in Apply, Keras puts the inner optimizer's slots below the wrapper's name; built by Build, it does not.
     private protected override string ScopeInApply => $"{Name}/";
 
-    internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string scope) =>
+    internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string? scope) =>
         InnerOptimizer.BuildAt(variables, grouping, scope);
 
     internal override void Unbuild() => InnerOptimizer.Unbuild();

@@ -14,13 +14,13 @@ public abstract partial class Optimizer
     /// <exception cref="InvalidOperationException">
     /// The optimizer was built for other variables, or its settings exclude each other.
     /// </exception>
-    public void Build(params ReadOnlySpan<Variable> trainableVariables) => BuildAt(trainableVariables, Grouping.None, scope: "");
+    public void Build(params ReadOnlySpan<Variable> trainableVariables) => BuildAt(trainableVariables, Grouping.None, scope: null);
 
     /// <inheritdoc cref="Build(ReadOnlySpan{Variable})"/>
     public void Build(IEnumerable<Variable> trainableVariables)
     {
         ArgumentNullException.ThrowIfNull(trainableVariables);
-        BuildAt([.. trainableVariables], Grouping.None, scope: "");
+        BuildAt([.. trainableVariables], Grouping.None, scope: null);
     }
 
     /// <summary>
@@ -41,7 +41,7 @@ public abstract partial class Optimizer
             groupOf.AddRange(groups[i].Variables.Select(_ => i));
         }
 
-        BuildAt([.. variables], new Grouping([.. groups], [.. groupOf]), scope: "");
+        BuildAt([.. variables], new Grouping([.. groups], [.. groupOf]), scope: null);
     }
 
     /// <summary>
@@ -129,8 +129,11 @@ public abstract partial class Optimizer
     /// <summary>What the slots' paths begin with when the first Apply builds.</summary>
     private protected virtual string ScopeInApply => "";
 
-    /// <summary>Builds; the slots' paths begin with the scope and the optimizer's name.</summary>
-    internal abstract void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string scope);
+    /// <summary>
+    /// Builds; the slots' paths begin with the scope and the optimizer's name. The scope is null where Build is called by itself: then Keras
+    /// puts placeholders below no name.
+    /// </summary>
+    internal abstract void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string? scope);
 
     /// <summary>Takes the build of a first Apply back, where its gradients turn out to be wrong.</summary>
     internal abstract void Unbuild();

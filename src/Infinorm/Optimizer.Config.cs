@@ -11,7 +11,8 @@ public abstract partial class Optimizer
 
     /// <summary>All classes that configs can name. Those of <c>Optimizers</c> add themselves.</summary>
     internal static Registry<Optimizer> Classes { get; } = new Registry<Optimizer>("optimizer", ignoresCase: true)
-        .Add(KerasModule, LossScaleOptimizer.FromConfig);
+        .Add(KerasModule, LossScaleOptimizer.FromConfig)
+        .Add(KerasModule, MultiOptimizer.FromConfig);
 
     /// <summary>
     /// The settings of the subclass, which it declares in its constructor. They are its config, in the order of their declaration.

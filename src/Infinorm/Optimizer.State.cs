@@ -39,7 +39,10 @@ public abstract partial class Optimizer
         ArgumentNullException.ThrowIfNull(store);
         using var _ = Enter();
         IReadOnlyList<Variable> variables = Variables;
-        if (store.Keys.Count != variables.Count)
+        IReadOnlyList<NdArray?> untracked = UntrackedByKeras; // where they are not stored, they begin anew
+        if (store.Keys.Count == variables.Count)
+            untracked = new NdArray?[variables.Count];
+        if (store.Keys.Count != untracked.Count(value => value is null))
         {
             throw new ArgumentException(
                 $"{Name}: the store has {store.Keys.Count} variables, the optimizer has {variables.Count}. "
@@ -47,11 +50,17 @@ public abstract partial class Optimizer
         }
 
         var values = new NdArray[variables.Count];
-        for (int i = 0; i < values.Length; i++)
+        for (int i = 0, stored = 0; i < values.Length; i++)
         {
-            if (!store.Keys.Contains(Key(i)))
-                throw new ArgumentException($"{Name}: the store has no key \"{Key(i)}\" ({variables[i].Path}).", nameof(store));
-            values[i] = store.Load(Key(i));
+            if (untracked[i] is { } first)
+            {
+                values[i] = first;
+                continue;
+            }
+
+            if (!store.Keys.Contains(Key(stored)))
+                throw new ArgumentException($"{Name}: the store has no key \"{Key(stored)}\" ({variables[i].Path}).", nameof(store));
+            values[i] = store.Load(Key(stored++));
         }
 
         AssignAll(values);
@@ -87,6 +96,15 @@ public abstract partial class Optimizer
         copy.Apply(gradients);
         return ([.. copies.Select(v => v.ToNdArray())], [.. copy.Variables.Select(v => v.ToNdArray())]);
     }
+
+    /// <summary>
+    /// For each of <see cref="Variables"/>, the value it begins with if Keras neither lists nor saves it: single numbers that an optimizer
+    /// makes inside a <see cref="LossScaleOptimizer"/>. Null for all others.
+    /// </summary>
+    internal IReadOnlyList<NdArray?> UntrackedByKeras => this is LossScaleOptimizer ? [.. FirstValuesOfUntracked] : new NdArray?[Variables.Count];
+
+    /// <summary>For each of <see cref="Variables"/>, what it begins with if it would be untracked in a <see cref="LossScaleOptimizer"/>.</summary>
+    internal abstract IEnumerable<NdArray?> FirstValuesOfUntracked { get; }
 
     /// <summary>An optimizer with the same settings, built for copies of this one's variables.</summary>
     internal abstract Optimizer CloneFor(Variable[] copies);

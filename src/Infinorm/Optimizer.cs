@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using Infinorm.Execution;
 using Infinorm.Schedules;
 using Infinorm.Types;
 using Infinorm.Variables;
@@ -136,6 +137,15 @@ public abstract partial class Optimizer
     public override string ToString() => $"{GetType().Name} \"{Name}\", learning rate {LearningRate}, "
         + (IsBuilt ? $"{TrainableVariables.Count} variables, {Iterations} updates" : "not built");
 
+    /// <summary>Has executors of another kind step the variables that the optimizer will be built for.</summary>
+    internal abstract void UseExecutor(Func<IExecutor> make);
+
+    /// <summary>
+    /// Leaves the scaling to a <see cref="LossScaleOptimizer"/>. Keras does not list the placeholders of an optimizer within one.
+    /// </summary>
+    /// <exception cref="ArgumentException">The optimizer cannot.</exception>
+    internal abstract void LeaveScaling();
+
     /// <summary>The optimizers whose rules step the variables: this one, or those that it wraps.</summary>
     internal abstract IReadOnlyList<RuleOptimizer> Steppers { get; }
 
@@ -236,12 +246,13 @@ public abstract partial class Optimizer
         return number == 0 ? name : $"{name}_{number}";
     }
 
-    static string SnakeCase(string name)
+    internal static string SnakeCase(string name)
     {
         var snake = new StringBuilder();
         for (int i = 0; i < name.Length; i++)
         {
-            if (i > 0 && char.IsUpper(name[i]) && !char.IsUpper(name[i - 1]))
+            bool endsAWord = i > 0 && (!char.IsUpper(name[i - 1]) || (i + 1 < name.Length && char.IsLower(name[i + 1])));
+            if (endsAWord && char.IsUpper(name[i]))
                 snake.Append('_');
             snake.Append(char.ToLowerInvariant(name[i]));
         }

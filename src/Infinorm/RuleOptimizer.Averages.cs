@@ -13,7 +13,8 @@ public abstract partial class RuleOptimizer
             return;
         RequireAverages();
         using var use = Enter();
-        using KeptValues kept = PutAverages();
+        using var kept = new KeptValues();
+        PutAverages(kept);
         foreach (OwnedState state in _states.Where(state => state.Kind == MasterSlot))
             kept.Replace(state.Values, _states.First(other => other.Kind == AverageSlot && other.Of == state.Of).Values);
         kept.Accept();
@@ -25,33 +26,23 @@ public abstract partial class RuleOptimizer
         if (!UseEma)
             throw new InvalidOperationException($"{Name} keeps no averages: UseEma is off.");
         RequireAverages();
-        ExclusiveUse use = Enter();
+        var averages = new AveragesInUse(Enter());
         try
         {
-            return new AveragesInUse(PutAverages(), use);
+            PutAverages(averages.Kept);
+            return averages;
         }
         catch
         {
-            use.Dispose();
+            averages.Dispose(); // memory may run out in the middle
             throw;
         }
     }
 
-    // Into all variables or, if something throws, into none.
-    KeptValues PutAverages()
+    void PutAverages(KeptValues kept)
     {
-        var kept = new KeptValues();
-        try
-        {
-            foreach (OwnedState state in _states.Where(state => state.Kind == AverageSlot))
-                kept.Replace(state.Of!, state.Values);
-            return kept;
-        }
-        catch
-        {
-            kept.Dispose();
-            throw;
-        }
+        foreach (OwnedState state in _states.Where(state => state.Kind == AverageSlot))
+            kept.Replace(state.Of!, state.Values);
     }
 
     void RequireAverages()
@@ -63,9 +54,11 @@ public abstract partial class RuleOptimizer
         }
     }
 
-    sealed class AveragesInUse(KeptValues kept, ExclusiveUse use) : IDisposable
+    sealed class AveragesInUse(ExclusiveUse use) : IDisposable
     {
         bool _disposed;
+
+        public KeptValues Kept { get; } = new();
 
         public void Dispose()
         {
@@ -74,7 +67,7 @@ public abstract partial class RuleOptimizer
             _disposed = true;
             try
             {
-                kept.Dispose();
+                Kept.Dispose();
             }
             finally
             {

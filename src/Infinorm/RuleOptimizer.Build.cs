@@ -21,6 +21,8 @@ public abstract partial class RuleOptimizer
     StepPlan[] _plans = [];
     Slots? _slots;
     IReadOnlyList<OwnedState> _states = [];
+    Variable[]? _together; // what is stepped in the same calls; null for its own variables
+    bool _dropsPlaceholders;
 
     /// <summary>One of the variables that the optimizer keeps.</summary>
     /// <param name="Kind">What it is: "momentum", "average".</param>
@@ -38,10 +40,12 @@ public abstract partial class RuleOptimizer
 
     internal override int GroupOf(int variable) => _grouping.GroupOf.Length == 0 ? 0 : _grouping.GroupOf[variable];
 
-    /// <summary>Has executors of another kind step the variables that the optimizer will be built for.</summary>
-    internal void UseExecutor(Func<IExecutor> make) => _makeExecutor = make;
+    internal override void UseExecutor(Func<IExecutor> make) => _makeExecutor = make;
 
-    internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string scope)
+    /// <summary>Says which variables others step in the same calls, so that no gradient may lie in their memory.</summary>
+    internal void KeepOff(Variable[] variables) => _together = variables;
+
+    internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string? scope)
     {
         if (IsBuilt)
         {
@@ -57,21 +61,25 @@ public abstract partial class RuleOptimizer
                 + "when it is rounded to nearest. Set one of them.");
         }
 
-        CheckTrainable(variables);
+        CheckSettings();
+        CheckTrainable(Name, variables);
         var decays = new bool[variables.Length];
         for (int i = 0; i < variables.Length; i++)
             decays[i] = !IsExcludedFromWeightDecay(variables[i]);
-        BuildAt(variables.ToArray(), decays, grouping, _makeExecutor?.Invoke() ?? new MemoryExecutor(MaxDegreeOfParallelism), scope + Name);
+        BuildAt(variables.ToArray(), decays, grouping, _makeExecutor?.Invoke() ?? new MemoryExecutor(MaxDegreeOfParallelism), scope + Name,
+            placeholderScope: scope is null ? "" : $"{scope}{Name}/");
     }
 
-    void BuildAt(Variable[] variables, bool[] decays, Grouping grouping, IExecutor executor, string path)
+    void BuildAt(Variable[] variables, bool[] decays, Grouping grouping, IExecutor executor, string path, string placeholderScope)
     {
         var slots = new Slots(Name);
         DefineSlots(slots);
         executor.Build(new BuildRequest
         {
             Variables = variables,
+            Together = _together ?? variables,
             Decays = decays,
+            OwnDecays = [.. variables.Select((variable, i) => GroupDecays(i) ? null : OwnDecayOf(variable))],
             GroupOf = grouping.GroupOf.Length == 0 ? new int[variables.Length] : grouping.GroupOf,
             Slots = slots,
             HasAverages = UseEma,
@@ -81,7 +89,7 @@ public abstract partial class RuleOptimizer
         });
         foreach (ScalarState scalar in slots.Scalars)
             scalar.Allocate(isDouble: variables[0].DType == DType.Float64);
-        IReadOnlyList<OwnedState> states = [.. ListStates(variables, slots, executor, path)];
+        IReadOnlyList<OwnedState> states = [.. ListStates(variables, slots, executor, path, placeholderScope)];
 
         // Nothing threw: from here on it is built.
         _trainable = variables;
@@ -93,11 +101,16 @@ public abstract partial class RuleOptimizer
         _states = states;
         _executor = executor;
         ForgetVariables();
+
+        // What a group says of its variables comes before what the optimizer does.
+        bool GroupDecays(int variable) =>
+            grouping.GroupOf.Length > 0 && grouping.Groups[grouping.GroupOf[variable]].WeightDecay is not null;
     }
 
     internal override void Unbuild()
     {
         _executor = null;
+        _together = null;
         _trainable = [];
         _slots = null;
         _states = [];
@@ -105,10 +118,11 @@ public abstract partial class RuleOptimizer
         ForgetVariables();
     }
 
-    void CheckTrainable(ReadOnlySpan<Variable> variables)
+    /// <exception cref="ArgumentException">There is none, one occurs twice, or one cannot be trained.</exception>
+    internal static void CheckTrainable(string optimizer, ReadOnlySpan<Variable> variables)
     {
         if (variables.IsEmpty)
-            throw new ArgumentException($"{Name}: there are no variables to train.");
+            throw new ArgumentException($"{optimizer}: there are no variables to train.");
         var seen = new HashSet<Variable>();
         var paths = new HashSet<string>();
         foreach (Variable variable in variables)
@@ -125,7 +139,7 @@ public abstract partial class RuleOptimizer
     }
 
     // In Keras's order: averages, accumulators, each group of slots by variable, single numbers; then the master weights.
-    static IEnumerable<OwnedState> ListStates(Variable[] variables, Slots slots, IExecutor executor, string path)
+    IEnumerable<OwnedState> ListStates(Variable[] variables, Slots slots, IExecutor executor, string path, string placeholderScope)
     {
         return
         [
@@ -137,13 +151,21 @@ public abstract partial class RuleOptimizer
             .. OfAll(StateKind.MasterWeights, [(MasterSlot, 0)]),
         ];
 
-        IEnumerable<OwnedState> OfAll(StateKind kind, (string Name, int Number)[] slots)
+        IEnumerable<OwnedState> OfAll(StateKind kind, (string Name, int Number)[] slotsOfKind)
         {
             for (int i = 0; i < variables.Length; i++)
             {
-                foreach (var (name, number) in slots)
+                foreach (var (name, number) in slotsOfKind)
                 {
-                    string own = $"{path}/{variables[i].Path.Replace('/', '_')}_{name}";
+                    SlotForm? form = kind == StateKind.Slot ? slots.Declared[number].Spec.FormOf?.Invoke(variables[i].Path, variables[i].Shape) : null;
+                    if (form is { IsPlaceholder: true })
+                    {
+                        if (!_dropsPlaceholders)
+                            yield return new OwnedState(name, variables[i], new Variable<int>(placeholderScope + form.Name, new int[1], ReadOnlySpan<int>.Empty));
+                        continue;
+                    }
+
+                    string own = form?.Name is { } ownName ? $"{path}/{ownName}" : $"{path}/{variables[i].Path.Replace('/', '_')}_{name}";
                     if (executor.View(i, kind, number, own) is { } view)
                         yield return new OwnedState(name, variables[i], view);
                 }

@@ -45,6 +45,12 @@ public abstract partial class RuleOptimizer
     private protected override void WriteConfig(JsonObject config) =>
         config["learning_rate"] = _learningRate.Value is null ? _learningRate.ToConfig() : HeldRate;
 
+    /// <summary>Refuses settings that are each allowed by itself, but not for this class.</summary>
+    /// <exception cref="ArgumentException">There is one.</exception>
+    private protected virtual void CheckSettings()
+    {
+    }
+
     void Read(ConfigReader config)
     {
         ReadName(config);
@@ -56,5 +62,6 @@ public abstract partial class RuleOptimizer
         if (UseMasterWeights && UseStochasticRounding)
             throw new ArgumentException("Only one of use_master_weights and use_stochastic_rounding can be set.");
         config.MustBeNull("decay");
+        CheckSettings();
     }
 }

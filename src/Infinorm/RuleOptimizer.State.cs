@@ -1,3 +1,4 @@
+using Infinorm.Rules;
 using Infinorm.Variables;
 
 namespace Infinorm;
@@ -8,6 +9,20 @@ public abstract partial class RuleOptimizer
 
     /// <inheritdoc/>
     public override IReadOnlyList<Variable> Variables => _variables ??= [.. CounterAndRate(), .. _states.Select(state => state.Values)];
+
+    // Single numbers, in the order of their declaration.
+    internal override IEnumerable<NdArray?> FirstValuesOfUntracked
+    {
+        get
+        {
+            var scalars = new Queue<ScalarState>(_slots?.Scalars ?? []);
+            return
+            [
+                .. CounterAndRate().Select(_ => (NdArray?)null),
+                .. _states.Select(state => state.Of is null ? NdArray.Create([scalars.Dequeue().Initial], ReadOnlySpan<int>.Empty) : null),
+            ];
+        }
+    }
 
     internal override IEnumerable<StateTensor> State(string root) =>
     [
@@ -20,7 +35,16 @@ public abstract partial class RuleOptimizer
         var clone = (RuleOptimizer)CloneSelf();
         clone._use = new UseFlag();
         clone.Unbuild();
-        clone.BuildAt(copies, _decays, _grouping, _executor!.ForCopies(), Name);
+        clone.BuildAt(copies, _decays, _grouping, _executor!.ForCopies(), Name, placeholderScope: "");
+        return clone;
+    }
+
+    /// <summary>A copy of an optimizer that is not built.</summary>
+    internal RuleOptimizer CloneUnbuilt()
+    {
+        var clone = (RuleOptimizer)CloneSelf();
+        clone._use = new UseFlag();
+        clone.ForgetVariables();
         return clone;
     }
 

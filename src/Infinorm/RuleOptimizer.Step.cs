@@ -11,24 +11,53 @@ public abstract partial class RuleOptimizer
     Gradient[] _ordered = [];
     bool[] _isListed = [];
     HalfMadeStepException? _halfMade;
+    GradientNorm _norm; // of the present step, as the number of missing gradients
+    int _missing;
 
     internal override ExclusiveUse Enter() => _use.Enter(Name);
 
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         long start = StepMeter.Start();
+        Prepare(gradients, dynamicScale);
+        StepInfo info = Reduce() ? Carry() : Skipped;
+        StepMeter.Record(this, start, in info, _plans[0].LossScale);
+        return info;
+    }
+
+    /// <summary>Checks the gradients, decides what a step does, and asks for the rule; nothing is changed.</summary>
+    internal void Prepare(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
+    {
         RequireWhole();
-        int missing = _executor!.Accept(gradients);
-        if (missing == gradients.Length)
+        _missing = _executor!.Accept(gradients);
+        if (_missing == gradients.Length)
             throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
-        StepPlan plan = Decide(gradients, CurrentLearningRate, dynamicScale);
-        ReadOnlySpan<StepPlan> plans = PlanGroups(in plan);
+        Decide(gradients, dynamicScale);
         _slots!.DropScalars();
-        bool isMade;
-        GradientNorm norm;
+        _executor.Prepare(this, _plans);
+    }
+
+    /// <summary>Reads the gradients for what has to be known of all of them.</summary>
+    /// <returns>False if the step is to be skipped.</returns>
+    internal bool Reduce()
+    {
         try
         {
-            isMade = _executor.Run(this, plans, out norm);
+            return _executor!.Reduce(out _norm);
+        }
+        catch (HalfMadeStepException e)
+        {
+            _halfMade = e;
+            throw;
+        }
+    }
+
+    /// <summary>Carries out what was prepared.</summary>
+    internal StepInfo Carry()
+    {
+        try
+        {
+            _executor!.Run();
         }
         catch (HalfMadeStepException e)
         {
@@ -36,23 +65,23 @@ public abstract partial class RuleOptimizer
             throw;
         }
 
-        if (isMade)
+        _slots!.CommitScalars();
+        Counter++;
+        return Skipped with
         {
-            _slots.CommitScalars();
-            Counter++;
-        }
-
-        var info = new StepInfo
-        {
-            Result = !isMade ? StepResult.Skipped : plan.Updates ? StepResult.Updated : StepResult.Accumulated,
-            MissingGradients = missing,
-            GradientNorm = isMade ? norm.Norm : null,
-            ClipFactor = isMade ? norm.Factor : null,
-            LearningRate = plans[0].LearningRate,
+            Result = _plans[0].Updates ? StepResult.Updated : StepResult.Accumulated,
+            GradientNorm = _norm.Norm,
+            ClipFactor = _norm.Factor,
         };
-        StepMeter.Record(this, start, in info, plan.LossScale);
-        return info;
     }
+
+    /// <summary>What a step says that was prepared and is not made.</summary>
+    internal StepInfo Skipped => new()
+    {
+        Result = StepResult.Skipped,
+        MissingGradients = _missing,
+        LearningRate = _plans[0].LearningRate,
+    };
 
     internal override void RequireWhole()
     {
@@ -62,7 +91,7 @@ public abstract partial class RuleOptimizer
 
     internal override void MarkRestored() => _halfMade = null;
 
-    StepPlan Decide(ReadOnlySpan<Gradient> gradients, double rate, double? dynamicScale)
+    void Decide(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         int accumulation = GradientAccumulationSteps ?? 0;
         bool updates = accumulation == 0 || (Counter + 1) % accumulation == 0;
@@ -75,10 +104,10 @@ public abstract partial class RuleOptimizer
             (_, _, { } value) => (ClipKind.Value, value),
             _ => (ClipKind.None, 0),
         };
-        return new StepPlan
+        var plan = new StepPlan
         {
             Updates = updates,
-            LearningRate = rate,
+            LearningRate = CurrentLearningRate,
             Iterations = Iterations,
             LossScale = dynamicScale ?? LossScaleFactor,
             RequiresFinite = dynamicScale is not null,
@@ -87,26 +116,22 @@ public abstract partial class RuleOptimizer
             Clip = clip,
             ClipLimit = limit,
             WeightDecay = WeightDecay,
+            DecaysByFactor = DecaysByFactor,
             AverageMomentum = !UseEma || !steps ? null : Iterations != 0 ? EmaMomentum : 0,
             Overwrites = EmaOverwriteFrequency is { } frequency && (Iterations + 1) % frequency == 0,
             Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, Counter) : null,
         };
-    }
 
-    // One plan a group: they differ in the rate and the decay. A function that gives the rate is asked once.
-    ReadOnlySpan<StepPlan> PlanGroups(in StepPlan plan)
-    {
+        // One plan a group: they differ in the rate and the decay. A function that gives the rate is asked once.
         VariableGroup[] groups = _grouping.Groups;
-        for (int i = 0; i < _plans.Length; i++)
+        for (int i = 0; i < groups.Length; i++)
         {
-            _plans[i] = plan with
-            {
-                LearningRate = OwnRateOf(groups[i]) ?? plan.LearningRate,
-                WeightDecay = groups[i].WeightDecay ?? plan.WeightDecay,
-            };
+            _plans[i] = plan;
+            if (OwnRateOf(groups[i]) is { } ownRate)
+                _plans[i] = _plans[i] with { LearningRate = ownRate };
+            if (groups[i].WeightDecay is { } ownDecay)
+                _plans[i] = _plans[i] with { WeightDecay = ownDecay };
         }
-
-        return _plans;
     }
 
     internal override double CurrentRateOf(VariableGroup group) => OwnRateOf(group) ?? CurrentLearningRate;

@@ -9,6 +9,9 @@ public abstract partial class RuleOptimizer
     Regex[] _excludedNames = [];
     bool[] _decays = []; // of each built variable
 
+    /// <summary>Whether the decay multiplies by 1 − rate · decay, as PyTorch's does, rather than subtracting as Keras's.</summary>
+    private protected virtual bool DecaysByFactor => false;
+
     internal override bool ExcludesByName => _excludedNames.Length > 0;
 
     internal override IEnumerable<Variable> WeightDecayExclusions => _trainable.Where((_, i) => !_decays[i]);
@@ -25,6 +28,9 @@ public abstract partial class RuleOptimizer
         _excludedVariables = [.. variables ?? []];
         _excludedNames = excludedNames;
     }
+
+    /// <summary>The decay of a variable that does not follow <see cref="WeightDecay"/>; null for one that does.</summary>
+    internal virtual OwnDecay? OwnDecayOf(Variable variable) => null;
 
     // As in Keras, a pattern that matches no name excludes nothing.
     bool IsExcludedFromWeightDecay(Variable variable) =>

@@ -217,6 +217,9 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
         }
     }
 
+    /// <summary>Whether a function gives the learning rate.</summary>
+    private protected bool HasRateFunction => _learningRate.Function is not null;
+
     /// <inheritdoc/>
     public override double CurrentLearningRate => Evaluate(_learningRate, HeldRate);
 
@@ -248,8 +251,14 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 
     Action<RuleContext<L>> IRuleSource.UpdateIn<L>() => UpdateStep;
 
-    /// <summary>Leaves the scaling to a <see cref="LossScaleOptimizer"/>.</summary>
-    internal void ClearLossScaleFactor() => _lossScaleFactor.Value = null;
+    internal override void LeaveScaling()
+    {
+        SetLossScaleFactor(null);
+        _dropsPlaceholders = true;
+    }
+
+    /// <summary>Sets what losses are multiplied by, for a <see cref="MultiOptimizer"/>.</summary>
+    internal void SetLossScaleFactor(double? factor) => _lossScaleFactor.Value = factor;
 
     double Evaluate(LearningRate learningRate, double held)
     {

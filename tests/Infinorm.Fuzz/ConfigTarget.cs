@@ -1,6 +1,7 @@
 using System.Text;
 using Infinorm.Optimizers;
 using Infinorm.Schedules;
+using Infinorm.Tests.Properties;
 
 namespace Infinorm.Fuzz;
 
@@ -20,7 +21,7 @@ sealed class ConfigTarget : FuzzTarget
             new Adamax(new InverseTimeDecay(0.1, 10, 0.5)) { LossScaleFactor = 8, GlobalClipNorm = 1 },
             new Adamax(new CosineDecay(0.1, 10, warmupTarget: 1, warmupSteps: 5)),
             new LossScaleOptimizer(new Adamax(new CosineDecayRestarts(0.1, 10)), dynamicGrowthSteps: 3),
-        }.Select(optimizer => Encoding.UTF8.GetBytes(optimizer.ToJson())),
+        }.Concat(Registered.Variants.Select(Registered.Create)).Select(optimizer => Encoding.UTF8.GetBytes(optimizer.ToJson())),
     ];
 
     public override bool Read(byte[] input)

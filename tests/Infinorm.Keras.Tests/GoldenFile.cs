@@ -8,7 +8,7 @@ namespace Infinorm.Keras.Tests;
 
 /// <summary>
 /// A model that Keras saved, with what is in it and the steps that Keras took from there: a JSON of the golden data and the archives beside
-/// it, in the folder that <c>INFINORM_GOLDEN</c> names or in the copy beside the test assembly.
+/// it, in the folder that <c>INFINORM_GOLDEN</c> names or in the copy beside the test assembly, or in its subfolder <c>family</c>.
 /// </summary>
 sealed class GoldenFile
 {
@@ -17,13 +17,17 @@ sealed class GoldenFile
     GoldenFile(string name)
     {
         Name = name;
-        using var document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Folder, name + ".json")));
+        using var document = JsonDocument.Parse(File.ReadAllBytes(PathOf(name + ".json")));
         _json = document.RootElement.Clone();
     }
 
-    public static string Folder { get; } = Path.Combine(
-        Environment.GetEnvironmentVariable("INFINORM_GOLDEN") is { Length: > 0 } folder ? folder : Path.Combine(AppContext.BaseDirectory, "Golden"),
-        "files");
+    static readonly string Location = Environment.GetEnvironmentVariable("INFINORM_GOLDEN") is { Length: > 0 } folder
+        ? folder
+        : Path.Combine(AppContext.BaseDirectory, "Golden");
+
+    static string Family => Path.Combine(Location, "family", "files");
+
+    public static string Folder => Path.Combine(Location, "files");
 
     /// <summary>All archives: the model's name and the file's.</summary>
     public static TheoryData<string, string> Archives =>
@@ -34,7 +38,8 @@ sealed class GoldenFile
         [.. from model in Models where model.HasSteps from archive in model.ArchiveNames select (model.Name, archive)];
 
     public static IEnumerable<GoldenFile> Models =>
-        Directory.GetFiles(Folder, "*.json").Order(StringComparer.Ordinal).Select(path => new GoldenFile(Path.GetFileNameWithoutExtension(path)));
+        Directory.GetFiles(Folder, "*.json").Concat(Directory.Exists(Family) ? Directory.GetFiles(Family, "*.json") : [])
+            .Order(StringComparer.Ordinal).Select(path => new GoldenFile(Path.GetFileNameWithoutExtension(path)));
 
     public string Name { get; }
 
@@ -45,6 +50,9 @@ sealed class GoldenFile
     public GoldenArray[] OptimizerVariables => Arrays(_json.GetProperty("optimizer_variables"));
 
     public long Iterations => _json.GetProperty("iterations").GetInt64();
+
+    /// <summary>How far the steps may differ; null for not at all.</summary>
+    public Tolerance? Tolerance => _json.TryGetProperty("tolerance", out JsonElement tolerance) ? GoldenJson.Read<Tolerance>(tolerance) : null;
 
     /// <summary>The optimizer as Keras serializes it; null for a model without one.</summary>
     public JsonObject? OptimizerConfig => JsonObject.Create(_json.GetProperty("optimizer"));
@@ -61,7 +69,8 @@ sealed class GoldenFile
 
     public static GoldenFile Load(string name) => new(name);
 
-    public static string PathOf(string archive) => Path.Combine(Folder, archive);
+    public static string PathOf(string archive) =>
+        Path.Combine(File.Exists(Path.Combine(Folder, archive)) ? Folder : Family, archive);
 
     /// <summary>Opens one of the archives; a weights file with the config that the model's archive has.</summary>
     public KerasArchive Open(string archive) =>

@@ -21,12 +21,13 @@ public sealed class OptimizerCheckpointsTests : IDisposable
 
     [Fact]
     public void ARunSavedAndLoadedAnywhereGoesOnWithTheSameBitsWhateverItsSettings() =>
-        Gen.Select(Settings.Any, Model.Any, Gen.Int[0, Steps], Gen.Bool).Sample((settings, model, saveAt, restores) =>
+        Gen.Select(Settings.OfAll, Model.Any, Gen.Int[0, Steps], Gen.Bool).Sample((settings, model, saveAt, restores) =>
         {
             string path = _folder / Guid.NewGuid().ToString();
             Variable[] variables = model.MakeVariables(), copies = model.MakeVariables();
             Optimizer straight = Built(settings, variables), interrupted = Built(settings, copies);
-            bool reverses = !restores && settings.Clip != Clip.GlobalNorm; // whose sum rounds by the order of the variables
+            // A global norm's sum rounds by the order of the variables, and Nadam's product has the type of the first.
+            bool reverses = !restores && settings.Clip != Clip.GlobalNorm && settings.Variant != "Nadam";
             for (int step = 0; step < Steps; step++)
             {
                 if (step == saveAt)

@@ -90,7 +90,7 @@ public class OptimizerNarrowTests
     /// <summary>A variable with master weights is trained as a float variable is, bit for bit, and is its rounding.</summary>
     [Fact]
     public void MasterWeightsAreTheFloatRun() =>
-        Gen.Select(Settings.Any, Model.Narrow, Gen.Bool).Sample((settings, model, isConstrained) =>
+        Gen.Select(Settings.OfAll, Model.Narrow, Gen.Bool).Sample((settings, model, isConstrained) =>
         {
             Constraint? constraint = isConstrained ? new MaxNorm(0.5) : null;
             Variable[] narrow = [.. model.MakeVariables().Select(variable => With(constraint, variable))];

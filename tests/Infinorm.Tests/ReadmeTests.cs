@@ -41,12 +41,13 @@ public partial class ReadmeTests
     [Theory]
     [InlineData("README.md", 4)]
     [InlineData("docs/your-own-optimizer.md", 4)]
+    [InlineData("docs/optimizers.md", 1)]
     [InlineData("docs/torchsharp.md", 1)]
     [InlineData("docs/keras-models.md", 2)]
     [InlineData("docs/training.md", 1)]
     public void ItsExamplesAreCodeOfTests(string page, int least)
     {
-        string[] blocks = [.. Block().Matches(File.ReadAllText(Path.Combine(Root, page))).Select(match => match.Groups[1].Value)];
+        string[] blocks = [.. Block().Matches(File.ReadAllText(Path.Combine(Repository.Root, page))).Select(match => match.Groups[1].Value)];
         string[] examples = page is "README.md" or "docs/your-own-optimizer.md" or "docs/keras-models.md" ? blocks : blocks[..1];
         Assert.InRange(examples.Length, least, int.MaxValue);
         HashSet<string> snippets = [.. TestFiles().SelectMany(code => Snippet().Matches(code)).Select(Dedented)];
@@ -58,7 +59,7 @@ public partial class ReadmeTests
     [Fact]
     public void EveryTestThatTheParityTableNamesExists()
     {
-        string table = File.ReadAllText(Path.Combine(Root, "docs", "keras-parity.md"));
+        string table = File.ReadAllText(Path.Combine(Repository.Root, "docs", "keras-parity.md"));
         string[] named = [.. TestName().Matches(table).Select(match => match.Groups[1].Value).Distinct()];
         HashSet<string> existing = [.. TestFiles().SelectMany(TestsOf)];
         Assert.NotEmpty(named);
@@ -72,7 +73,7 @@ public partial class ReadmeTests
     }
 
     static IEnumerable<string> TestFiles() => Directory
-        .EnumerateFiles(Path.Combine(Root, "tests"), "*.cs", SearchOption.AllDirectories)
+        .EnumerateFiles(Path.Combine(Repository.Root, "tests"), "*.cs", SearchOption.AllDirectories)
         .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
         .Select(File.ReadAllText);
 
@@ -80,17 +81,6 @@ public partial class ReadmeTests
     {
         Array.Fill(kernelGradient, kernel[0] + 1);
         Array.Fill(biasGradient, bias[0] + 1);
-    }
-
-    /// <summary>The repository's folder.</summary>
-    internal static string Root { get; } = FindRoot();
-
-    static string FindRoot()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Infinorm.slnx")))
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The tests do not run inside the repository.");
-        return folder;
     }
 
     [GeneratedRegex(@"```csharp\n(.*?)```", RegexOptions.Singleline)]

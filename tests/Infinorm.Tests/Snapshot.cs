@@ -7,7 +7,7 @@ sealed class Snapshot
 {
     readonly bool _isBuilt;
     readonly long _iterations;
-    readonly double _learningRate;
+    readonly double? _learningRate;
     readonly string _config;
     readonly string[] _variables;
     readonly byte[][] _bytes;
@@ -16,8 +16,8 @@ sealed class Snapshot
     {
         _isBuilt = optimizer.IsBuilt;
         _iterations = optimizer.Iterations;
-        _learningRate = optimizer.CurrentLearningRate;
-        _config = optimizer.ToJson();
+        _learningRate = RateOf(optimizer);
+        _config = optimizer.Steppers.Count == 0 ? "" : optimizer.ToJson(); // a function will give them
         Variable[] variables = [.. modelVariables, .. optimizer.Variables];
         _variables = Array.ConvertAll(variables, variable => variable.ToString());
         _bytes = Array.ConvertAll(variables, variable => variable.ToNdArray().Bytes.ToArray());
@@ -35,4 +35,8 @@ sealed class Snapshot
         Assert.Equal(_variables, now._variables);
         Assert.Equal(_bytes, now._bytes);
     }
+
+    // A MultiOptimizer has none.
+    static double? RateOf(Optimizer optimizer) =>
+        optimizer is MultiOptimizer or LossScaleOptimizer { InnerOptimizer: MultiOptimizer } ? null : optimizer.CurrentLearningRate;
 }

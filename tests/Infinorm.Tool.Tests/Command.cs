@@ -1,6 +1,7 @@
 using Infinorm.Checkpoints;
 using Infinorm.Config;
 using Infinorm.Keras;
+using Infinorm.Tool.Terminal;
 using Infinorm.Variables;
 
 namespace Infinorm.Tool.Tests;

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Tests.Checkpoints;
+using Infinorm.Tool.Terminal;
 using Infinorm.Variables;
 
 namespace Infinorm.Tool.Tests;

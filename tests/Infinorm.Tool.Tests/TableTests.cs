@@ -1,3 +1,5 @@
+using Infinorm.Tool.Terminal;
+
 namespace Infinorm.Tool.Tests;
 
 public class TableTests

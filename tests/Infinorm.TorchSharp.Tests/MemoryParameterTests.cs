@@ -125,11 +125,48 @@ public class MemoryParameterTests
     }
 
     [Fact]
+    public void AParameterWhoseMemoryMovedWhileItHadItsAverageGetsItsOwnValueWhereItIs()
+    {
+        using Parameter parameter = Parameter(1, 6);
+        using TorchOptimizer optimizer = new Adamax(0.1) { UseEma = true }.For([("p", parameter)]);
+        for (int step = 0; step < 3; step++)
+            optimizer.step();
+        float[] own = Floats(parameter), average;
+        using Tensor before = parameter.detach(), elsewhere = parameter.detach().clone();
+        using (optimizer.UseAverages())
+        {
+            average = Floats(parameter);
+            using (no_grad())
+                parameter.set_(elsewhere);
+        }
+
+        Assert.NotEqual(own, average);
+        Assert.Equal(own, Floats(parameter));
+        Assert.Equal(own, Floats(elsewhere));
+        Assert.Equal(average, Floats(before));
+    }
+
+    [Fact]
+    public void AModelThatIsDisposedWhileItHasItsAveragesDoesNotLockTheOptimizer()
+    {
+        var model = nn.Linear(2, 2);
+        using TorchOptimizer optimizer = new Adamax { UseEma = true }.For(model);
+        using (Tensor loss = model.forward(ones(1, 2)).sum())
+            loss.backward();
+        optimizer.step();
+        IDisposable averages = optimizer.UseAverages();
+        model.Dispose();
+        Assert.Contains("the parameter was disposed", Assert.Throws<InvalidOperationException>(averages.Dispose).InnerException?.Message);
+        averages.Dispose();
+        Assert.StartsWith("weight: the parameter was disposed", Assert.Throws<InvalidOperationException>(() => optimizer.step()).Message);
+    }
+
+    [Fact]
     public void FindsTheSameWithAndWithoutNativeCalls()
     {
         Assert.True(NativeTensor.IsAvailable);
         using Parameter parameter = Parameter(1, 3, 4);
-        using MemoryParameter native = new("p", parameter, looksNatively: true), managed = new("p", parameter, looksNatively: false);
+        using MemoryParameter native = new("p", parameter, usesNativeCalls: true), managed = new("p", parameter, usesNativeCalls: false);
         for (int i = 0; i < 3; i++)
         {
             foreach (MemoryParameter view in (ReadOnlySpan<MemoryParameter>)[native, managed])

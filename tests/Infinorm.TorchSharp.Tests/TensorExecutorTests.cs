@@ -1,4 +1,6 @@
 using Infinorm.Optimizers;
+using Infinorm.Rules;
+using Infinorm.Tests.Properties;
 using Infinorm.Types;
 using Infinorm.Variables;
 using TorchSharp.Modules;
@@ -59,12 +61,34 @@ public class TensorExecutorTests
             AssertClose(expected.ToNdArray(), found.ToNdArray());
     }
 
-    // The library's vectorised root is not always the nearest number, so weights near zero agree by value, not by unit.
-    [Fact]
-    public void RulesWithRootsAgreeAsTheirRootsDo()
+    public static TheoryData<string> ElementwiseVariants => [.. Registered.Variants.Where(variant => Registered.Create(variant) is not IBlockRule)];
+
+    public static TheoryData<string> BlockVariants => [.. Registered.Variants.Where(variant => Registered.Create(variant) is IBlockRule)];
+
+    [Theory]
+    [MemberData(nameof(ElementwiseVariants))]
+    public void EveryElementwiseOptimizerAgrees(string variant) => AgreeByValue(() => Registered.Create(variant));
+
+    [Theory]
+    [MemberData(nameof(BlockVariants))]
+    public void OthersAreRefusedAndChangeNothing(string variant)
     {
-        using var inMemory = new Model(ScalarType.Float32, new Adam(0.1), onTensors: false);
-        using var onTensors = new Model(ScalarType.Float32, new Adam(0.1), onTensors: true);
+        using Parameter parameter = Parameter(1, 6, 5);
+        float[] before = Floats(parameter);
+        RuleOptimizer optimizer = Registered.Create(variant);
+        Assert.Throws<NotSupportedException>(() => new TorchOptimizer(optimizer, [new([("a", parameter)])], onTensors: true).step());
+        Assert.Equal(0, optimizer.Iterations);
+        Assert.Equal(before, Floats(parameter));
+    }
+
+    [Fact]
+    public void RulesWithRootsAgreeAsTheirRootsDo() => AgreeByValue(() => new Adam(0.1));
+
+    // The library's vectorised root is not always the nearest number, so weights near zero agree by value, not by unit.
+    static void AgreeByValue(Func<RuleOptimizer> make)
+    {
+        using var inMemory = new Model(ScalarType.Float32, make(), onTensors: false);
+        using var onTensors = new Model(ScalarType.Float32, make(), onTensors: true);
         for (int step = 0; step < Steps; step++)
         {
             inMemory.Step(step);

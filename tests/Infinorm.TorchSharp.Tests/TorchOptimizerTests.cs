@@ -1,3 +1,4 @@
+using Infinorm.Tests.Properties;
 using Infinorm.Variables;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -31,6 +32,37 @@ public class TorchOptimizerTests
         optimizer.FinalizeVariableValues();
         onArrays.FinalizeVariableValues();
         Assert.Equal(w, Floats(weight));
+    }
+
+    public static TheoryData<string> Variants => [.. Registered.Variants];
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void EveryOptimizerStepsParametersAsArraysAndFollowsAScheduler(string variant)
+    {
+        using Parameter weight = Parameter(1, 40, 30), bias = Parameter(2, 30);
+        float[] w = Floats(weight), b = Floats(bias);
+        RuleOptimizer onArrays = Registered.Create(variant);
+        onArrays.LearningRate = 0.01;
+        onArrays.Build(new Variable<float>("w", w, [40, 30]), new Variable<float>("b", b));
+        RuleOptimizer rule = Registered.Create(variant);
+        rule.LearningRate = 0.01;
+        using TorchOptimizer optimizer = rule.For([("w", weight), ("b", bias)]);
+        var scheduler = optim.lr_scheduler.StepLR(optimizer, 2, 0.5);
+        for (int i = 0; i < 5; i++)
+        {
+            weight.grad = Random(i, 40, 30);
+            bias.grad = Random(i + 10, 30);
+            onArrays.Apply(Floats(weight.grad), Floats(bias.grad));
+            optimizer.step();
+            scheduler.step();
+            onArrays.LearningRate = 0.01 * Math.Pow(0.5, (i + 1) / 2);
+        }
+
+        Assert.Equal(0.0025, rule.CurrentLearningRate, 1e-9);
+        Assert.Equal(w, Floats(weight));
+        Assert.Equal(b, Floats(bias));
+        Assert.NotEqual(Floats(bias), Floats(Random(2, 30)));
     }
 
     [Fact]
@@ -120,8 +152,10 @@ public class TorchOptimizerTests
             Assert.Throws<ObjectDisposedException>(call);
     }
 
-    [Fact]
-    public void SavesAndRestoresWithoutADetour()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void SavesAndRestoresWithoutADetour(bool asStream)
     {
         string folder = Directory.CreateTempSubdirectory().FullName, path = Path.Combine(folder, "a.safetensors");
         using Parameter first = new(Random(1, 3, 4).t()), second = new(zeros(4, 3));
@@ -129,8 +163,19 @@ public class TorchOptimizerTests
         using TorchOptimizer saved = new Adamax(0.1).For([("p", first)]), restored = new Adamax(0.1).For([("p", second)]);
         saved.step();
         saved.LearningRate = 0.25;
-        saved.Save(path);
-        restored.Restore(path);
+        if (asStream)
+        {
+            using var stream = new MemoryStream();
+            saved.Save(stream);
+            stream.Position = 0;
+            restored.Restore(stream);
+        }
+        else
+        {
+            saved.Save(path);
+            restored.Restore(path);
+        }
+
         Assert.Equal(Floats(first), Floats(second));
         Assert.Equal((0.25, 1), (restored.CurrentLearningRate, restored.Optimizer.Iterations));
         Directory.Delete(folder, recursive: true);

@@ -1,6 +1,8 @@
 using Infinorm.Optimizers;
 using Infinorm.Variables;
 using static Infinorm.Benchmarks.Workbench;
+using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Infinorm.Benchmarks;
 
@@ -12,39 +14,66 @@ sealed class Cases(Workbench bench)
 
     static readonly (string Label, int Length)[] Lengths = [("1k", K), ("64k", 64 * K), ("1M", M), ("25M", 25 * M)];
 
+    const int AdamaxSlots = 2;
+
     static readonly int[] ThreadCounts = [.. new[] { 1, AllThreads }.Distinct()];
 
     public IEnumerable<Case> All() =>
-        [.. CeilingCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All()];
+        [.. CeilingCases(), .. FamilyCeilingCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All()];
 
     IEnumerable<Case> CeilingCases() =>
         from length in Lengths
         from threads in ThreadCounts
         select new Case($"ceiling/{length.Label}/{threads}T", budget =>
         {
-            Contender ceiling = bench.Ceiling(length.Length, threads, budget.Part(0.3));
+            Contender ceiling = bench.Ceiling(length.Length, threads, AdamaxSlots, budget.Part(0.3));
             Contender ours = bench.BareStep(length.Length, threads);
-            return Measurement.Of(Rounds.Measure([ours, ceiling], budget.Part(0.7), Settle(threads)), OtherOverOurs);
+            return Measurement.Of(Rounds.Measure([ours, ceiling], budget.Part(0.7), Settle(threads)), OtherOverOurs) with
+            {
+                Traffic = BareTraffic(length.Length),
+            };
         });
 
-    IEnumerable<Case> TorchCases()
+    IEnumerable<Case> FamilyCeilingCases() =>
+        from member in FamilyMember.All
+        select new Case(member.CeilingCase, budget =>
+        {
+            RuleOptimizer optimizer = member.Make();
+            Contender ours = bench.Step(optimizer, 25 * M);
+            Contender ceiling = bench.Ceiling(25 * M, AllThreads, Traffic.SlotsOf(optimizer), budget.Part(0.2));
+            return Measurement.Of(Rounds.Measure([ours, ceiling], budget.Part(0.8), Settle(AllThreads)), OtherOverOurs) with
+            {
+                Traffic = Traffic.Of(optimizer),
+            };
+        });
+
+    static IEnumerable<Case> TorchCases()
     {
         yield return Torch("64k", [64 * K]);
         yield return Torch("1M", [M]);
         yield return Torch("25M", [25 * M]);
         yield return Torch("mixed25M", TorchDropInCases.MixedLengths());
         yield return Torch("5000x256", Enumerable.Repeat(256, 5000));
-
-        static Case Torch(string label, IEnumerable<int> lengths) => new($"torchsharp/{label}/{AllThreads}T", budget =>
+        foreach (FamilyMember member in FamilyMember.All)
         {
-            using var parameters = new TorchParameters(lengths, AllThreads);
-            Adamax optimizer = Bare(AllThreads);
-            optimizer.Build(parameters.Variables());
-            Gradient[] gradients = parameters.Gradients();
-            return Measurement.Of(
-                Rounds.Measure([new(() => optimizer.Apply(gradients)), new(parameters.Step)], budget, TorchSettle), OtherOverOurs);
-        });
+            if (member.TorchSharps is { } make)
+                yield return AgainstTorch(member.TorchCase, TorchDropInCases.MixedLengths(), member.Make, make);
+        }
+
+        static Case Torch(string label, IEnumerable<int> lengths) =>
+            AgainstTorch($"torchsharp/{label}/{AllThreads}T", lengths, () => Bare(AllThreads), TorchDropInCases.Adamax);
     }
+
+    static Case AgainstTorch(
+        string name, IEnumerable<int> lengths, Func<RuleOptimizer> ours, Func<IEnumerable<Parameter>, optim.Optimizer> theirs) => new(name, budget =>
+    {
+        using var parameters = new TorchParameters(lengths, AllThreads, theirs);
+        RuleOptimizer optimizer = ours();
+        optimizer.Build(parameters.Variables());
+        Gradient[] gradients = parameters.Gradients();
+        Rounds rounds = Rounds.Measure([new(() => optimizer.Apply(gradients)), new(parameters.Step)], budget, TorchSettle);
+        return Measurement.Of(rounds, OtherOverOurs) with { Traffic = Traffic.Of(optimizer) };
+    });
 
     IEnumerable<Case> PeerCases()
     {
@@ -59,7 +88,10 @@ sealed class Cases(Workbench bench)
                 HandWrittenStep step = make(streams);
                 var theirs = new Contender(() => step(
                     streams.Gradients.Span, streams.Weights.Span, streams.Momentum.Span, streams.Norm.Span, StepFactors.Typical));
-                return Measurement.Of(Rounds.Measure([bench.BareStep(length, 1), theirs], budget, Settle(1)), OtherOverOurs);
+                return Measurement.Of(Rounds.Measure([bench.BareStep(length, 1), theirs], budget, Settle(1)), OtherOverOurs) with
+                {
+                    Traffic = BareTraffic(length),
+                };
             });
         }
     }
@@ -67,18 +99,22 @@ sealed class Cases(Workbench bench)
     IEnumerable<Case> FeatureCases()
     {
         const int Length = 25 * M;
-        yield return Feature("clip", () => new() { GlobalClipNorm = 1 });
-        yield return Feature("decay", () => new() { WeightDecay = 0.004 });
-        yield return Feature("ema", () => new() { UseEma = true });
-        yield return Feature("accumulation", () => new() { GradientAccumulationSteps = 2 });
-        yield return Feature("decay+clip+ema", () => new() { WeightDecay = 0.004, GlobalClipNorm = 1, UseEma = true });
-        yield return Feature("all", AllFeatures);
-        yield return OverBare("all-separate", () => bench.SeparateStep(Length));
+        yield return Feature("clip", 32, () => new() { GlobalClipNorm = 1 });
+        yield return Feature("decay", 28, () => new() { WeightDecay = 0.004 });
+        yield return Feature("ema", 36, () => new() { UseEma = true });
+        yield return Feature("accumulation", 32, () => new() { GradientAccumulationSteps = 2 });
+        yield return Feature("decay+clip+ema", 40, () => new() { WeightDecay = 0.004, GlobalClipNorm = 1, UseEma = true });
+        yield return Feature("all", 48, AllFeatures);
+        yield return OverBare("all-separate", null, () => bench.SeparateStep(Length));
 
-        Case Feature(string name, Func<Adamax> optimizer) => OverBare(name, () => bench.Step(optimizer(), Length));
+        Case Feature(string name, int bytes, Func<Adamax> optimizer) =>
+            OverBare(name, new Traffic(bytes, Length), () => bench.Step(optimizer(), Length));
 
-        Case OverBare(string name, Func<Contender> step) => new($"feature/{name}", budget => Measurement.Of(
-            Rounds.Measure([step(), bench.BareStep(Length, AllThreads)], budget, Settle(AllThreads)), OursOverOther));
+        Case OverBare(string name, Traffic? traffic, Func<Contender> step) => new($"feature/{name}", budget => Measurement.Of(
+            Rounds.Measure([step(), bench.BareStep(Length, AllThreads)], budget, Settle(AllThreads)), OursOverOther) with
+        {
+            Traffic = traffic,
+        });
     }
 
     static Adamax AllFeatures() => new() { WeightDecay = 0.004, GlobalClipNorm = 1, UseEma = true, GradientAccumulationSteps = 2 };
@@ -94,7 +130,7 @@ sealed class Cases(Workbench bench)
                 Rounds.Measure(
                     [
                         bench.BareStep(length, AllThreads), bench.BareStep(length, 1),
-                        bench.Ceiling(length, AllThreads, budget.Part(0.2)), bench.Ceiling(length, 1, budget.Part(0.2)),
+                        bench.Ceiling(length, AllThreads, AdamaxSlots, budget.Part(0.2)), bench.Ceiling(length, 1, AdamaxSlots, budget.Part(0.2)),
                     ],
                     budget.Part(0.6), Settle(AllThreads)),
                 times => times[1] / times[0] / (times[3] / times[2])));
@@ -179,6 +215,9 @@ sealed class Cases(Workbench bench)
             return (double)(GC.GetTotalAllocatedBytes(precise: true) - before) / Steps;
         }
     });
+
+    // Of a step of Adamax with nothing on.
+    static Traffic BareTraffic(int length) => new(12 + 8 * AdamaxSlots, length);
 
     static double OtherOverOurs(double[] times) => times[1] / times[0];
 

@@ -13,7 +13,7 @@ static class Report
         Console.WriteLine($"{Processor()}, {Environment.ProcessorCount} threads, {VectorBits()}-bit vectors");
         Console.WriteLine($"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}");
         Console.WriteLine();
-        PrintTable(["case", "value", "quartiles", "Infinorm", "against", "goal", ""], [.. results.Select(Row)]);
+        PrintTable(["case", "value", "quartiles", "Infinorm", "against", "bytes/element", "GB/s", "goal", ""], [.. results.Select(Row)]);
         Console.WriteLine();
         foreach ((string name, Measurement measurement) in results)
             Console.WriteLine($"ratio {name} {Number(measurement.Value)}");
@@ -27,6 +27,8 @@ static class Report
                 name, Number(measurement.Value),
                 measurement.Spread is var (low, high) ? $"{Number(low)} – {Number(high)}" : "",
                 Time(measurement.Seconds), Time(measurement.Against),
+                measurement.Traffic is { } moved ? $"{moved.BytesAnElement}" : "",
+                measurement is { Traffic: { } traffic, Seconds: { } seconds } ? Number(traffic.Bytes / seconds / 1e9) : "",
                 goal?.ToString() ?? "",
                 goal?.Met(measurement.Value, results) switch { true => "met", false => "missed", null => "" },
             ];

@@ -2,6 +2,7 @@ using Infinorm.Torch;
 using TorchSharp;
 using static Infinorm.Benchmarks.Workbench;
 using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace Infinorm.Benchmarks;
 
@@ -23,7 +24,7 @@ static class TorchDropInCases
 
     static Case Step(string name, int[] lengths, bool onTensors) => new(name, budget =>
     {
-        using var parameters = new TorchParameters(lengths, AllThreads);
+        using var parameters = new TorchParameters(lengths, AllThreads, Adamax);
         using TorchOptimizer optimizer = For(parameters, onTensors);
         return Measurement.Of(Rounds.Measure([new(() => optimizer.step()), new(parameters.Step)], budget, Settle), OtherOverOurs);
     });
@@ -55,10 +56,13 @@ static class TorchDropInCases
     /// <summary>The memory that a step needs beyond what is there between steps; less than a megabyte counts as one.</summary>
     static Case Memory() => new("torchsharp-memory/mixed25M", _ =>
     {
-        using var parameters = new TorchParameters(MixedLengths(), AllThreads);
+        using var parameters = new TorchParameters(MixedLengths(), AllThreads, Adamax);
         using TorchOptimizer optimizer = For(parameters, onTensors: false);
         return new(PeakMemory.Of(parameters.Step) / Math.Max(M, PeakMemory.Of(() => optimizer.step())));
     });
+
+    /// <summary>TorchSharp's own.</summary>
+    public static optim.Optimizer Adamax(IEnumerable<Parameter> parameters) => optim.Adamax(parameters, lr: 1e-3);
 
     static TorchOptimizer For(TorchParameters parameters, bool onTensors) =>
         new(Bare(AllThreads), [new ParameterGroup(parameters.Parameters.Select((parameter, i) => ($"parameter{i}", parameter)))], onTensors);

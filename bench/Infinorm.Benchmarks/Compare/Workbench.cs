@@ -13,14 +13,14 @@ sealed class Workbench
     readonly Streams _streams = new(25 * M);
     readonly SpinTeam _team = new(AllThreads);
     readonly Dictionary<(int Length, int Threads), Contender> _bareSteps = [];
-    readonly Dictionary<(int Length, int Threads), Contender> _ceilings = [];
+    readonly Dictionary<(int Length, int Threads, int Slots), Contender> _ceilings = [];
 
     public Streams Streams(int length) => _streams.Take(length);
 
     /// <summary>A step of an optimizer over one variable of the shared weights.</summary>
-    public Contender Step(Adamax optimizer, int length) => Step(optimizer, length, _streams.Gradients);
+    public Contender Step(RuleOptimizer optimizer, int length) => Step(optimizer, length, _streams.Gradients);
 
-    Contender Step(Adamax optimizer, int length, Memory<float> gradients)
+    Contender Step(RuleOptimizer optimizer, int length, Memory<float> gradients)
     {
         optimizer.Build(new Variable<float>("weights", _streams.Weights[..length]));
         Gradient[] gradient = [gradients[..length]];
@@ -32,7 +32,7 @@ sealed class Workbench
     }
 
     /// <summary>The step with no feature on.</summary>
-    public Contender BareStep(int length, int threads) => Cached(_bareSteps, length, threads, () => Step(Bare(threads), length));
+    public Contender BareStep(int length, int threads) => Cached(_bareSteps, (length, threads), () => Step(Bare(threads), length));
 
     public static Adamax Bare(int threads) => new() { MaxDegreeOfParallelism = threads };
 
@@ -40,10 +40,10 @@ sealed class Workbench
     public Contender SeparateStep(int length) =>
         new(new SeparatePasses(Streams(length), _team, gradients => Step(Bare(AllThreads), length, gradients).Step).Step);
 
-    /// <summary>The fastest of the ceiling's variants.</summary>
-    public Contender Ceiling(int length, int threads, Budget budget) => Cached(_ceilings, length, threads, () =>
+    /// <summary>The fastest of the ceiling's variants for a step with so many slots.</summary>
+    public Contender Ceiling(int length, int threads, int slots, Budget budget) => Cached(_ceilings, (length, threads, slots), () =>
     {
-        Contender[] variants = Benchmarks.Ceiling.Variants(Streams(length), threads == 1 ? null : _team);
+        Contender[] variants = Benchmarks.Ceiling.Variants(Streams(length), slots, threads == 1 ? null : _team);
         Rounds rounds = Rounds.Measure(variants, budget, Settle(threads));
         return variants[Enumerable.Range(0, variants.Length).MinBy(rounds.Seconds)];
     });
@@ -51,10 +51,11 @@ sealed class Workbench
     /// <summary>How long spinning helper threads need to park after a step on so many threads.</summary>
     public static TimeSpan Settle(int threads) => threads == 1 ? TimeSpan.Zero : TimeSpan.FromMilliseconds(1);
 
-    static Contender Cached(Dictionary<(int, int), Contender> cache, int length, int threads, Func<Contender> make)
+    static Contender Cached<TKey>(Dictionary<TKey, Contender> cache, TKey key, Func<Contender> make)
+        where TKey : notnull
     {
-        if (!cache.TryGetValue((length, threads), out Contender? contender))
-            cache[(length, threads)] = contender = make();
+        if (!cache.TryGetValue(key, out Contender? contender))
+            cache[key] = contender = make();
         return contender;
     }
 }

@@ -7,21 +7,24 @@ using TorchSharp.Modules;
 
 namespace Infinorm.Benchmarks;
 
-/// <summary>TorchSharp parameters with gradients, stepped by TorchSharp's Adamax, and views of the same memory for Infinorm's.</summary>
+/// <summary>TorchSharp parameters with gradients, stepped by an optimizer of TorchSharp's, and views of the same memory for Infinorm's.</summary>
 sealed class TorchParameters : IDisposable
 {
     readonly Parameter[] _parameters;
     readonly torch.Tensor[] _gradients;
     readonly torch.optim.Optimizer _optimizer;
 
-    public TorchParameters(IEnumerable<int> lengths, int threads)
+    /// <param name="lengths">The number of elements of each parameter.</param>
+    /// <param name="threads">The threads of TorchSharp.</param>
+    /// <param name="make">Makes TorchSharp's optimizer.</param>
+    public TorchParameters(IEnumerable<int> lengths, int threads, Func<IEnumerable<Parameter>, torch.optim.Optimizer> make)
     {
         torch.set_num_threads(threads);
         _parameters = [.. lengths.Select(length => new Parameter(torch.rand(length) - 0.5f))];
         _gradients = [.. _parameters.Select(parameter => torch.rand(parameter.shape) - 0.5f)];
         foreach ((Parameter parameter, torch.Tensor gradient) in _parameters.Zip(_gradients))
             parameter.grad = gradient;
-        _optimizer = torch.optim.Adamax(_parameters, lr: 1e-3);
+        _optimizer = make(_parameters);
     }
 
     public IReadOnlyList<Parameter> Parameters => _parameters;

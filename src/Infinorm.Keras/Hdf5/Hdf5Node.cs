@@ -79,12 +79,23 @@ sealed class Hdf5Group
 /// <param name="Type">The type of its elements.</param>
 /// <param name="Shape">The sizes of its axes, outermost first; empty for a single number.</param>
 /// <param name="Data">The elements in C order, little-endian: a view of the file's image, or memory of its own.</param>
-sealed record Hdf5Dataset(Hdf5Type Type, nint[] Shape, Memory<byte> Data)
+sealed record Hdf5Dataset(Hdf5Type Type, nint[] Shape, ByteRange Data)
 {
     /// <summary>The elements as an array, copied. Only for a type that has a <see cref="Hdf5Type.DType"/>.</summary>
-    public NdArray ToNdArray() => NdArray.FromBytes(Type.DType!.Value, Data.Span, Shape);
+    public NdArray ToNdArray()
+    {
+        NdArray copy = NdArray.Zeros(Type.DType!.Value, Shape);
+        Data.CopyTo(copy.Data);
+        return copy;
+    }
 
-    public static Hdf5Dataset Of(NdArray value) => new(Hdf5Type.Of(value.DType), value.Shape.ToArray(), value.Bytes.ToArray());
+    /// <summary>A dataset with memory of its own.</summary>
+    public static Hdf5Dataset Of(NdArray value)
+    {
+        var dataset = new Hdf5Dataset(Hdf5Type.Of(value.DType), value.Shape.ToArray(), NdArray.Zeros(value.DType, value.Shape).Data);
+        value.Data.CopyTo(dataset.Data);
+        return dataset;
+    }
 }
 
 /// <summary>The type of a dataset's elements.</summary>

@@ -1,4 +1,5 @@
 using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Hdf5;
 
@@ -25,7 +26,7 @@ sealed partial class Hdf5Reader
         ReadAttributes(header, place, attributes);
         nint[] shape = ReadShape(Open(space, "dataspace message"), place) ?? throw Unsupported(place, "is empty (a null dataspace)");
         Hdf5Type type = ReadType(Open(datatype, "datatype message"), attributes.GetValueOrDefault("dtype"), place);
-        Memory<byte> data = ReadLayout(Open(header.Find(MessageType.Layout)!.Value, "layout message"), place);
+        ByteRange data = ReadLayout(Open(header.Find(MessageType.Layout)!.Value, "layout message"), place);
 
         long expected = (long)Shapes.Length(shape) * type.Size;
         if (expected != data.Length)
@@ -74,7 +75,7 @@ sealed partial class Hdf5Reader
         return shape;
     }
 
-    Memory<byte> ReadLayout(Hdf5Cursor cursor, Place place)
+    ByteRange ReadLayout(Hdf5Cursor cursor, Place place)
     {
         byte version = cursor.Byte();
         if (version is not (3 or 4))
@@ -84,15 +85,13 @@ sealed partial class Hdf5Reader
             throw Unsupported(place, $"has {storage} storage");
         ulong address = cursor.UInt64(), length = cursor.UInt64();
         if (length == 0)
-            return Memory<byte>.Empty;
+            return _image.Range(0, 0);
         if (address == Undefined)
             throw Unsupported(place, "has no data (they were never written)");
         if (address > (ulong)_image.Length || length > (ulong)_image.Length - address)
             throw Invalid($"{place}: {length} bytes at {address} reach beyond the file's end at {_image.Length}");
-        if (length > int.MaxValue)
-            throw Unsupported(place, $"has {length} bytes, more than {int.MaxValue}");
         _data.Add(((long)address, (long)(address + length), place));
-        return _image.Memory((long)address, (long)length);
+        return _image.Range((long)address, (long)length);
     }
 
     Hdf5Type ReadType(Hdf5Cursor cursor, string? dtypeAttribute, Place place)

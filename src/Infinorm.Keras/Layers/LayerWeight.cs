@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Infinorm.Keras.Json;
 
 namespace Infinorm.Keras.Layers;
 
@@ -26,11 +27,14 @@ sealed record LayerWeight(
 
     static readonly LayerWeight[] GammaAndBeta = [Gamma, Beta];
 
+    static readonly LayerWeight[] IndexLookup = [new("idf_weights", config => JsonText.Text(config?["output_mode"]) is null or "tf_idf", IsTrainable: false)];
+
     // By the class's name in snake case, which is also what the layer's group is called.
     static readonly Dictionary<string, LayerWeight[]> Table = new(StringComparer.Ordinal)
     {
         ["dense"] = KernelAndBias,
-        ["einsum_dense"] = KernelAndBias,
+        ["ternary_dense"] = KernelAndBias,
+        ["einsum_dense"] = [KernelAndBias[0], Bias with { When = config => !IsFalse(config?["use_bias"]) && !IsNull(config, "bias_axes") }],
         ["conv1d"] = KernelAndBias,
         ["conv2d"] = KernelAndBias,
         ["conv3d"] = KernelAndBias,
@@ -80,6 +84,10 @@ sealed record LayerWeight(
         [
             new("real_kernel", config => JsonText.Text(config?["mode"]) != "imag"), new("imag_kernel", config => JsonText.Text(config?["mode"]) != "real"),
         ],
+        ["discretization"] = [new("summary", IsTrainable: false)], // only of early versions
+        ["string_lookup"] = IndexLookup,
+        ["integer_lookup"] = IndexLookup,
+        ["index_lookup"] = IndexLookup,
         ["seed_generator"] = [new("seed_generator_state", IsTrainable: false)],
     };
 
@@ -87,8 +95,14 @@ sealed record LayerWeight(
     static readonly HashSet<string> Containers = new(StringComparer.Ordinal)
     {
         "functional", "sequential", "simple_rnn", "gru", "lstm", "conv_lstm1d", "conv_lstm2d", "conv_lstm3d", "rnn", "stacked_rnn_cells",
-        "bidirectional", "time_distributed", "wrapper", "multi_head_attention", "grouped_query_attention",
+        "bidirectional", "time_distributed", "wrapper", "multi_head_attention", "grouped_query_attention", "text_vectorization",
     };
+
+    // Others that are given the policy of a quantized model are not quantized.
+    static readonly HashSet<string> Quantizable = new(StringComparer.Ordinal) { "dense", "einsum_dense", "ternary_dense", "embedding", "reversible_embedding" };
+
+    // Their weights are those of something that Keras does not know itself; neither names nor what is trained are in the file.
+    static readonly HashSet<string> Foreign = new(StringComparer.Ordinal) { "jax_layer", "flax_layer", "tfsm_layer", "torch_module_wrapper" };
 
     static LayerWeight Bias => new("bias", Unless("use_bias"), "bias_constraint");
 
@@ -102,6 +116,9 @@ sealed record LayerWeight(
     /// <summary>Whether it is one of Keras's layers whose weights are known.</summary>
     public static bool HasKnownWeights(string? layerClass) => layerClass is not null && Table.ContainsKey(layerClass);
 
+    /// <summary>Whether it is one of Keras's layers around something else, such as a module of PyTorch.</summary>
+    public static bool IsForeign(string? layerClass) => layerClass is not null && Foreign.Contains(layerClass);
+
     /// <summary>The weights of a layer in the order in which it saves them, or null if that is not known.</summary>
     /// <param name="layerClass">The layer's class in snake case.</param>
     /// <param name="config">Its settings, if they are known.</param>
@@ -111,20 +128,10 @@ sealed record LayerWeight(
         if (layerClass is null || !Table.TryGetValue(layerClass, out LayerWeight[]? all))
             return null;
         LayerWeight[] present = [.. all.Where(weight => weight.When?.Invoke(config) ?? true)];
-        bool hasLora = HasLora(config);
-        if (hasLora || IsQuantized(config))
-        {
-            // Only the bias is trained, of what the layer had. What GPTQ and AWQ make of the kernel is saved after the bias.
-            present = [.. present.Select(weight => weight.Name == "bias" ? weight : weight with { IsTrainable = false })];
-            if (IsCalibrated(config))
-                present = [.. present.OrderByDescending(weight => weight.IsTrainable)];
-            if (present.Length > 0 && present.Length < count && IsQuantized(config))
-            {
-                string of = present.First(weight => weight.Name != "bias").Name;
-                present = [.. present, .. Enumerable.Range(present.Length, count - present.Length)
-                    .Select((_, i) => new LayerWeight(i switch { 0 => $"{of}_scale", 1 => $"{of}_zero", _ => $"{of}_{i}" }, IsTrainable: false))];
-            }
-        }
+        if (Quantizable.Contains(layerClass) && IsQuantized(config))
+            present = Quantized(present, config, count);
+        else if (HasLora(config))
+            present = [.. present.Select(weight => weight.Name is "bias" or "reverse_embeddings" ? weight : weight with { IsTrainable = false })];
 
         if (present.Length == count)
             return present;
@@ -132,15 +139,34 @@ sealed record LayerWeight(
         return least.Length == count ? least : all.Length == count && config is null ? all : null;
     }
 
+    // Only the bias is trained, of what the layer had. What GPTQ and AWQ make of the kernel is saved after the bias. The scale is always there;
+    // the rest only if the weight is quantized in blocks.
+    static LayerWeight[] Quantized(LayerWeight[] weights, JsonObject? config, int count)
+    {
+        LayerWeight[] biases = [.. weights.Where(weight => weight.Name == "bias")], quantized = [.. weights.Except(biases)];
+        string[] parts = (Policy(config)![0], quantized.Length) switch
+        {
+            ('g', 1) => ["quantized_kernel", "kernel_scale", "kernel_zero", "g_idx"],
+            ('a', 1) => ["quantized_kernel", "kernel_scale", "kernel_zero", "awq_scales", "g_idx"],
+            (_, 1) when quantized[0].Name is var name => [name, $"{name}_scale", $"{name}_zero", "g_idx"],
+            (_, 2) when quantized.Length + 2 == count => ["embeddings", "embeddings_scale", "reverse_embeddings", "reverse_embeddings_scale"],
+            _ => ["embeddings", "embeddings_scale", "embeddings_zero", "g_idx", "reverse_embeddings", "reverse_embeddings_scale", "reverse_embeddings_zero"],
+        };
+        IEnumerable<LayerWeight> all = parts.Take(count - biases.Length).Select(name => new LayerWeight(name, IsTrainable: false));
+        return [.. IsCalibrated(config) ? biases.Concat(all) : all.Take(1).Concat(biases).Concat(all.Skip(1))];
+    }
+
     /// <summary>Whether the layer trains two matrices of LoRA, which it does not save.</summary>
     public static bool HasLora(JsonObject? config) => config?["lora_rank"] is not null;
 
     /// <summary>How the layer is quantized where its trained variables then are not known: "float8"; else null.</summary>
-    public static string? UnknownQuantization(JsonObject? config) =>
-        Policy(config) is { } policy && policy.StartsWith("float8", StringComparison.Ordinal) ? "float8" : null;
+    public static string? UnknownQuantization(string? layerClass, JsonObject? config) =>
+        layerClass is not null && Quantizable.Contains(layerClass) && Policy(config) is { } policy && policy.StartsWith("float8", StringComparison.Ordinal) ? "float8" : null;
 
     /// <summary>Whether a setting is there and false.</summary>
     public static bool IsFalse(JsonNode? setting) => setting?.GetValueKind() is JsonValueKind.False;
+
+    static bool IsNull(JsonObject? config, string setting) => config?.TryGetPropertyValue(setting, out JsonNode? value) is true && value is null;
 
     static bool IsTrue(JsonNode? setting) => setting?.GetValueKind() is JsonValueKind.True;
 

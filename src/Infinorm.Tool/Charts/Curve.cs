@@ -12,14 +12,6 @@ sealed record Curve(string Name, long[] Steps, double[] Rates)
     /// <summary>The largest finite rate.</summary>
     public double Max { get; } = Rates.Where(double.IsFinite).DefaultIfEmpty().Max();
 
-    /// <summary>At most so many points, evenly from step 0 to the last.</summary>
-    public static Curve Of(ScheduleSource source, long steps, int points)
-    {
-        int count = (int)Math.Min(points, steps + 1);
-        long[] at = [.. Enumerable.Range(0, count).Select(i => (long)Math.Round((double)steps * i / (count - 1)))];
-        return new(source.Name, at, Array.ConvertAll(at, step => source.At(step)));
-    }
-
     /// <summary>Where point i lies from left (0) to right (1).</summary>
     public double X(int i) => (double)Steps[i] / Steps[^1];
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Infinorm.Tool.Terminal;
 
 namespace Infinorm.Tool.Charts;
 
@@ -25,7 +26,7 @@ static class TerminalChart
         for (int row = 0; row < Height; row++)
         {
             bool isLabelled = points.Max > points.Min ? row is 0 or Height - 1 : row == Height / 2;
-            string label = !isLabelled ? "" : Values.Format(row == Height - 1 ? points.Min : points.Max);
+            string label = !isLabelled ? "" : NumberFormat.Rounded(row == Height - 1 ? points.Min : points.Max);
             session.Output.WriteLine($"{label.PadLeft(LabelWidth)} {(isLabelled ? '┤' : '│')}{new string(cells[row]).TrimEnd(Blank)}");
         }
 

@@ -1,4 +1,5 @@
 using Infinorm.Keras;
+using Infinorm.Tool.Terminal;
 
 namespace Infinorm.Tool.Conversions;
 

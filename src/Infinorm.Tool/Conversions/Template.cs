@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Infinorm.Keras;
 using Infinorm.Tool.Files;
+using Infinorm.Tool.Terminal;
 
 namespace Infinorm.Tool.Conversions;
 

@@ -1,6 +1,7 @@
 using Infinorm.Checkpoints;
 using Infinorm.Keras;
 using Infinorm.Tool.Files;
+using Infinorm.Tool.Terminal;
 using Infinorm.Types;
 using Infinorm.Variables;
 
@@ -9,16 +10,16 @@ namespace Infinorm.Tool.Conversions;
 /// <summary>Files for Keras: from a checkpoint, or from Keras's other format.</summary>
 static class ToKeras
 {
-    const string ConfigLoss = "the model's config and the optimizer's settings: a .weights.h5 file has none";
+    const string ConfigOmission = "the model's config and the optimizer's settings: a .weights.h5 file has none";
 
     public static Conversion From(KerasState state, FileKind kind, Template template)
     {
         KerasArchive archive = state.Archive;
         RequireConfig(archive, state.Path, kind);
-        string[] losses = kind == FileKind.Archive || archive.ModelConfig is null || archive.Metadata is null
+        string[] omissions = kind == FileKind.Archive || archive.ModelConfig is null || archive.Metadata is null
             ? []
-            : [ConfigLoss, .. archive.OtherEntries.Select(name => $"the file {name}")];
-        return new(losses, archive.Metadata is null && template.Path is not null ? [] : UnusedTemplate(template), Writer(archive, kind));
+            : [ConfigOmission, .. archive.OtherEntries.Select(name => $"the file {name}")];
+        return new(omissions, archive.Metadata is null && template.Path is not null ? [] : UnusedTemplate(template), Writer(archive, kind));
     }
 
     public static Conversion From(SafetensorsState state, FileKind kind, Template template) =>
@@ -40,15 +41,15 @@ static class ToKeras
 
         RequireConfig(archive, state.Path, kind);
         HashSet<string> used = [.. origin.Arrays.Values.Select(array => array.Tensor)];
-        List<string> losses =
+        List<string> omissions =
         [
             .. state.Tensors.Where(tensor => !used.Contains(tensor.Name) && !used.Contains(ToSafetensors.Original(tensor.Name)))
                 .Select(tensor => $"{tensor.Name}: the archive it came from has no such array"),
-            .. Losses(state),
+            .. Omissions(state),
         ];
         if (kind == FileKind.Weights && origin.Config is not null)
-            losses.Add(ConfigLoss);
-        return new(losses, UnusedTemplate(template), Writer(archive, kind));
+            omissions.Add(ConfigOmission);
+        return new(omissions, UnusedTemplate(template), Writer(archive, kind));
 
         NdArray Read(string tensor, DType type) => state.File.Read(state.File.Tensors[tensor]).Cast(type);
     }
@@ -75,7 +76,7 @@ static class ToKeras
             throw new CommandException(e.Message);
         }
 
-        List<string> losses = [.. Losses(state), .. kind == FileKind.Weights ? [ConfigLoss] : Array.Empty<string>()];
+        List<string> omissions = [.. Omissions(state), .. kind == FileKind.Weights ? [ConfigOmission] : Array.Empty<string>()];
         var notes = new List<string>();
         if (archive.Weights.Count > archive.TrainableVariables.Count)
             notes.Add($"weights that are not trained are those of {template.Path}");
@@ -83,10 +84,10 @@ static class ToKeras
             notes.Add($"{state.Path} has no variables; they are those of {template.Path}");
         if (archive.TrainableVariables.Any(variable => variable.DType is DType.Float16 or DType.BFloat16))
             notes.Add("slots of 16-bit variables are rounded to the types that they have in the archive");
-        return new(losses, notes, Writer(archive, kind));
+        return new(omissions, notes, Writer(archive, kind));
     }
 
-    static IEnumerable<string> Losses(SafetensorsState state)
+    static IEnumerable<string> Omissions(SafetensorsState state)
     {
         if (state.WeightDecayExclusions is { Count: > 0 } excluded)
             yield return $"which variables weight decay leaves out ({string.Join(", ", excluded)}): Keras's files do not say it";

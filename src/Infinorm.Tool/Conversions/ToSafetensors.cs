@@ -1,6 +1,7 @@
 using Infinorm.Checkpoints;
 using Infinorm.Keras;
 using Infinorm.Tool.Files;
+using Infinorm.Tool.Terminal;
 using Infinorm.Types;
 using Infinorm.Variables;
 
@@ -68,7 +69,7 @@ static class ToSafetensors
     }
 
     // Widening is exact, but for some bits of a NaN.
-    static bool ComesBack(NdArray stored, DType wide) => stored.Cast(wide).Cast(stored.DType).Bytes.SequenceEqual(stored.Bytes);
+    static bool ComesBack(NdArray stored, DType wide) => stored.Cast(wide).Cast(stored.DType).Data.HasSame(stored.Data);
 
     // An optimizer's counters and slots may be of wider types than Keras's.
     static Dictionary<string, DType> TypesInCheckpoint(KerasState state)

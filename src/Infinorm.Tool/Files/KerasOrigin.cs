@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Config;
-using Infinorm.Keras;
+using Infinorm.Keras.Json;
 using Infinorm.Types;
 
 namespace Infinorm.Tool.Files;

@@ -3,6 +3,8 @@ using Infinorm.Checkpoints;
 using Infinorm.Config;
 using Infinorm.Keras;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Keras.Json;
+using Infinorm.Tool.Terminal;
 using Infinorm.Types;
 using Infinorm.Variables;
 
@@ -64,7 +66,7 @@ sealed class KerasState : StateFile
     public void Write(Stream stream, string name, DType type)
     {
         Hdf5Dataset stored = Archive.Dataset(_locations[name]);
-        stream.Write(type == stored.Type.DType ? stored.Data.Span : stored.ToNdArray().Cast(type).Bytes);
+        (type == stored.Type.DType ? stored.Data : stored.ToNdArray().Cast(type).Data).WriteTo(stream);
     }
 
     public override void Dispose()
@@ -72,7 +74,7 @@ sealed class KerasState : StateFile
     }
 
     protected override void Read(TensorInfo tensor, long start, Span<byte> bytes) =>
-        Archive.Dataset(_locations[tensor.Name]).Data.Span.Slice((int)start, bytes.Length).CopyTo(bytes);
+        Archive.Dataset(_locations[tensor.Name]).Data.Span(start, bytes.Length).CopyTo(bytes);
 
     (Optimizer?, string?) LoadOptimizer()
     {
@@ -120,7 +122,7 @@ sealed class KerasState : StateFile
         return places;
     }
 
-    static bool IsSame(Hdf5Dataset a, Hdf5Dataset b) => a.Type == b.Type && a.Data.Span.SequenceEqual(b.Data.Span);
+    static bool IsSame(Hdf5Dataset a, Hdf5Dataset b) => a.Type == b.Type && a.Data.HasSame(b.Data);
 
     static TensorInfo Describe(string name, Hdf5Dataset array) => new(name, array.Type.DType!.Value, array.Shape);
 }

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
+using Infinorm.Tool.Terminal;
 using Infinorm.Types;
 
 namespace Infinorm.Tool.Files;

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Keras;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Tool.Terminal;
 using Infinorm.Types;
 using Infinorm.Variables;
 
@@ -80,7 +81,7 @@ abstract class StateFile(string path, Session session) : IDisposable
         int size = tensor.DType.Size();
         for (long start = 0; start < tensor.Length; start += PieceLength)
         {
-            session.Stop.ThrowIfCancellationRequested();
+            session.Cancellation.ThrowIfCancellationRequested();
             int count = (int)Math.Min(PieceLength, tensor.Length - start);
             var bytes = new byte[count * size];
             Read(tensor, start * size, bytes);

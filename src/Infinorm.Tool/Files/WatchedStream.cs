@@ -1,3 +1,5 @@
+using Infinorm.Tool.Terminal;
+
 namespace Infinorm.Tool.Files;
 
 /// <summary>A stream that reports what is read and written, and ends it when the command is to stop.</summary>
@@ -20,7 +22,7 @@ sealed class WatchedStream(Stream inner, Session session) : Stream
 
     public override int Read(Span<byte> buffer)
     {
-        session.Stop.ThrowIfCancellationRequested();
+        session.Cancellation.ThrowIfCancellationRequested();
         int count = inner.Read(buffer[..Math.Min(buffer.Length, Slice)]);
         session.Progress.Advance(count);
         return count;
@@ -32,7 +34,7 @@ sealed class WatchedStream(Stream inner, Session session) : Stream
     {
         do
         {
-            session.Stop.ThrowIfCancellationRequested();
+            session.Cancellation.ThrowIfCancellationRequested();
             ReadOnlySpan<byte> slice = buffer[..Math.Min(buffer.Length, Slice)];
             inner.Write(slice);
             session.Progress.Advance(slice.Length);

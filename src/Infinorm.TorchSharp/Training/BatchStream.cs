@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -24,7 +25,7 @@ static class BatchStream
                     yield break;
                 item = items.Current;
                 made = [.. tensors(item).Where(tensor => scope.Contains(tensor))];
-                Leftovers.Add(scope.DisposablesView.OfType<Tensor>().Except(made));
+                NativeMemoryPressure.Add(scope.DisposablesView.OfType<Tensor>().Except(made));
                 scope.Detach(scope.DisposablesView); // some are the sequence's own
             }
 
@@ -39,6 +40,39 @@ static class BatchStream
         }
     }
 
+    /// <summary>
+    /// A stream whose maker disposes its batches. What else it makes, on whatever thread, belongs to no scope of the caller's, so that it is
+    /// freed once nothing refers to it.
+    /// </summary>
+    public static async IAsyncEnumerable<T> Of<T>(
+        IAsyncEnumerable<T> stream, Func<T, IEnumerable<Tensor>> tensors, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        IAsyncEnumerator<T> items = stream.GetAsyncEnumerator(cancellationToken);
+        await using var _ = items.ConfigureAwait(false);
+        while (await Next().ConfigureAwait(false))
+        {
+            yield return items.Current;
+            NativeMemoryPressure.AddGiven(tensors(items.Current));
+        }
+
+        // The part before the first wait runs here.
+        ValueTask<bool> Next()
+        {
+            using DisposeScope scope = NewDisposeScope();
+            try
+            {
+                return items.MoveNextAsync();
+            }
+            finally
+            {
+                scope.Detach(scope.DisposablesView);
+            }
+        }
+    }
+
     public static IAsyncEnumerable<(Tensor Input, Tensor Target)> Of(IEnumerable<(Tensor Input, Tensor Target)> batches) =>
+        Of(batches, batch => [batch.Input, batch.Target]);
+
+    public static IAsyncEnumerable<(Tensor Input, Tensor Target)> Of(IAsyncEnumerable<(Tensor Input, Tensor Target)> batches) =>
         Of(batches, batch => [batch.Input, batch.Target]);
 }

@@ -1,4 +1,3 @@
-using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Training;
@@ -19,7 +18,15 @@ public sealed class FitOptions
     public double? ValidationSplit { get; init; }
 
     /// <summary>Told what happens, in this order. Keras: <c>callbacks</c>.</summary>
-    public IReadOnlyList<Callback> Callbacks { get; init; } = [];
+    public IReadOnlyList<Callback> Callbacks
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            field = [.. value];
+        }
+    } = [];
 
     /// <summary>
     /// What all randomness of the run follows from: before each step torch's generator is seeded from this and the number of the step.
@@ -28,7 +35,7 @@ public sealed class FitOptions
     public long? Seed { get; init; }
 
     /// <summary>
-    /// A file that <see cref="Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote: Fit goes on where it was written. Where there is no
+    /// A file that <see cref="Training.Callbacks.Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote: Fit goes on where it was written. Where there is no
     /// such file, the run starts from the beginning. Null, the default, for a new run.
     /// </summary>
     public string? ResumeFrom { get; init; }

@@ -1,17 +1,30 @@
+using System.Collections.ObjectModel;
 using System.Globalization;
 
 namespace Infinorm.Torch.Training;
 
 /// <summary>What was seen in one epoch.</summary>
-/// <param name="Epoch">Its number, from 1.</param>
-/// <param name="Batches">How many batches it had.</param>
-/// <param name="Duration">The time it took, validation included; of a resumed epoch, the part after resuming.</param>
-/// <param name="Values">
-/// <c>loss</c> and the metrics, over the training batches as they were learnt from; <c>val_loss</c> and so on, over the validation data
-/// after the epoch; <c>learning_rate</c>, of the last step. In this order.
-/// </param>
-public sealed record EpochLog(int Epoch, int Batches, TimeSpan Duration, OrderedDictionary<string, double> Values)
+public sealed class EpochLog
 {
+    internal EpochLog()
+    {
+    }
+
+    /// <summary>Its number, from 1.</summary>
+    public int Epoch { get; internal init; }
+
+    /// <summary>How many batches it had.</summary>
+    public int Batches { get; internal init; }
+
+    /// <summary>The time it took, validation included; of a resumed epoch, the part after resuming.</summary>
+    public TimeSpan Duration { get; internal init; }
+
+    /// <summary>
+    /// <c>loss</c> and the metrics, over the training batches as they were learnt from; <c>val_loss</c> and so on, over the validation data
+    /// after the epoch; <c>learning_rate</c>, of the last step. In this order.
+    /// </summary>
+    public IReadOnlyDictionary<string, double> Values { get; internal init; } = ReadOnlyDictionary<string, double>.Empty;
+
     /// <summary>The epoch in one line, such as <c>epoch 3  9 batches in 0.1 s  loss 0.25  learning_rate 0.002</c>.</summary>
     public override string ToString() => Describe($"{Epoch}");
 
@@ -26,10 +39,14 @@ public sealed record EpochLog(int Epoch, int Batches, TimeSpan Duration, Ordered
 /// <summary>What <see cref="Trainer.Fit"/> saw. Keras: <c>History</c>.</summary>
 public sealed class History
 {
+    internal History()
+    {
+    }
+
     internal List<EpochLog> Logs { get; } = [];
 
     /// <summary>Every epoch, also those before the run was resumed.</summary>
-    public IReadOnlyList<EpochLog> Epochs => Logs;
+    public IReadOnlyList<EpochLog> Epochs => Logs.AsReadOnly();
 
     /// <summary>One value in all epochs, such as <c>history["val_loss"]</c>.</summary>
     /// <exception cref="KeyNotFoundException">There is no such value; the message lists those that are there.</exception>

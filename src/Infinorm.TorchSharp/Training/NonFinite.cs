@@ -30,7 +30,7 @@ static class NonFinite
         if (!tensor.is_floating_point())
             return true;
         using Tensor finite = isfinite(tensor), all = finite.all();
-        return all.item<bool>();
+        return all.ToInteger() != 0;
     }
 
     static string? FirstParameter(TrainingRun run, Func<Parameter, Tensor?> of)

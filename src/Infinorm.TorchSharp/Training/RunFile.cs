@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
@@ -122,7 +123,7 @@ static class RunFile
         {
             trainer.Optimizer.Locate();
             Infinorm.CheckpointFile.Restore(optimizer, file, new LoadOptions { IgnoreExtra = [Root] }, whenChecked);
-            trainer.Optimizer.Store();
+            trainer.Optimizer.WriteBack();
         }
 
         foreach (var (name, tensor) in model)
@@ -264,8 +265,14 @@ static class RunFile
             if (!(row[0] is >= 1 and <= int.MaxValue && double.IsInteger(row[0]) && row[1] >= 0 && row[1] < TimeSpan.MaxValue.TotalSeconds))
                 throw file.Invalid($"its \"{History}\" has an epoch of {row[0]} batches and {row[1]} seconds");
             steps += (int)row[0];
-            logs.Add(new(
-                logs.Count + 1, (int)row[0], TimeSpan.FromSeconds(row[1]), new(state.Columns.Zip(row[2..], KeyValuePair.Create))));
+            OrderedDictionary<string, double> values = new(state.Columns.Zip(row[2..], KeyValuePair.Create));
+            logs.Add(new EpochLog
+            {
+                Epoch = logs.Count + 1,
+                Batches = (int)row[0],
+                Duration = TimeSpan.FromSeconds(row[1]),
+                Values = new ReadOnlyDictionary<string, double>(values),
+            });
         }
 
         return steps == state.Steps ? logs : throw file.Invalid($"it has {state.Steps} steps, and its epochs {steps}");

@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Training;
@@ -19,7 +18,7 @@ static class StepSeed
     public static long Draw()
     {
         using Tensor drawn = randint(0, 1L << 31, [1], dtype: ScalarType.Int64);
-        return drawn.ToInt64();
+        return drawn.ToInteger();
     }
 
     // The finalizer of SplitMix64: neighbouring numbers become unrelated ones.

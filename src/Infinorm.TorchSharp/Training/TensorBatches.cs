@@ -77,7 +77,7 @@ public sealed class TensorBatches : IReadOnlyCollection<(Tensor Input, Tensor Ta
             using Tensor? rows = order?.narrow(0, start, length).DetachFromDisposeScope();
             Tensor input = Batch(_inputs), target = Batch(_targets);
             yield return (input, target);
-            Leftovers.Add([input, target]);
+            NativeMemoryPressure.Add([input, target]);
 
             Tensor Batch(Tensor all) => rows is null ? all.narrow(0, start, length) : all.index_select(0, rows);
         }

@@ -1,6 +1,6 @@
+using System.Collections.ObjectModel;
+using System.Runtime.CompilerServices;
 using Infinorm.Checkpoints;
-using Infinorm.Torch.Training.Callbacks;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -10,9 +10,9 @@ namespace Infinorm.Torch.Training;
 /// Trains, evaluates and runs a model: what <c>compile</c>, <c>fit</c>, <c>evaluate</c> and <c>predict</c> of Keras are together. It does
 /// not own the model, the optimizer or data. One thread uses it at a time.
 /// </summary>
-public sealed partial class Trainer
+public sealed class Trainer
 {
-    readonly Parameter[] _parameters;
+    readonly ForwardPass _forward;
 
     /// <summary>Brings together what is trained.</summary>
     /// <param name="model">The model.</param>
@@ -28,11 +28,12 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(loss);
         ArgumentNullException.ThrowIfNull(optimizer);
         (Model, Loss, Optimizer) = (model, loss, optimizer);
-        _parameters = [.. optimizer.parameters()];
-        if (!_parameters.Any(parameter => parameter.requires_grad))
+        _forward = new ForwardPass(model, loss);
+        Parameter[] parameters = [.. optimizer.parameters()];
+        if (!parameters.Any(parameter => parameter.requires_grad))
         {
             throw new ArgumentException(
-                $"None of the optimizer's {_parameters.Length} parameters is trainable: all are frozen (requires_grad = false). Set "
+                $"None of the optimizer's {parameters.Length} parameters is trainable: all are frozen (requires_grad = false). Set "
                 + "requires_grad to true where something is to be learnt.", nameof(optimizer));
         }
     }
@@ -46,8 +47,27 @@ public sealed partial class Trainer
     /// <summary>The optimizer.</summary>
     public TorchOptimizer Optimizer { get; }
 
-    /// <summary>What is shown beside the loss. The default is nothing. Keras: <c>metrics</c>.</summary>
-    public IReadOnlyList<Metric> Metrics { get; init; } = [];
+    /// <summary>
+    /// What is shown beside the loss. Their names differ, and are neither <c>loss</c> nor <c>learning_rate</c>. The default is nothing.
+    /// Keras: <c>metrics</c>.
+    /// </summary>
+    /// <exception cref="ArgumentException">A name is taken: histories could not hold both values.</exception>
+    public IReadOnlyList<Metric> Metrics
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            HashSet<string> taken = ["loss", "val_loss", "learning_rate"];
+            foreach (Metric metric in value)
+            {
+                if (!taken.Add(metric.Name) || !taken.Add($"val_{metric.Name}"))
+                    throw new ArgumentException($"The name of the metric '{metric.Name}' is taken; give it another one.", nameof(Metrics));
+            }
+
+            field = [.. value];
+        }
+    } = [];
 
     /// <summary>
     /// Trains the model and, after the last epoch, leaves the averages in it where the optimizer keeps some. Keras: <c>fit</c>.
@@ -59,7 +79,7 @@ public sealed partial class Trainer
     /// </param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="options">Validation, callbacks, seed, resuming.</param>
-    /// <param name="cancellationToken">Stops the training after the present step; <see cref="Checkpoint"/> then saves the run.</param>
+    /// <param name="cancellationToken">Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.</param>
     /// <returns>What was seen in each epoch.</returns>
     /// <exception cref="OperationCanceledException">The training was cancelled.</exception>
     /// <exception cref="ArgumentException">
@@ -96,7 +116,7 @@ public sealed partial class Trainer
     /// <param name="data">Batches, enumerated once an epoch. Who makes them disposes them, when the next one is asked for.</param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="options">Validation data (a split is for <see cref="TensorBatches"/>), callbacks, seed, resuming.</param>
-    /// <param name="cancellationToken">Stops the training after the present step; <see cref="Checkpoint"/> then saves the run.</param>
+    /// <param name="cancellationToken">Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.</param>
     /// <inheritdoc cref="Fit"/>
     public Task<History> FitAsync(
         IAsyncEnumerable<(Tensor Input, Tensor Target)> data, int epochs = 1, FitOptions? options = null,
@@ -105,12 +125,12 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(data);
         if (options?.ValidationSplit is not null)
             throw new ArgumentException("A stream of batches cannot be split; give validation data instead.", nameof(options));
-        return new TrainingLoop(this, () => data, count: null, description: null, options?.ValidationData, epochs, options)
+        return new TrainingLoop(this, () => BatchStream.Of(data), count: null, description: null, options?.ValidationData, epochs, options)
             .RunAsync(cancellationToken);
     }
 
     /// <summary>
-    /// Puts model and optimizer into the state of a file that <see cref="Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote and, as
+    /// Puts model and optimizer into the state of a file that <see cref="Callbacks.Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote and, as
     /// after Fit, the averages into the model where the optimizer keeps some. All is checked before anything is changed.
     /// </summary>
     /// <param name="path">The file.</param>
@@ -121,28 +141,34 @@ public sealed partial class Trainer
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         RunFile.RestoreModel(this, path);
-        FinalizeAverages();
+        TrainingLoop.FinalizeAverages(Optimizer);
     }
 
     /// <summary>The loss and metrics over data, with the model as it is, in evaluation mode. Keras: <c>evaluate</c>.</summary>
     /// <param name="data">Batches of inputs and targets.</param>
     /// <param name="cancellationToken">Stops between batches.</param>
-    /// <returns><c>loss</c> and the metrics by name.</returns>
+    /// <returns><c>loss</c> and the metrics by name, in this order.</returns>
     /// <inheritdoc cref="Fit" path="/exception"/>
-    public OrderedDictionary<string, double> Evaluate(
+    public IReadOnlyDictionary<string, double> Evaluate(
         IEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
-        return EvaluateAsync(BatchStream.Of(data), cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
+        return EvaluateStreamAsync(BatchStream.Of(data), cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
     }
 
     /// <summary>As <see cref="Evaluate"/>, with batches that may be waited for; who makes them disposes them.</summary>
     /// <inheritdoc cref="Evaluate"/>
-    public async Task<OrderedDictionary<string, double>> EvaluateAsync(
+    public Task<IReadOnlyDictionary<string, double>> EvaluateAsync(
         IAsyncEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
-        var means = new Means(Metrics);
+        return EvaluateStreamAsync(BatchStream.Of(data), cancellationToken);
+    }
+
+    async Task<IReadOnlyDictionary<string, double>> EvaluateStreamAsync(
+        IAsyncEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken)
+    {
+        var means = new RunningMeans(Metrics);
         using var mode = new ModelMode(Model, training: false);
         var threads = new ThreadCount();
         bool any = false;
@@ -153,11 +179,13 @@ public sealed partial class Trainer
             any = true;
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
-            Tensor prediction = Forward(input);
-            means.Add(ComputeLoss(prediction, target).ToDouble(), prediction, target);
+            Tensor prediction = _forward.Predict(input);
+            means.Add(_forward.Loss(prediction, target).ToNumber(), prediction, target);
         }
 
-        return any ? new(means.Values()) : throw new InvalidOperationException("The data to evaluate with have no batch.");
+        return any
+            ? new ReadOnlyDictionary<string, double>(means.Values())
+            : throw new InvalidOperationException("The data to evaluate with have no batch.");
     }
 
     /// <summary>What the model makes of inputs, in evaluation mode. Keras: <c>predict</c>.</summary>
@@ -178,24 +206,31 @@ public sealed partial class Trainer
     public IEnumerable<Tensor> Predict(IEnumerable<Tensor> batches)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return PredictAsync(BatchStream.Of(batches, batch => [batch])).ToBlockingEnumerable(); // nothing in it waits
+        return Predictions(BatchStream.Of(batches, batch => [batch])).ToBlockingEnumerable(); // nothing in it waits
     }
 
     /// <summary>As <see cref="Predict(IEnumerable{Tensor})"/>, with batches that may be waited for; who makes them disposes them.</summary>
+    /// <param name="batches">Inputs.</param>
+    /// <param name="cancellationToken">
+    /// Stops between batches; the stream of batches is handed it, too. That of <c>WithCancellation</c> does the same.
+    /// </param>
     /// <inheritdoc cref="Predict(IEnumerable{Tensor})"/>
-    public IAsyncEnumerable<Tensor> PredictAsync(IAsyncEnumerable<Tensor> batches)
+    /// <exception cref="OperationCanceledException">It was cancelled; thrown when the next prediction is asked for.</exception>
+    public IAsyncEnumerable<Tensor> PredictAsync(IAsyncEnumerable<Tensor> batches, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return Predictions();
+        return Predictions(BatchStream.Of(batches, batch => [batch]), cancellationToken);
+    }
 
-        async IAsyncEnumerable<Tensor> Predictions()
+    async IAsyncEnumerable<Tensor> Predictions(
+        IAsyncEnumerable<Tensor> batches, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var threads = new ThreadCount();
+        await foreach (Tensor input in batches.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
-            var threads = new ThreadCount();
-            await foreach (Tensor input in batches.ConfigureAwait(false))
-            {
-                threads.Restore();
-                yield return PredictBatch(input);
-            }
+            threads.Restore();
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return PredictBatch(input);
         }
     }
 
@@ -204,21 +239,6 @@ public sealed partial class Trainer
         using var mode = new ModelMode(Model, training: false);
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        return Forward(input).MoveToOuterDisposeScope();
+        return _forward.Predict(input).MoveToOuterDisposeScope();
     }
-
-    /// <summary>The averages in the model until the result is disposed; null where there are none.</summary>
-    internal IDisposable? UseAverages() => HasAverages ? Optimizer.UseAverages() : null;
-
-    /// <summary>Leaves the averages in the model, where there are some.</summary>
-    internal void FinalizeAverages()
-    {
-        if (HasAverages)
-            Optimizer.FinalizeVariableValues();
-    }
-
-    /// <summary>Gradients that wait in the optimizer for an update.</summary>
-    internal int PendingBatches => Optimizer.Optimizer.PendingCalls;
-
-    bool HasAverages => Optimizer.Optimizer.HasAverages;
 }

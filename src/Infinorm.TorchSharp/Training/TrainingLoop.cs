@@ -1,4 +1,6 @@
+using System.Collections.ObjectModel;
 using System.Diagnostics;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Training;
@@ -7,6 +9,9 @@ namespace Infinorm.Torch.Training;
 sealed class TrainingLoop
 {
     readonly Trainer _trainer;
+    readonly TorchOptimizer _optimizer;
+    readonly Parameter[] _parameters;
+    readonly ForwardPass _forward;
     readonly Func<IAsyncEnumerable<(Tensor Input, Tensor Target)>> _data;
     readonly IEnumerable<(Tensor Input, Tensor Target)>? _validation;
     readonly FitOptions _options;
@@ -19,7 +24,16 @@ sealed class TrainingLoop
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(epochs, 1);
         (_trainer, _data, _validation, _options) = (trainer, data, validation, options ?? new());
+        (_optimizer, _parameters) = (trainer.Optimizer, [.. trainer.Optimizer.parameters()]);
+        _forward = new ForwardPass(trainer.Model, trainer.Loss);
         _run = new TrainingRun(trainer, epochs, _options) { BatchesPerEpoch = count, Data = description };
+    }
+
+    /// <summary>Leaves the averages in the parameters, where the optimizer keeps some.</summary>
+    public static void FinalizeAverages(TorchOptimizer optimizer)
+    {
+        if (optimizer.Optimizer.HasAverages)
+            optimizer.FinalizeVariableValues();
     }
 
     public async Task<History> RunAsync(CancellationToken cancellationToken)
@@ -30,15 +44,15 @@ sealed class TrainingLoop
             RunFile.Restore(_run, path);
         _run.History.Beginning = Beginning();
 
-        _run.History.PendingBatches = _trainer.PendingBatches;
+        _run.History.PendingBatches = _optimizer.Optimizer.PendingCalls;
         using var mode = new ModelMode(_trainer.Model, training: true);
         using Tensor randomState = random.get_rng_state().DetachFromDisposeScope();
         try
         {
-            Tell(callback => callback.OnFitBegin(_run));
+            Notify(callback => callback.OnFitBegin(_run));
             while (_run.Epoch < _run.Epochs && _run.History.StopReason is null)
                 await EpochAsync(cancellationToken).ConfigureAwait(false);
-            _trainer.FinalizeAverages();
+            FinalizeAverages(_optimizer);
             End(_run.History.StopReason is null ? FitOutcome.Completed : FitOutcome.Stopped);
             return _run.History;
         }
@@ -61,29 +75,35 @@ sealed class TrainingLoop
     async Task EpochAsync(CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
-        Tell(callback => callback.OnEpochBegin(_run));
+        Notify(callback => callback.OnEpochBegin(_run));
         bool isWhole = await StepsAsync(cancellationToken).ConfigureAwait(false);
         _threads.Restore();
         if (!isWhole)
         {
-            Tell(callback => callback.OnStoppedWithinEpoch(_run));
-            _run.SaveWhatWasAskedFor();
+            Notify(callback => callback.OnStoppedWithinEpoch(_run));
+            _run.SaveRequestedFiles();
             return;
         }
 
-        OrderedDictionary<string, double> values = new(_run.Means.Values());
+        OrderedDictionary<string, double> values = _run.Means.Values();
         foreach (var (name, value) in Validate(cancellationToken))
             values.Add($"val_{name}", value);
         values.Add("learning_rate", _run.LearningRate);
         _run.Epoch++;
-        var log = new EpochLog(_run.Epoch, _run.Batch, Stopwatch.GetElapsedTime(start), values);
+        var log = new EpochLog
+        {
+            Epoch = _run.Epoch,
+            Batches = _run.Batch,
+            Duration = Stopwatch.GetElapsedTime(start),
+            Values = new ReadOnlyDictionary<string, double>(values),
+        };
 
         _run.History.Logs.Add(log);
         _run.BatchesPerEpoch = _run.Batch;
         _run.Batch = 0;
         _run.Means.Clear();
-        Tell(callback => callback.OnEpochEnd(_run, log));
-        _run.SaveWhatWasAskedFor();
+        Notify(callback => callback.OnEpochEnd(_run, log));
+        _run.SaveRequestedFiles();
     }
 
     // The steps of an epoch, or what is left of them: batches that were seen before the run was resumed are asked for and passed over.
@@ -108,14 +128,14 @@ sealed class TrainingLoop
             if (batch++ < _run.Batch)
                 continue;
 
-            _trainer.Step(_run, batches.Current.Input, batches.Current.Target);
+            Step(batches.Current.Input, batches.Current.Target);
             _run.Batch = batch;
             _run.LearningRate = _run.LastStep?.LearningRate ?? 0;
             _run.History.Steps++;
             _run.History.SkippedSteps += _run.LastStep?.Result == StepResult.Skipped ? 1 : 0;
-            _run.History.PendingBatches = _trainer.PendingBatches;
-            Tell(callback => callback.OnBatchEnd(_run));
-            _run.SaveWhatWasAskedFor();
+            _run.History.PendingBatches = _optimizer.Optimizer.PendingCalls;
+            Notify(callback => callback.OnBatchEnd(_run));
+            _run.SaveRequestedFiles();
         }
 
         if (batch == 0 || batch < _run.Batch)
@@ -123,17 +143,55 @@ sealed class TrainingLoop
         return true;
     }
 
-    OrderedDictionary<string, double> Validate(CancellationToken cancellationToken)
+    // One step: the gradients of a batch's loss, then the optimizer.
+    void Step(Tensor input, Tensor target)
+    {
+        using var scope = NewDisposeScope();
+        using var grad = enable_grad();
+        _optimizer.zero_grad();
+
+        Tensor prediction = _forward.Predict(input);
+        Tensor loss = _forward.Loss(prediction, target);
+        if (!loss.requires_grad)
+            throw LossWithoutParameters();
+        _run.Loss = loss.ToNumber();
+        if (_run.Step == 0 && !double.IsFinite(_run.Loss))
+            throw new InvalidOperationException(NonFinite.OfLoss(_run, input, target, prediction));
+
+        _optimizer.ScaleLoss(loss).backward();
+        if (_run.Step == 0 && !_parameters.Any(HasGradient))
+            throw LossWithoutParameters();
+        Notify(callback => callback.OnGradients(_run));
+
+        long start = Stopwatch.GetTimestamp();
+        _optimizer.step();
+        _run.History.OptimizerTime += Stopwatch.GetElapsedTime(start);
+
+        using var noGrad = no_grad();
+        _run.Means.Add(_run.Loss, prediction, target);
+    }
+
+    IReadOnlyDictionary<string, double> Validate(CancellationToken cancellationToken)
     {
         if (_validation is null)
-            return [];
-        using IDisposable? averages = _trainer.UseAverages();
+            return ReadOnlyDictionary<string, double>.Empty;
+        using IDisposable? averages = _run.UseAverages();
         return _trainer.Evaluate(_validation, cancellationToken);
     }
 
     string? Beginning() => _run.Epoch >= _run.Epochs
         ? $"nothing to do: {_run.Epoch} of {_run.Epochs} epochs are done"
         : _run.Step > 0 ? $"resumed at epoch {_run.Epoch + 1}, batch {_run.Batch + 1}" : null;
+
+    InvalidOperationException LossWithoutParameters() => new(
+        $"The loss does not depend on any of the optimizer's {_parameters.Length} parameters, so there is nothing to learn. Look for "
+        + "detach(), no_grad() or integer operations in the model or the loss, and whether the optimizer was made for this model.");
+
+    static bool HasGradient(Parameter parameter)
+    {
+        using Tensor? gradient = parameter.grad;
+        return gradient is not null;
+    }
 
     InvalidOperationException TooFewBatches(int found) => new(_run.Epoch == 0 && _run.Batch == 0
         ? "The data have no batch to train with."
@@ -163,7 +221,7 @@ sealed class TrainingLoop
             throw failures.Count == 1 ? failures[0] : new AggregateException(failures);
     }
 
-    void Tell(Action<Callback> what)
+    void Notify(Action<Callback> what)
     {
         foreach (Callback callback in _options.Callbacks)
             what(callback);

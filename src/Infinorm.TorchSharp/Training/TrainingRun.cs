@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Training;
@@ -24,12 +25,12 @@ public enum FitOutcome
 /// <summary>A call of <see cref="Trainer.Fit"/>, as callbacks see it.</summary>
 public sealed class TrainingRun
 {
-    readonly List<string> _saves = [];
+    readonly List<string> _requestedFiles = [];
 
     internal TrainingRun(Trainer trainer, int epochs, FitOptions options)
     {
         (Trainer, Epochs, Options) = (trainer, epochs, options);
-        Means = new Means(trainer.Metrics);
+        Means = new RunningMeans(trainer.Metrics);
     }
 
     /// <summary>Who trains.</summary>
@@ -65,8 +66,8 @@ public sealed class TrainingRun
     /// <summary>What the optimizer did in the last step; null before the first one.</summary>
     public StepInfo? LastStep => Optimizer.LastStep;
 
-    /// <summary>The mean loss and metrics over the present epoch so far.</summary>
-    public IEnumerable<KeyValuePair<string, double>> EpochValues => Means.Values();
+    /// <summary>The mean loss and metrics over the present epoch so far, in this order; NaN before its first step.</summary>
+    public IReadOnlyDictionary<string, double> EpochValues => new ReadOnlyDictionary<string, double>(Means.Values());
 
     /// <summary>What was seen so far.</summary>
     public History History { get; } = new();
@@ -81,7 +82,7 @@ public sealed class TrainingRun
     /// <summary>What the run is trained with, as far as that is known: a resumed run must have the same.</summary>
     internal string? Data { get; init; }
 
-    internal Means Means { get; }
+    internal RunningMeans Means { get; }
 
     internal long Seed
     {
@@ -109,20 +110,21 @@ public sealed class TrainingRun
     public void Save(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        _saves.Add(path);
+        _requestedFiles.Add(path);
         if (Outcome != FitOutcome.Running)
-            SaveWhatWasAskedFor();
+            SaveRequestedFiles();
     }
 
     /// <summary>
-    /// Puts the optimizer's averages into the model until the result is disposed, as validation does; does nothing where there are none.
+    /// Puts the optimizer's averages into the model until the result is disposed, as validation does.
     /// </summary>
-    public IDisposable? UseAverages() => Trainer.UseAverages();
+    /// <returns>To be disposed; null, for which <c>using</c> does nothing, where the optimizer keeps no averages.</returns>
+    public IDisposable? UseAverages() => Optimizer.Optimizer.HasAverages ? Optimizer.UseAverages() : null;
 
-    internal void SaveWhatWasAskedFor()
+    internal void SaveRequestedFiles()
     {
-        foreach (string path in _saves.Distinct())
+        foreach (string path in _requestedFiles.Distinct())
             RunFile.Save(this, path);
-        _saves.Clear();
+        _requestedFiles.Clear();
     }
 }

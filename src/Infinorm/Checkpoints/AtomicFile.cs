@@ -147,11 +147,28 @@ static class AtomicFile
 
         // Up to the first that is not there, as after a kill between two renames: so gaps close.
         int free = 1;
-        while (free < keep && File.Exists($"{target}.{free}"))
+        while (free < keep && File.Exists($"{target}.{free}") && !IsCopy($"{target}.{free}", target))
             free++;
         for (int age = free; age > 1; age--)
             File.Move($"{target}.{age - 1}", $"{target}.{age}", overwrite: true);
         File.Replace(temporary, target, $"{target}.1");
+    }
+
+    // As the youngest former file is when a save was killed before its last rename: it must not push the oldest one out.
+    static bool IsCopy(string file, string target)
+    {
+        FileInfo one = new(file), other = new(target);
+        if (one.Length != other.Length || one.LastWriteTimeUtc != other.LastWriteTimeUtc)
+            return false;
+        using FileStream first = one.OpenRead(), second = other.OpenRead();
+        Span<byte> some = new byte[1 << 16], others = new byte[1 << 16];
+        for (int read; (read = first.ReadAtLeast(some, some.Length, throwOnEndOfStream: false)) > 0;)
+        {
+            if (!some[..read].SequenceEqual(others[..second.ReadAtLeast(others, read, throwOnEndOfStream: false)]))
+                return false;
+        }
+
+        return true;
     }
 
     /// <summary>Has the disk take note of what was renamed in a folder.</summary>

@@ -108,16 +108,14 @@ sealed class SafetensorsFile : IDisposable
         Fill(bytes);
     }
 
-    /// <summary>Reads a tensor of less than 2 GB.</summary>
-    /// <exception cref="InvalidFileException">The file became shorter, or the tensor is too long.</exception>
+    /// <summary>Reads a tensor.</summary>
+    /// <exception cref="InvalidFileException">The file became shorter.</exception>
     public NdArray Read(SafetensorsEntry entry)
     {
-        if (entry.ByteLength > Array.MaxLength)
-            throw Invalid($"{entry} has {entry.ByteLength} bytes; here at most {Array.MaxLength} are supported");
         _stream.Position = _dataStart + entry.Offset;
-        var bytes = new byte[entry.ByteLength];
-        Fill(bytes);
-        return NdArray.FromBytes(entry.DType, bytes, entry.Shape);
+        NdArray array = NdArray.Zeros(entry.DType, entry.Shape);
+        array.Data.Visit(Fill);
+        return array;
     }
 
     /// <inheritdoc/>

@@ -16,7 +16,7 @@ readonly record struct SafetensorsTensor(string Name, DType DType, nint[] Shape,
 {
     /// <summary>A tensor with an array's elements.</summary>
     public static SafetensorsTensor Of(string name, NdArray array) =>
-        new(name, array.DType, array.Shape.ToArray(), stream => stream.Write(array.Bytes));
+        new(name, array.DType, array.Shape.ToArray(), array.Data.WriteTo);
 
     /// <summary>A tensor with the elements that a variable has when it is written.</summary>
     public static SafetensorsTensor Of(string name, Variable variable) =>

@@ -42,7 +42,7 @@ public sealed class ConfigReader
     /// <summary>A finite number, or null when the key is missing or null.</summary>
     public double? OptionalNumber(string key) => TryRead(key, out var node) && node is not null ? ToNumber(key, node) : null;
 
-    /// <summary>True or false, or the default when the key is missing.</summary>
+    /// <summary>True or false (also 1 or 0, as Python takes them), or the default when the key is missing.</summary>
     public bool Boolean(string key, bool defaultValue)
     {
         if (!TryRead(key, out var node))
@@ -51,6 +51,7 @@ public sealed class ConfigReader
         {
             JsonValueKind.True => true,
             JsonValueKind.False => false,
+            JsonValueKind.Number when PythonJson.Write(node) is "0" or "1" => PythonJson.Write(node) == "1",
             _ => throw Unexpected(key, node, "true or false"),
         };
     }
@@ -84,6 +85,16 @@ public sealed class ConfigReader
         if (node is not JsonArray array)
             throw Unexpected(key, node, "a list of numbers");
         return [.. array.Select((item, i) => ToNumber($"{key}[{i}]", item))];
+    }
+
+    /// <summary>A list of strings; empty when the key is missing or null.</summary>
+    internal string[] Texts(string key)
+    {
+        if (!TryRead(key, out var node) || node is null)
+            return [];
+        return node is JsonArray array && array.All(item => item?.GetValueKind() is JsonValueKind.String)
+            ? [.. array.Select(item => item!.GetValue<string>())]
+            : throw Unexpected(key, node, "a list of strings");
     }
 
     /// <summary>A nested object, or null when the key is missing or null.</summary>

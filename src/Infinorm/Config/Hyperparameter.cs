@@ -18,6 +18,9 @@ public sealed class NumberRange(string description, Func<double, bool> contains)
     /// <summary>Finite numbers from zero up.</summary>
     public static NumberRange NotNegative { get; } = new("a finite number >= 0", value => double.IsFinite(value) && value >= 0);
 
+    /// <summary>Finite numbers up to zero.</summary>
+    public static NumberRange NotPositive { get; } = new("a finite number <= 0", value => double.IsFinite(value) && value <= 0);
+
     /// <summary>Finite numbers other than zero.</summary>
     public static NumberRange NotZero { get; } = new("a finite number other than 0", value => double.IsFinite(value) && value != 0);
 
@@ -176,6 +179,18 @@ public sealed class Hyperparameters
             return text;
         },
         (config, key) => config.Text(key, null) ?? value, static text => text));
+
+    /// <summary>Declares a list of texts, each checked; it may be empty.</summary>
+    internal Hyperparameter<string[]> Texts(
+        string key, IEnumerable<string> values, Action<string> check, [CallerArgumentExpression(nameof(values))] string name = "") =>
+        Add(new Hyperparameter<string[]>(
+            name, key, [.. values],
+            texts =>
+            {
+                Array.ForEach(texts, check);
+                return texts;
+            },
+            static (config, key) => config.Texts(key), static texts => new JsonArray([.. texts.Select(text => JsonValue.Create(text))])));
 
     /// <summary>Whether a key is declared.</summary>
     internal bool Declares(string key) => _all.Exists(parameter => parameter.Key == key);

@@ -43,12 +43,11 @@ readonly record struct KerasObject(string? Module, string ClassName, JsonNode Co
         return result;
     }
 
-    /// <summary>Reads the settings with a function for this class, and makes sure that it has read all of them.</summary>
-    /// <exception cref="FormatException">It is a function, or a setting is not known or of the wrong kind.</exception>
+    /// <summary>Reads the settings of a class with a function for it, and makes sure that it has read all of them.</summary>
+    /// <exception cref="FormatException">A setting is not known or of the wrong kind.</exception>
     public T Create<T>(Func<ConfigReader, T> read)
     {
-        var reader = new ConfigReader(
-            ClassName, Config as JsonObject ?? throw new FormatException($"the function {PythonJson.Write(Config)} is not known"));
+        var reader = new ConfigReader(ClassName, (JsonObject)Config);
         var result = read(reader);
         reader.RequireAllRead();
         return result;

@@ -25,8 +25,14 @@ sealed record BuildRequest
     /// <summary>The variables, checked for all but what is the executor's own business.</summary>
     public required Variable[] Variables { get; init; }
 
+    /// <summary>These variables and those that others step in the same calls: their memory must not overlap, nor must gradients lie in it.</summary>
+    public required Variable[] Together { get; init; }
+
     /// <summary>Whether weight decay applies to each variable, if there is any.</summary>
     public required bool[] Decays { get; init; }
+
+    /// <summary>The decay of each variable that does not follow the plan's; null for those that do.</summary>
+    public required OwnDecay?[] OwnDecays { get; init; }
 
     /// <summary>The number of the group of each variable.</summary>
     public required int[] GroupOf { get; init; }
@@ -74,13 +80,20 @@ interface IExecutor
     /// <exception cref="ArgumentException">A gradient does not fit.</exception>
     int Accept(ReadOnlySpan<Gradient> gradients);
 
-    /// <summary>Carries the plans out over the accepted gradients.</summary>
-    /// <param name="source">The optimizer, whose rule is asked for before anything is changed.</param>
-    /// <param name="plans">One for each group of variables; they differ in the rate and the decay only.</param>
+    /// <summary>Asks for the rules of the plans. Nothing is changed.</summary>
+    /// <param name="source">The optimizer, which has the rules.</param>
+    /// <param name="plans">One for each group of variables; they differ in the rate and the decay only. They stay as they are until the step is made.</param>
+    void Prepare(IRuleSource source, StepPlan[] plans);
+
+    /// <summary>Reads the accepted gradients for what has to be known of all of them before the prepared plans are carried out.</summary>
     /// <param name="norm">The norm of all gradients, if they are clipped by it.</param>
+    /// <exception cref="HalfMadeStepException">Something threw in the middle.</exception>
+    /// <returns>False if the plans require finite gradients and they are not: then nothing has changed.</returns>
+    bool Reduce(out GradientNorm norm);
+
+    /// <summary>Carries the prepared plans out over the accepted gradients.</summary>
     /// <exception cref="HalfMadeStepException">Something of a user's threw in the middle, such as a rule or a constraint.</exception>
-    /// <returns>False if the plan requires finite gradients and they are not: then nothing has changed.</returns>
-    bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm);
+    void Run();
 
     /// <summary>An executor of the same kind, not built, for copies of the variables.</summary>
     /// <exception cref="NotSupportedException">The variables cannot be copied.</exception>

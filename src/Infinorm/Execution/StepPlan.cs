@@ -35,6 +35,9 @@ readonly record struct StepPlan
     /// <summary>Decoupled weight decay; null for none. 0 still multiplies, as in Keras.</summary>
     public double? WeightDecay { get; init; }
 
+    /// <summary>Whether the decay multiplies by 1 − rate · decay, as PyTorch's does, rather than subtracting as Keras's.</summary>
+    public bool DecaysByFactor { get; init; }
+
     /// <summary>Momentum of the averages in this call; null without averages.</summary>
     public double? AverageMomentum { get; init; }
 

@@ -32,7 +32,8 @@ readonly struct Lane1<T>(T element) : ILane<Lane1<T>>
     public static Lane1<T> SelectGreater(Lane1<T> left, Lane1<T> right, Lane1<T> whenGreater, Lane1<T> otherwise) =>
         left._element > right._element ? whenGreater : otherwise;
 
-    public static Lane1<T> Pow(Lane1<T> value, double exponent) => new(ElementPower.Of(value._element, exponent));
+    public static Lane1<T> Pow(Lane1<T> value, double exponent) =>
+        exponent == 0.5 ? Sqrt(value) : new(ElementPower.Of(value._element, exponent));
 
     public static Lane1<T> Of(double value) => new(T.CreateTruncating(value));
 

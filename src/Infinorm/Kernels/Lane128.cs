@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Infinorm.Rules;
 
@@ -33,7 +34,10 @@ readonly struct Lane128<T>(Vector128<T> elements) : ILane<Lane128<T>>
     public static Lane128<T> SelectGreater(Lane128<T> left, Lane128<T> right, Lane128<T> whenGreater, Lane128<T> otherwise) => new(
         Vector128.ConditionalSelect(Vector128.GreaterThan(left._elements, right._elements), whenGreater._elements, otherwise._elements));
 
-    public static Lane128<T> Pow(Lane128<T> value, double exponent)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lane128<T> Pow(Lane128<T> value, double exponent) => exponent == 0.5 ? Sqrt(value) : ElementPowers(value, exponent);
+
+    static Lane128<T> ElementPowers(Lane128<T> value, double exponent)
     {
         Vector128<T> powers = value._elements;
         for (int i = 0; i < Vector128<T>.Count; i++)

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Infinorm.Rules;
 
@@ -33,7 +34,10 @@ readonly struct Lane256<T>(Vector256<T> elements) : ILane<Lane256<T>>
     public static Lane256<T> SelectGreater(Lane256<T> left, Lane256<T> right, Lane256<T> whenGreater, Lane256<T> otherwise) => new(
         Vector256.ConditionalSelect(Vector256.GreaterThan(left._elements, right._elements), whenGreater._elements, otherwise._elements));
 
-    public static Lane256<T> Pow(Lane256<T> value, double exponent)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lane256<T> Pow(Lane256<T> value, double exponent) => exponent == 0.5 ? Sqrt(value) : ElementPowers(value, exponent);
+
+    static Lane256<T> ElementPowers(Lane256<T> value, double exponent)
     {
         Vector256<T> powers = value._elements;
         for (int i = 0; i < Vector256<T>.Count; i++)

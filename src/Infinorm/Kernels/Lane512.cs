@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Infinorm.Rules;
 
@@ -33,7 +34,10 @@ readonly struct Lane512<T>(Vector512<T> elements) : ILane<Lane512<T>>
     public static Lane512<T> SelectGreater(Lane512<T> left, Lane512<T> right, Lane512<T> whenGreater, Lane512<T> otherwise) => new(
         Vector512.ConditionalSelect(Vector512.GreaterThan(left._elements, right._elements), whenGreater._elements, otherwise._elements));
 
-    public static Lane512<T> Pow(Lane512<T> value, double exponent)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lane512<T> Pow(Lane512<T> value, double exponent) => exponent == 0.5 ? Sqrt(value) : ElementPowers(value, exponent);
+
+    static Lane512<T> ElementPowers(Lane512<T> value, double exponent)
     {
         Vector512<T> powers = value._elements;
         for (int i = 0; i < Vector512<T>.Count; i++)

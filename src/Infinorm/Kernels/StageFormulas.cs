@@ -44,9 +44,10 @@ readonly struct GradientFormula<L>(double? lossScale, int accumulationSteps, Cli
 }
 
 /// <summary>The formulas around the rule that concern the weights.</summary>
-readonly struct WeightFormula<L>(double? decay, double rate, double? averageMomentum, bool overwrites)
+readonly struct WeightFormula<L>(double? decay, double rate, bool byFactor, double? averageMomentum, bool overwrites)
     where L : struct, ILane<L>
 {
+    readonly L _factor = L.Of(1 - (rate * decay.GetValueOrDefault()));
     readonly L _decay = L.Of(decay.GetValueOrDefault());
     readonly L _rate = L.Of(rate);
     readonly L _momentum = L.Of(averageMomentum.GetValueOrDefault());
@@ -58,9 +59,9 @@ readonly struct WeightFormula<L>(double? decay, double rate, double? averageMome
     /// <summary>Whether the averages overwrite the weights.</summary>
     public readonly bool Overwrites = overwrites;
 
-    /// <summary>Decoupled weight decay: w − (w · decay) · rate.</summary>
+    /// <summary>Decoupled weight decay: Keras's w − (w · decay) · rate, or PyTorch's w · (1 − rate · decay), the factor rounded once.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public L Decay(L weight) => weight - weight * _decay * _rate;
+    public L Decay(L weight) => byFactor ? weight * _factor : weight - weight * _decay * _rate;
 
     /// <summary>Exponential moving average: momentum · a + (1 − momentum) · w.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

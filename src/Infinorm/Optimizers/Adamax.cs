@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Infinorm.Config;
 using Infinorm.Rules;
 using Infinorm.Schedules;
 
@@ -14,9 +13,8 @@ namespace Infinorm.Optimizers;
 /// </code>
 /// It is less sensitive to the scale of the gradients than Adam, which helps where their noise changes with time, as in speech.
 /// </summary>
-public sealed class Adamax : RuleOptimizer, IBetas
+public sealed class Adamax : MomentsOptimizer
 {
-    readonly Hyperparameter<double> _beta1, _beta2, _epsilon;
     Slot _momentum, _norm;
 
     /// <summary>An Adamax with Keras's defaults.</summary>
@@ -28,33 +26,9 @@ public sealed class Adamax : RuleOptimizer, IBetas
     /// <param name="epsilon">Added to the norm against division by zero, finite and ≥ 0. Keras: <c>epsilon</c>.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public Adamax(LearningRate? learningRate = null, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-7)
-        : base(learningRate ?? 0.001)
+        : base(learningRate ?? 0.001, beta1, beta2, epsilon)
     {
-        _beta1 = Hyperparameters.Number("beta_1", beta1, NumberRange.Unit);
-        _beta2 = Hyperparameters.Number("beta_2", beta2, NumberRange.Unit);
-        _epsilon = Hyperparameters.Number("epsilon", epsilon, NumberRange.NotNegative);
     }
-
-    /// <summary>
-    /// Decay of the mean of the gradients, in [0, 1]. At 1 every weight is NaN after the first step. It may be changed between steps.
-    /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">The number is outside its range.</exception>
-    public double Beta1
-    {
-        get => _beta1;
-        set => _beta1.Value = value;
-    }
-
-    /// <summary>Decay of the infinity norm of the gradients, in [0, 1]. It may be changed between steps.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The number is outside its range.</exception>
-    public double Beta2
-    {
-        get => _beta2;
-        set => _beta2.Value = value;
-    }
-
-    /// <summary>Added to the norm against division by zero.</summary>
-    public double Epsilon => _epsilon;
 
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots) =>

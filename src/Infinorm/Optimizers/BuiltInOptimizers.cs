@@ -12,11 +12,30 @@ static class BuiltInOptimizers
     public static void Register()
     {
         Keras(() => new Adamax());
+        Keras(() => new Adafactor());
+        Keras(() => new Lamb());
+        Keras(() => new Muon());
+        Keras("SGD", () => new Sgd());
+        Keras(() => new RMSprop());
+        Keras(() => new Adam());
+        Keras(() => new AdamW());
+        Keras(() => new Adadelta());
+        Keras(() => new Adagrad());
+        Keras(() => new Nadam());
+        Keras(() => new Ftrl());
+        Keras(() => new Lion());
+        Keras(() => new ScheduleFreeAdamW());
         Ours(() => new TorchAdamax());
+        Ours(() => new TorchAdam());
+        Ours(() => new TorchAdamW());
+        Ours(() => new TorchSgd());
     }
 
     static void Keras<T>(Func<T> create)
-        where T : RuleOptimizer => Optimizer.Classes.Add(Optimizer.KerasModule, RuleOptimizer.Reading(create));
+        where T : RuleOptimizer => Keras(typeof(T).Name, create);
+
+    static void Keras<T>(string name, Func<T> create)
+        where T : RuleOptimizer => Optimizer.Classes.Add(name, Optimizer.KerasModule, RuleOptimizer.Reading(create));
 
     static void Ours<T>(Func<T> create)
         where T : RuleOptimizer => Optimizer.Classes.Add(null, RuleOptimizer.Reading(create));

@@ -17,51 +17,19 @@ namespace Infinorm.Optimizers;
 /// same norm: here it contains ε, there it does not. The state of one can be loaded into the other; the norm is then too large or too
 /// small by at most ε, until a gradient renews it.
 /// </summary>
-public sealed class TorchAdamax : RuleOptimizer, IBetas
+public sealed class TorchAdamax : MomentsOptimizer
 {
-    readonly Hyperparameter<double> _beta1, _beta2, _epsilon, _coupledWeightDecay;
+    readonly Hyperparameter<double> _coupledWeightDecay;
     Slot _momentum, _norm;
 
-    /// <summary>An Adamax with PyTorch's defaults.</summary>
-    /// <param name="learningRate">A number, a schedule or a function; null for 0.002. PyTorch: <c>lr</c>.</param>
-    /// <param name="beta1">Decay of the mean of the gradients, in [0, 1].</param>
-    /// <param name="beta2">Decay of the infinity norm of the gradients, in [0, 1].</param>
-    /// <param name="epsilon">Added to the absolute gradient, finite and ≥ 0. PyTorch: <c>eps</c>.</param>
-    /// <param name="coupledWeightDecay">
-    /// Part of the weight that is added to its gradient, any finite number. PyTorch: <c>weight_decay</c>; the decoupled decay is
-    /// <see cref="RuleOptimizer.WeightDecay"/>.
-    /// </param>
+    /// <summary>An Adamax with PyTorch's defaults. A rate of null is 0.002; the properties describe the other arguments.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public TorchAdamax(
         LearningRate? learningRate = null, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, double coupledWeightDecay = 0)
-        : base(learningRate ?? 0.002)
-    {
-        _beta1 = Hyperparameters.Number("beta_1", beta1, NumberRange.Unit);
-        _beta2 = Hyperparameters.Number("beta_2", beta2, NumberRange.Unit);
-        _epsilon = Hyperparameters.Number("epsilon", epsilon, NumberRange.NotNegative);
+        : base(learningRate ?? 0.002, beta1, beta2, epsilon) =>
         _coupledWeightDecay = Hyperparameters.Number("coupled_weight_decay", coupledWeightDecay);
-    }
 
-    /// <summary>Decay of the mean of the gradients, in [0, 1]. It may be changed between steps.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The number is outside its range.</exception>
-    public double Beta1
-    {
-        get => _beta1;
-        set => _beta1.Value = value;
-    }
-
-    /// <summary>Decay of the infinity norm of the gradients, in [0, 1]. It may be changed between steps.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The number is outside its range.</exception>
-    public double Beta2
-    {
-        get => _beta2;
-        set => _beta2.Value = value;
-    }
-
-    /// <summary>Added to the absolute gradient.</summary>
-    public double Epsilon => _epsilon;
-
-    /// <summary>Part of the weight that is added to its gradient.</summary>
+    /// <summary>Part of the weight that is added to its gradient, any finite number; 0 by default. PyTorch: <c>weight_decay</c>.</summary>
     public double CoupledWeightDecay => _coupledWeightDecay;
 
     /// <inheritdoc/>

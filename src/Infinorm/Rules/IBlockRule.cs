@@ -1,4 +1,6 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Infinorm.Rules;
 
@@ -15,6 +17,13 @@ public interface IBlockRule
     /// </summary>
     bool NeedsWholeVariables => false;
 
+    /// <summary>
+    /// How much memory the rule needs beside for a variable of a shape, in numbers of the size of double, if it needs whole variables:
+    /// <see cref="Block{T}.Scratch"/>. The default is none.
+    /// </summary>
+    /// <param name="shape">The shape of the variable.</param>
+    int ScratchLength(ReadOnlySpan<nint> shape) => 0;
+
     /// <summary>Updates a block of a variable and of its slots.</summary>
     /// <typeparam name="T">float, also for 16-bit variables, or double.</typeparam>
     /// <param name="block">The block.</param>
@@ -22,18 +31,30 @@ public interface IBlockRule
         where T : unmanaged, IBinaryFloatingPointIeee754<T>;
 }
 
+/// <summary>A slot of one variable that lies by itself, as it need not have the variable's shape.</summary>
+/// <param name="Address">Its first element; 0 where the variable has none.</param>
+/// <param name="Length">How many elements it has.</param>
+/// <param name="Shape">Its shape.</param>
+readonly record struct OwnSlot(nint Address, int Length, nint[] Shape);
+
 /// <summary>Elements of a variable, their gradient and their slots, as an <see cref="IBlockRule"/> sees them.</summary>
 /// <typeparam name="T">float or double.</typeparam>
 public readonly unsafe ref struct Block<T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    readonly Slots _slots;
+    readonly RuleTarget _target;
     readonly byte* _first;
     readonly nint _stride;
+    readonly ReadOnlySpan<OwnSlot> _own;
 
-    internal Block(Slots slots, string path, ReadOnlySpan<nint> shape, byte* weights, byte* gradient, byte* first, nint stride, int count)
+    internal Block(
+        RuleTarget target, string path, ReadOnlySpan<nint> shape, byte* weights, byte* gradient, byte* first, nint stride, int count,
+        ReadOnlySpan<OwnSlot> own, ReadOnlySpan<double> wideGradient, Span<double> scratch)
     {
-        _slots = slots;
+        WideGradient = wideGradient;
+        WideScratch = scratch;
+        _own = own;
+        _target = target;
         _first = first;
         _stride = stride;
         Path = path;
@@ -54,16 +75,65 @@ public readonly unsafe ref struct Block<T>
     /// <summary>Their gradient, unscaled, averaged over the accumulation and clipped.</summary>
     public ReadOnlySpan<T> Gradient { get; }
 
-    /// <summary>Their elements of a slot.</summary>
+    /// <summary>
+    /// The gradient before it is rounded to float, where a float variable's is double and the block is a whole variable; else empty.
+    /// </summary>
+    internal ReadOnlySpan<double> WideGradient { get; }
+
+    /// <summary>The rate of this update, rounded to the element type.</summary>
+    public T LearningRate => T.CreateTruncating(_target.LearningRate);
+
+    /// <summary>The rate of this update before it is rounded to the element type.</summary>
+    public double UnroundedLearningRate => _target.LearningRate;
+
+    /// <summary>Completed updates before this one, from 0.</summary>
+    public long Iterations => _target.Iterations;
+
+    /// <summary>The memory that <see cref="IBlockRule.ScratchLength"/> asked for. Anything may stand in it.</summary>
+    public Span<T> Scratch => MemoryMarshal.Cast<double, T>(WideScratch);
+
+    /// <summary>The same memory.</summary>
+    internal Span<double> WideScratch { get; }
+
+    /// <summary>Whether the variable has a slot that gives forms.</summary>
+    internal bool Has(Slot slot) => _own[_target.Slots.NumberOf(slot)].Address != 0;
+
+    /// <summary>
+    /// Runs a rule in lanes over two slots and, in place of the weights, a target. All of them, and the scratch, are padded to whole lanes.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal void Run<L, TRule>(in TRule formula, Span<T> target, Slot first, Slot second)
+        where L : struct, ILane<L>
+        where TRule : struct, IRule2<L>
+    {
+        TRule rule = formula;
+        fixed (T* weights = target, gradient = Gradient, a = this[first], b = this[second])
+        {
+            for (nint i = 0; i < (nint)Weights.Length * sizeof(T); i += Unsafe.SizeOf<L>())
+            {
+                L weight = Unsafe.ReadUnaligned<L>((byte*)weights + i);
+                L one = Unsafe.ReadUnaligned<L>((byte*)a + i), two = Unsafe.ReadUnaligned<L>((byte*)b + i);
+                rule.Step(ref weight, Unsafe.ReadUnaligned<L>((byte*)gradient + i), ref one, ref two);
+                Unsafe.WriteUnaligned((byte*)weights + i, weight);
+                Unsafe.WriteUnaligned((byte*)a + i, one);
+                Unsafe.WriteUnaligned((byte*)b + i, two);
+            }
+        }
+    }
+
+    /// <summary>Their elements of a slot; all elements of one that gives forms.</summary>
     /// <exception cref="InvalidOperationException">The slot is absent, or not this optimizer's.</exception>
     public Span<T> this[Slot slot]
     {
         get
         {
-            int index = _slots.IndexOf(slot);
-            return index >= 0
-                ? new Span<T>(_first + (index * _stride), Weights.Length)
-                : throw new InvalidOperationException($"{_slots.Optimizer}: the slot is absent.");
+            int number = _target.Slots.NumberOf(slot);
+            int place = number < 0 ? -1 : _target.Slots.Declared[number].Place;
+            if (place >= 0)
+                return new Span<T>(_first + (place * _stride), Weights.Length);
+            return number >= 0 && number < _own.Length && _own[number].Address != 0
+                ? new Span<T>((byte*)_own[number].Address, _own[number].Length)
+                : throw new InvalidOperationException($"{_target.Slots.Optimizer}: the slot is absent.");
         }
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Infinorm.Rules;
 
 /// <summary>
@@ -46,6 +48,7 @@ public interface ILane<L>
     static abstract L SelectGreater(L left, L right, L whenGreater, L otherwise);
 
     /// <summary>1 for each element above zero, −1 below, 0 for zero and, as in Keras, for NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static virtual L Sign(L value) =>
         L.SelectGreater(value, L.Of(0), L.Of(1), L.SelectGreater(L.Of(0), value, L.Of(-1), L.Of(0)));
 

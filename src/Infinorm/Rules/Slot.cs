@@ -48,19 +48,58 @@ public sealed class SlotSpec(string name)
     public double Initial { get; init; }
 
     /// <summary>
+    /// Whether it begins as a copy of its variable, as that is when the optimizer is built. The default is <see langword="false"/>.
+    /// </summary>
+    public bool StartsAsVariable { get; init; }
+
+    /// <summary>
     /// Whether the rule keeps every element ≥ 0, as a sum of squares is. Storage of fewer bits spends none on the sign then. The default
     /// is <see langword="false"/>.
     /// </summary>
     public bool IsNeverNegative { get; init; }
 
+    /// <summary>
+    /// Gives the form of a variable's slot from the variable's path and shape; null, or a form that is null, for the variable's shape.
+    /// A slot that has this is for rules over whole variables (<see cref="IBlockRule.NeedsWholeVariables"/>). The default is null.
+    /// </summary>
+    public Func<string, ReadOnlySpan<nint>, SlotForm?>? FormOf { get; init; }
+
     /// <summary>A slot of this name that begins with zeros.</summary>
     public static implicit operator SlotSpec(string name) => new(name);
+}
+
+/// <summary>What a slot is for one variable, where that is not a tensor of the variable's shape.</summary>
+public sealed class SlotForm
+{
+    SlotForm(nint[]? shape) => Shape = shape;
+
+    /// <summary>The variable has no such slot.</summary>
+    public static SlotForm None { get; } = new(null);
+
+    /// <summary>The name of the slot's variable; null for the variable's path and the slot's name, as usual.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>The shape; null where there are no elements for a rule.</summary>
+    internal nint[]? Shape { get; }
+
+    /// <summary>Whether the slot is an integer, always 0, which is listed, saved and loaded, as Keras does, but used by nobody.</summary>
+    internal bool IsPlaceholder { get; private init; }
+
+    /// <summary>A slot of this shape.</summary>
+    public static SlotForm Of(params ReadOnlySpan<nint> shape) => new(shape.ToArray());
+
+    /// <summary>A slot of this shape and name.</summary>
+    internal static SlotForm Named(string name, ReadOnlySpan<nint> shape) => new(shape.ToArray()) { Name = name };
+
+    /// <summary>An integer that nobody uses.</summary>
+    internal static SlotForm Placeholder(string name) => new(null) { Name = name, IsPlaceholder = true };
 }
 
 /// <summary>A slot as it was declared.</summary>
 /// <param name="Spec">What it is.</param>
 /// <param name="Group">The number of the call that declared it.</param>
-readonly record struct DeclaredSlot(SlotSpec Spec, int Group);
+/// <param name="Place">Its place among the slots of the variables' shapes; −1 for one that gives forms.</param>
+readonly record struct DeclaredSlot(SlotSpec Spec, int Group, int Place);
 
 /// <summary>A scalar slot's value. What a step makes of it counts once the step is done.</summary>
 sealed class ScalarState(string name, double initial)
@@ -68,6 +107,9 @@ sealed class ScalarState(string name, double initial)
     double? _next;
 
     public string Name { get; } = name;
+
+    /// <summary>Its first value.</summary>
+    public double Initial { get; } = initial;
 
     /// <summary>The value, an array of one float or double; made when the optimizer is built.</summary>
     public Array Values { get; private set; } = Array.Empty<double>();
@@ -79,7 +121,7 @@ sealed class ScalarState(string name, double initial)
     public void Allocate(bool isDouble)
     {
         Values = isDouble ? new double[1] : new float[1];
-        _next = initial;
+        _next = Initial;
         Commit();
     }
 

@@ -9,7 +9,7 @@ public sealed class Slots
 {
     readonly List<DeclaredSlot> _declared = [];
     readonly List<ScalarState> _scalars = [];
-    int _groups;
+    int _groups, _places;
 
     internal Slots(string optimizer) => Optimizer = optimizer;
 
@@ -59,6 +59,9 @@ public sealed class Slots
         return new ScalarSlot(this, _scalars.Count - 1);
     }
 
+    /// <summary>How many slots have the variables' shapes.</summary>
+    internal int Places => _places;
+
     /// <summary>Drops what a step that did not happen has prepared.</summary>
     internal void DropScalars()
     {
@@ -73,9 +76,22 @@ public sealed class Slots
             scalar.Commit();
     }
 
-    /// <summary>The place of a slot among those declared here; −1 for one that is absent.</summary>
-    /// <exception cref="InvalidOperationException">It was never declared, or by another optimizer.</exception>
+    /// <summary>The place of a slot among those of the variables' shapes; −1 for one that is absent.</summary>
+    /// <exception cref="InvalidOperationException">It was never declared, or by another optimizer, or gives forms.</exception>
     internal int IndexOf(Slot slot)
+    {
+        int number = NumberOf(slot);
+        if (number < 0)
+            return -1;
+        int place = _declared[number].Place;
+        return place >= 0 ? place : throw new InvalidOperationException(
+            $"{Optimizer}: its rule in lanes uses the slot {_declared[number].Spec.Name}, which need not have the variable's shape; that takes "
+            + "a rule over whole variables.");
+    }
+
+    /// <summary>The number of a slot among those declared here; −1 for one that is absent.</summary>
+    /// <exception cref="InvalidOperationException">It was never declared, or by another optimizer.</exception>
+    internal int NumberOf(Slot slot)
     {
         if (slot.IsAbsent)
             return -1;
@@ -94,7 +110,7 @@ public sealed class Slots
     {
         ArgumentNullException.ThrowIfNull(slot);
         CheckName(slot.Name);
-        _declared.Add(new DeclaredSlot(slot, group));
+        _declared.Add(new DeclaredSlot(slot, group, slot.FormOf is null ? _places++ : -1));
         return new Slot(this, _declared.Count - 1);
     }
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Infinorm.Config;
 using Infinorm.Types;
@@ -14,7 +13,8 @@ public sealed class LearningRate
     /// <summary>The name that Python gives to a function without one.</summary>
     const string Lambda = "<lambda>";
 
-    static readonly ConcurrentDictionary<string, Func<double>> Functions = new();
+    static readonly Registry<Func<double>> Functions =
+        new("learning rate", functionRegistrar: $"{nameof(LearningRate)}.{nameof(RegisterFunction)}");
 
     /// <summary>A constant rate, which can be changed between steps.</summary>
     /// <param name="value">Any finite number. A negative one climbs, and turns the sign of weight decay.</param>
@@ -64,12 +64,7 @@ public sealed class LearningRate
     /// registered (in Keras: passed as a custom object). A name registered again means the new function.
     /// </summary>
     /// <exception cref="ArgumentException">The name is empty.</exception>
-    public static void RegisterFunction(string name, Func<double> function)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        ArgumentNullException.ThrowIfNull(function);
-        Functions[name] = function;
-    }
+    public static void RegisterFunction(string name, Func<double> function) => Functions.RegisterFunction(name, function);
 
     /// <summary>
     /// The rate as it stands in an optimizer's config. An optimizer writes a number itself: the one that its variable holds by then.
@@ -100,14 +95,7 @@ public sealed class LearningRate
     internal static LearningRate FromConfig(JsonObject config)
     {
         var read = KerasObject.Read("learning rate", config);
-        if (read.ClassName != KerasObject.FunctionClass)
-            return ScheduleOf(config, read.ClassName);
-
-        string name = read.Config.GetValue<string>();
-        return Functions.TryGetValue(name, out var function)
-            ? function
-            : throw new FormatException($"learning rate: the function '{name}' is not known; "
-                + $"register it first with {nameof(LearningRate)}.{nameof(RegisterFunction)}");
+        return read.ClassName == KerasObject.FunctionClass ? Functions.Create(read) : ScheduleOf(config, read.ClassName);
     }
 
     static LearningRateSchedule ScheduleOf(JsonObject config, string className)
@@ -124,11 +112,8 @@ public sealed class LearningRate
 
     static string NameOf(Func<double> function)
     {
-        foreach (var (name, registered) in Functions)
-        {
-            if (registered == function)
-                return name;
-        }
+        if (Functions.NameOf(function) is { } name)
+            return name;
         string method = function.Method.Name;
         return method.Contains('<') ? Lambda : method; // the compiler's names for lambdas and local functions
     }

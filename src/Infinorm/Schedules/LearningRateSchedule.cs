@@ -16,7 +16,7 @@ public abstract class LearningRateSchedule
     /// <summary>The Python module of Keras's schedules.</summary>
     internal const string KerasModule = "keras.optimizers.schedules";
 
-    static readonly Registry<LearningRateSchedule> Classes =
+    internal static readonly Registry<LearningRateSchedule> Classes =
         new Registry<LearningRateSchedule>("learning rate schedule", requiresModule: true)
             .Add(KerasModule, Reading(() => new ExponentialDecay(1, 1, 1)))
             .Add(KerasModule, Reading(() => new PiecewiseConstantDecay([0], [0, 0])))

@@ -9,14 +9,14 @@ namespace Infinorm.Variables;
 /// </summary>
 public readonly struct Gradient : IEquatable<Gradient>
 {
-    internal Gradient(MemorySpot spot) => Spot = spot;
+    internal Gradient(TypedMemory elements) => Elements = elements;
 
     /// <summary>Whether there is no gradient, as Keras's <c>None</c>.</summary>
-    public bool IsNone => Spot.Owner is null;
+    public bool IsNone => Elements.Owner is null;
 
-    internal readonly MemorySpot Spot;
+    internal readonly TypedMemory Elements;
 
-    internal RowGradient? AsRows => Spot.IsRows ? (RowGradient)Spot.Owner! : null;
+    internal RowGradient? AsRows => Elements.IsRows ? (RowGradient)Elements.Owner! : null;
 
     /// <summary>The gradient that <paramref name="values"/> holds.</summary>
     /// <typeparam name="T">float, double, Half or BFloat16.</typeparam>
@@ -24,10 +24,10 @@ public readonly struct Gradient : IEquatable<Gradient>
     public static Gradient Of<T>(ReadOnlyMemory<T> values)
         where T : unmanaged
     {
-        var spot = MemorySpot.Of(values);
-        if (spot.DType is DType.Int32 or DType.Int64)
-            throw new ArgumentException($"A gradient is of floating point, found {spot.DType.KerasName()}.", nameof(values));
-        return new(spot);
+        var elements = TypedMemory.Of(values);
+        if (elements.DType is DType.Int32 or DType.Int64)
+            throw new ArgumentException($"A gradient is of floating point, found {elements.DType.KerasName()}.", nameof(values));
+        return new(elements);
     }
 
     /// <summary>
@@ -86,7 +86,7 @@ public readonly struct Gradient : IEquatable<Gradient>
     public static implicit operator Gradient(RowGradient rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
-        return new(new MemorySpot(rows, 0, rows.Values.Length, rows.Values.DType));
+        return new(new TypedMemory(rows, 0, rows.Values.Length, rows.Values.DType));
     }
 
     /// <summary>Whether both are the same memory.</summary>
@@ -96,16 +96,16 @@ public readonly struct Gradient : IEquatable<Gradient>
     public static bool operator !=(Gradient left, Gradient right) => !left.Equals(right);
 
     /// <inheritdoc/>
-    public bool Equals(Gradient other) => Spot.IsSameAs(other.Spot);
+    public bool Equals(Gradient other) => Elements.IsSameAs(other.Elements);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is Gradient other && Equals(other);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => Spot.GetHashCode();
+    public override int GetHashCode() => Elements.GetHashCode();
 
     static Gradient OfArray<T>(T[]? values)
         where T : unmanaged => values is not null
-        ? new(new MemorySpot(values, 0, values.Length, DTypes.Of<T>()))
+        ? new(new TypedMemory(values, 0, values.Length, DTypes.Of<T>()))
         : throw new ArgumentNullException(nameof(values), "The array of a gradient is null; a variable without a gradient has default.");
 }

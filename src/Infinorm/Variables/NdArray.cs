@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Infinorm.Types;
 
 namespace Infinorm.Variables;
@@ -10,13 +9,12 @@ namespace Infinorm.Variables;
 /// </summary>
 public sealed class NdArray
 {
-    readonly byte[] _bytes;
     readonly nint[] _shape;
 
-    NdArray(DType dtype, byte[] bytes, nint[] shape)
+    NdArray(DType dtype, ByteRange data, nint[] shape)
     {
         DType = dtype;
-        _bytes = bytes;
+        Data = data;
         _shape = shape;
     }
 
@@ -27,10 +25,19 @@ public sealed class NdArray
     public ReadOnlySpan<nint> Shape => _shape;
 
     /// <summary>The number of elements.</summary>
-    public int Length => _bytes.Length / DType.Size();
+    public int Length => (int)(Data.Length / DType.Size());
 
     /// <summary>The elements as bytes in C order, each little-endian as in memory.</summary>
-    public ReadOnlySpan<byte> Bytes => _bytes;
+    /// <exception cref="NotSupportedException">
+    /// They are more than the 2,147,483,647 that a span can have; <see cref="AsSpan"/> counts elements.
+    /// </exception>
+    public ReadOnlySpan<byte> Bytes => Data.Length <= int.MaxValue
+        ? Data.Span(0, Data.Length)
+        : throw new NotSupportedException(
+            $"The array has {Data.Length} bytes, a span at most {int.MaxValue}; {nameof(AsSpan)} counts elements.");
+
+    /// <summary>The elements' bytes, however many; nobody writes to them.</summary>
+    internal ByteRange Data { get; }
 
     /// <summary>Copies an array of one axis.</summary>
     /// <exception cref="NotSupportedException">T is not the type of a <see cref="Types.DType"/>.</exception>
@@ -67,7 +74,7 @@ public sealed class NdArray
             throw new ArgumentException(
                 $"The shape {Shapes.Format(shape)} has {Shapes.Length(shape)} elements, but {values.Length} were given.", nameof(shape));
         }
-        return new(dtype, MemoryMarshal.AsBytes(values).ToArray(), shape.ToArray());
+        return new(dtype, ByteRange.Of(values.ToArray()), shape.ToArray());
     }
 
     /// <summary>Copies elements that are given as bytes: C order, each little-endian.</summary>
@@ -81,7 +88,27 @@ public sealed class NdArray
                 $"The shape {Shapes.Format(shape)} of {dtype.KerasName()} takes {expected} bytes, but {bytes.Length} were given.",
                 nameof(bytes));
         }
-        return new(dtype, bytes.ToArray(), shape.ToArray());
+
+        NdArray array = Zeros(dtype, shape);
+        bytes.CopyTo(array.Data.Span(0, bytes.Length));
+        return array;
+    }
+
+    /// <summary>An array of zeros, to be filled before anybody else sees it.</summary>
+    internal static NdArray Zeros(DType dtype, ReadOnlySpan<nint> shape)
+    {
+        int length = Shapes.Length(shape);
+        ByteRange data = dtype switch
+        {
+            DType.Float16 => ByteRange.Of(new Half[length]),
+            DType.BFloat16 => ByteRange.Of(new BFloat16[length]),
+            DType.Float32 => ByteRange.Of(new float[length]),
+            DType.Float64 => ByteRange.Of(new double[length]),
+            DType.Int32 => ByteRange.Of(new int[length]),
+            DType.Int64 => ByteRange.Of(new long[length]),
+            _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not a dtype."),
+        };
+        return new(dtype, data, shape.ToArray());
     }
 
     /// <summary>The elements in C order, without a copy.</summary>
@@ -89,7 +116,7 @@ public sealed class NdArray
     public ReadOnlySpan<T> AsSpan<T>()
         where T : unmanaged =>
         DTypes.Of<T>() == DType
-            ? MemoryMarshal.Cast<byte, T>(_bytes)
+            ? Data.AsArray<T>()
             : throw new InvalidOperationException(
                 $"The array holds {DType.KerasName()}, not {DTypes.Of<T>().KerasName()}; {nameof(Cast)} converts it.");
 
@@ -152,17 +179,9 @@ public sealed class NdArray
         where TTo : unmanaged
     {
         var from = AsSpan<TFrom>();
-        long size = (long)from.Length * Unsafe.SizeOf<TTo>();
-        if (size > Array.MaxLength)
-        {
-            throw new NotSupportedException(
-                $"{from.Length} elements take {size} bytes as {DTypes.Of<TTo>().KerasName()}; an array holds at most {Array.MaxLength}.");
-        }
-
-        var bytes = new byte[size];
-        var to = MemoryMarshal.Cast<byte, TTo>(bytes.AsSpan());
+        var to = new TTo[from.Length];
         for (int i = 0; i < to.Length; i++)
             to[i] = convert(from[i]);
-        return new(DTypes.Of<TTo>(), bytes, _shape);
+        return new(DTypes.Of<TTo>(), ByteRange.Of(to), _shape);
     }
 }

@@ -6,7 +6,7 @@ namespace Infinorm.Variables;
 /// </summary>
 public sealed class RowGradient
 {
-    RowGradient(ReadOnlyMemory<int> indices, MemorySpot values)
+    RowGradient(ReadOnlyMemory<int> indices, TypedMemory values)
     {
         Indices = indices;
         Values = values;
@@ -14,9 +14,9 @@ public sealed class RowGradient
 
     internal ReadOnlyMemory<int> Indices { get; }
 
-    internal MemorySpot Values { get; }
+    internal TypedMemory Values { get; }
 
     /// <inheritdoc cref="Gradient.Rows{T}(ReadOnlyMemory{int}, ReadOnlyMemory{T})"/>
     public static RowGradient Of<T>(ReadOnlyMemory<int> indices, ReadOnlyMemory<T> values)
-        where T : unmanaged => new(indices, Gradient.Of(values).Spot);
+        where T : unmanaged => new(indices, Gradient.Of(values).Elements);
 }

@@ -78,11 +78,16 @@ public abstract class Variable
     {
         if (values.Length != Length)
             throw new ArgumentException($"{Path}: {values.Length} values, the variable has {Length} elements.", nameof(values));
-        Assign(NdArray.Create(values.ToArray(), Shape));
+        Assign(NdArray.Create(values, Shape));
     }
 
     /// <summary>A copy of the elements.</summary>
-    public NdArray ToNdArray() => Read();
+    public NdArray ToNdArray()
+    {
+        NdArray copy = NdArray.Zeros(DType, Shape);
+        CopyTo(copy.Data);
+        return copy;
+    }
 
     /// <inheritdoc/>
     public override string ToString() => $"{Path} {DType.KerasName()}{Shapes.Format(Shape)}";
@@ -95,9 +100,6 @@ public abstract class Variable
             throw new ArgumentException($"{Path}: the value has shape {Shapes.Format(value.Shape)}, the variable has {Shapes.Format(Shape)}.", nameof(value));
     }
 
-    /// <summary>The elements as bytes, valid while the variable is reachable.</summary>
-    internal abstract Span<byte> Bytes { get; }
-
     /// <summary>The most elements in a piece of memory.</summary>
     internal const int PieceLength = 1 << 20;
 
@@ -107,14 +109,34 @@ public abstract class Variable
     /// </summary>
     internal abstract void VisitBytes(Action<Span<byte>> visit, bool writes);
 
-    /// <summary>Sets the elements to those of an array of the same type and shape.</summary>
-    private protected virtual void Write(NdArray value) => value.Bytes.CopyTo(Bytes);
+    // The array has the variable's type and shape.
+    void Write(NdArray value)
+    {
+        long at = 0;
+        VisitBytes(
+            piece =>
+            {
+                value.Data.Span(at, piece.Length).CopyTo(piece);
+                at += piece.Length;
+            },
+            writes: true);
+    }
 
-    /// <summary>A copy of the elements.</summary>
-    private protected virtual NdArray Read() => NdArray.FromBytes(DType, Bytes, Shape);
+    /// <summary>Copies the elements, as bytes.</summary>
+    internal void CopyTo(ByteRange target)
+    {
+        long at = 0;
+        VisitBytes(
+            piece =>
+            {
+                piece.CopyTo(target.Span(at, piece.Length));
+                at += piece.Length;
+            },
+            writes: false);
+    }
 
     /// <summary>Where the elements lie.</summary>
-    internal abstract MemorySpot Spot { get; }
+    internal abstract TypedMemory Elements { get; }
 
     /// <summary>Keeps the elements where they are until the handle is disposed.</summary>
     internal abstract MemoryHandle Pin();
@@ -172,7 +194,7 @@ public sealed class Variable<T> : Variable
         : base(path, DTypes.Of<T>(), values.Length, shape)
     {
         Memory = values;
-        Spot = MemorySpot.Of<T>(values);
+        Elements = TypedMemory.Of<T>(values);
     }
 
     /// <summary>The elements in row-major order.</summary>
@@ -181,15 +203,13 @@ public sealed class Variable<T> : Variable
     /// <summary>The elements in row-major order.</summary>
     public Span<T> Span => Memory.Span;
 
-    internal override Span<byte> Bytes => MemoryMarshal.AsBytes(Memory.Span);
-
     internal override void VisitBytes(Action<Span<byte>> visit, bool writes)
     {
         for (long start = 0; start < Length; start += PieceLength)
             visit(MemoryMarshal.AsBytes(Memory.Span.Slice((int)start, (int)Math.Min(PieceLength, Length - start))));
     }
 
-    internal override MemorySpot Spot { get; }
+    internal override TypedMemory Elements { get; }
 
     internal override Variable Copy() => new Variable<T>(Path, Memory.ToArray(), Shape);
 

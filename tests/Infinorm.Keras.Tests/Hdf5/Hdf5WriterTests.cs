@@ -27,23 +27,28 @@ public class Hdf5WriterTests
         vars.Attributes["name"] = "mine ä";
         root.Make("layers/flatten/vars");
         var random = new Random(1);
-        foreach (nint[] shape in (nint[][])[[], [3], [2, 1, 3], [0, 4]])
+        foreach (nint[] shape in (nint[][])[[], [3], [2, 1, 3], [0, 4], [9], [3, 5, 2], [2, 2, 7, 1]])
         {
             var data = new byte[size * (int)shape.Aggregate((nint)1, (product, length) => product * length)];
             random.NextBytes(data);
-            vars.Datasets.Add(vars.Datasets.Count.ToString(), new Hdf5Dataset(new Hdf5Type(name, size), shape, data));
+            vars.Datasets.Add(vars.Datasets.Count.ToString(), new Hdf5Dataset(new Hdf5Type(name, size), shape, ByteRange.Of(data)));
         }
 
         Hdf5Writer.Check(root);
-        Hdf5Group again = Hdf5Reader.Read("x", Write(root));
+        foreach (int pieceLength in (int[])[int.MaxValue, 8, 24, 100]) // beyond it a dataset is written in pieces
+            AssertSame(root, Hdf5Reader.Read("x", Write(root, pieceLength)), name, size);
+    }
+
+    static void AssertSame(Hdf5Group root, Hdf5Group again, string name, int size)
+    {
         Assert.Equal(root.All().Select(g => g.Path).Order(), again.All().Select(g => g.Path).Order());
         Assert.Equal("mine ä", again.Find("layers/mine/vars")!.Attributes["name"]);
-        foreach (var (key, expected) in vars.Datasets)
+        foreach (var (key, expected) in root.Find("layers/mine/vars")!.Datasets)
         {
             Hdf5Dataset actual = again.Find("layers/mine/vars")!.Datasets[key];
             Assert.Equal((name, size), (actual.Type.Name, actual.Type.Size));
             Assert.Equal(expected.Shape, actual.Shape);
-            Assert.Equal(expected.Data.ToArray(), actual.Data.ToArray());
+            Assert.Equal(expected.Data.ToArray<byte>(), actual.Data.ToArray<byte>());
         }
     }
 
@@ -60,7 +65,7 @@ public class Hdf5WriterTests
     public void WhatCannotBeWrittenIsNamed()
     {
         var root = new Hdf5Group();
-        root.Make("a").Datasets["b"] = new Hdf5Dataset(new Hdf5Type("opaque", 3), [1], new byte[3]);
+        root.Make("a").Datasets["b"] = new Hdf5Dataset(new Hdf5Type("opaque", 3), [1], ByteRange.Of(new byte[3]));
         Assert.Equal("a/b: data of type opaque cannot be written anew.", Assert.Throws<NotSupportedException>(() => Hdf5Writer.Check(root)).Message);
         root.Groups["a"].Datasets.Clear();
         root.Groups["a"].Attributes["shape"] = null;
@@ -68,10 +73,10 @@ public class Hdf5WriterTests
             Assert.Throws<NotSupportedException>(() => Hdf5Writer.Check(root)).Message);
     }
 
-    static byte[] Write(Hdf5Group root)
+    static byte[] Write(Hdf5Group root, int pieceLength = int.MaxValue)
     {
         using var stream = new MemoryStream();
-        Hdf5Writer.Write(stream, root);
+        Hdf5Writer.Write(stream, root, pieceLength);
         return stream.ToArray();
     }
 }

@@ -125,6 +125,45 @@ public sealed class AtomicFileTests : IDisposable
         Assert.Equal(["six", "five", "four", "two"], _folder.Files.Select(name => File.ReadAllText(_folder / name)));
     }
 
+    // A save moves the former files up, beginning with the oldest, links or copies the present one to state.1 and renames the new one.
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(2, true)]
+    [InlineData(2, true, true)]
+    public void A_save_that_was_killed_between_two_operations_loses_no_former_file(int moves, bool isFormerThere, bool isCopied = false)
+    {
+        const int keep = 3;
+        foreach (string text in new[] { "1", "2", "3", "4" })
+            Write(text, keep);
+        for (int age = keep; age > keep - moves; age--)
+            File.Move($"{_path}.{age - 1}", $"{_path}.{age}", overwrite: true);
+        if (isCopied)
+            File.Copy(_path, _path + ".1");
+        else if (isFormerThere)
+            Assert.Equal(0, OperatingSystem.IsWindows() ? LinkOnWindows(_path + ".1", _path, 0) - 1 : Link(_path, _path + ".1"));
+
+        Write("5", keep);
+        Assert.Equal("5432", Kept());
+        Write("6", keep);
+        Assert.Equal("6543", Kept());
+
+        string Kept() => string.Concat(_folder.Files.Select(name => File.ReadAllText(_folder / name)));
+    }
+
+    [Fact]
+    public void A_former_file_of_the_same_time_and_length_is_kept_unless_it_is_a_copy()
+    {
+        foreach (string text in new[] { "1", "2", "3" })
+        {
+            Write(text, keep: 2);
+            File.SetLastWriteTimeUtc(_path, DateTime.UnixEpoch);
+        }
+
+        Assert.Equal(["3", "2", "1"], _folder.Files.Select(name => File.ReadAllText(_folder / name)));
+    }
+
     [Fact]
     public void A_save_that_is_under_way_is_not_disturbed_by_another_one()
     {
@@ -265,6 +304,12 @@ public sealed class AtomicFileTests : IDisposable
 
     [DllImport("libc", EntryPoint = "mkfifo")]
     static extern int MakePipe([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int mode);
+
+    [DllImport("libc", EntryPoint = "link")]
+    static extern int Link([MarshalAs(UnmanagedType.LPUTF8Str)] string from, [MarshalAs(UnmanagedType.LPUTF8Str)] string to);
+
+    [DllImport("kernel32", EntryPoint = "CreateHardLinkW", CharSet = CharSet.Unicode)]
+    static extern int LinkOnWindows(string to, string from, nint security);
 
     void Write(string text, int keep = 0) => AtomicFile.Write(_path, stream => stream.Write(Encoding.UTF8.GetBytes(text)), keep);
 

@@ -83,7 +83,8 @@ public class ConfigReaderTests
     public void RefusesWhatIsNoInteger(string json) => AssertRefused(json, config => config.OptionalInteger("beta_1"), "an integer");
 
     [Theory]
-    [InlineData("0")]
+    [InlineData("2")]
+    [InlineData("1.0")]
     [InlineData("null")]
     [InlineData("\"true\"")]
     public void RefusesWhatIsNeitherTrueNorFalse(string json) =>

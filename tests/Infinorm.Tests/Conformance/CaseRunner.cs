@@ -71,7 +71,7 @@ static class CaseRunner
 
     static Type ToException(KerasError error) => error.Type switch
     {
-        "ValueError" => typeof(ArgumentException),
+        "ValueError" or "KeyError" or "IndexError" => typeof(ArgumentException),
         "TypeError" or "AttributeError" => typeof(InvalidOperationException),
         _ => throw new NotSupportedException($"Keras's {error.Type} has no counterpart yet."),
     };

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Infinorm.Variables;
 
 namespace Infinorm.Tests.Conformance;
@@ -51,6 +50,12 @@ static class Departures
         if (update.Missing == update.Grads.Length)
             return optimizer.IsBuilt ? null : Refused<ArgumentException>("no gradient in the call that builds");
 
+        if (optimizer is MultiOptimizer multi && update.Missing > 0 && multi.Optimizers.Any(inner => inner.IsBuilt && inner.TrainableVariables.All(
+            variable => update.Grads[Array.IndexOf(variables, variable)] is null)))
+        {
+            return Refused<ArgumentException>("an optimizer in a MultiOptimizer without any gradient; in Keras those before it have stepped");
+        }
+
         if (update.Error?.Type == "TypeError" && update.Grads.Any(gradient => gradient is GoldenGradient.Rows))
             return Different("a row gradient divided by LossScaleFactor, for which TensorFlow has no operator");
 
@@ -64,8 +69,8 @@ static class Departures
         }
 
         // Keras takes |g| of each row before rows of equal index are added up, and clips them one by one; accumulation alone adds first.
-        bool addsFirst = KerasConfig.Number(session.Arguments, "gradient_accumulation_steps") > 1
-            && KerasConfig.Number(session.Arguments, "loss_scale_factor") is null && optimizer is not LossScaleOptimizer;
+        bool addsFirst = optimizer is not LossScaleOptimizer && Array.TrueForAll(session.Steppers, arguments =>
+            KerasConfig.Number(arguments, "gradient_accumulation_steps") > 1 && KerasConfig.Number(arguments, "loss_scale_factor") is null);
         return !addsFirst && update.Grads.Any(gradient => gradient is GoldenGradient.Rows { HasDuplicates: true })
             ? Different("rows of equal index are added up before anything else")
             : null;
@@ -90,7 +95,7 @@ static class Departures
         bool isBuilt = session.Optimizer.IsBuilt;
         if (isBuilt && !session.Select(finalize.Vars).SequenceEqual(session.Optimizer.TrainableVariables))
             return Refused<ArgumentException>("finalising other variables than those built");
-        return session.Arguments["use_ema"] is JsonValue use && (bool)use && (!isBuilt || session.RawIterations == 0)
+        return Array.Exists(session.Steppers, arguments => KerasConfig.IsOn(arguments["use_ema"])) && (!isBuilt || session.RawIterations == 0)
             ? Refused<InvalidOperationException>("finalising averages before any step")
             : null;
     }

@@ -10,8 +10,9 @@ namespace Infinorm.Tests.Conformance;
 sealed record GoldenEntry(string File, string Id, Func<Outcome> Run, string? Skip = null);
 
 /// <summary>
-/// The folder of golden data: the one that the environment variable <c>INFINORM_GOLDEN</c> names, or the copy beside the test assembly. Its
-/// manifest tells the kind of each file; a file or kind that is not known becomes an entry that fails.
+/// The folder of golden data: the one that the environment variable <c>INFINORM_GOLDEN</c> names, or the copy beside the test assembly; and
+/// its subfolder <c>family</c>, if it has one. The manifest of each tells the kind of each file; a file or kind that is not known becomes an
+/// entry that fails.
 /// </summary>
 static class GoldenFolder
 {
@@ -27,19 +28,26 @@ static class GoldenFolder
 
     public static IReadOnlyDictionary<(string File, string Id), GoldenEntry> Entries => Loaded.Value;
 
-    static IEnumerable<GoldenEntry> Load()
+    static IEnumerable<GoldenEntry> Load() =>
+        Directory.Exists(Path.Combine(Location, "family")) ? [.. Load(""), .. Load("family/")] : Load("");
+
+    /// <summary>Loads one set of files; their names begin with the subfolder that they stand in.</summary>
+    static IEnumerable<GoldenEntry> Load(string subfolder)
     {
-        ManifestEntry[] listed = GoldenJson.Read<ManifestFile>(Parse(Manifest)).Files;
+        ManifestEntry[] listed =
+        [
+            .. GoldenJson.Read<ManifestFile>(Parse(subfolder + Manifest)).Files.Select(file => file with { File = subfolder + file.File }),
+        ];
         foreach (ManifestEntry file in listed.Where(file => file.Match))
         {
             foreach (GoldenEntry entry in Load(file))
                 yield return entry;
         }
 
-        foreach (string path in Directory.EnumerateFiles(Location, "*.json"))
+        foreach (string path in Directory.EnumerateFiles(Path.Combine(Location, subfolder), "*.json"))
         {
-            string name = Path.GetFileName(path);
-            if (name != Manifest && !listed.Any(file => file.File == name))
+            string name = subfolder + Path.GetFileName(path);
+            if (name != subfolder + Manifest && !listed.Any(file => file.File == name))
                 yield return Failing(name, new InvalidDataException($"{name} is not listed in {Manifest}."));
         }
     }
@@ -50,7 +58,7 @@ static class GoldenFolder
             return [new GoldenEntry(file.File, file.File, () => Outcome.Compared, "kind file: archives are not the optimizer's to read")];
         try
         {
-            GoldenEntry[] entries = [.. Cases(file)];
+            GoldenEntry[] entries = [.. Cases(file).GroupBy(entry => entry.Id).SelectMany(Numbered)];
             return entries.Length == file.Count
                 ? entries
                 : [Failing(file.File, new InvalidDataException($"{file.File} has {entries.Length} cases, {Manifest} says {file.Count}."))];
@@ -61,6 +69,10 @@ static class GoldenFolder
         }
     }
 
+    /// <summary>Tells entries of the same name apart.</summary>
+    static IEnumerable<GoldenEntry> Numbered(IEnumerable<GoldenEntry> entries) =>
+        entries.Select((entry, number) => number == 0 ? entry : entry with { Id = $"{entry.Id} ({number + 1})" });
+
     static IEnumerable<GoldenEntry> Cases(ManifestEntry file)
     {
         CaseFile content = GoldenJson.Read<CaseFile>(Parse(file.File));
@@ -68,7 +80,8 @@ static class GoldenFolder
             throw new NotSupportedException($"{file.File} has format {content.Format}; format 1 is known.");
         return file.Kind switch
         {
-            "cases" => Of<OptimizerCase>(content.Cases, CaseRunner.Run),
+            "cases" => Of<OptimizerCase>(
+                content.Cases, @case => CaseRunner.Run(@case with { Tolerance = @case.Tolerance ?? content.Tolerance })),
             "tables" => Of<ScheduleTable>(content.Tables, table => table.Run()),
             "errors" => Of<ErrorCase>(content.Errors, error => error.Run()),
             "configs" =>
@@ -109,5 +122,6 @@ static class GoldenFolder
     /// <summary>A file of cases; its kind tells which of the lists it has.</summary>
     sealed record CaseFile(
         int Format, JsonElement[]? Cases = null, JsonElement[]? Tables = null, JsonElement[]? Errors = null, JsonElement[]? Configs = null,
-        JsonElement[]? Deserialize = null, JsonElement[]? Get = null, string? Mode = null, string? Derived = null, string? Note = null);
+        JsonElement[]? Deserialize = null, JsonElement[]? Get = null, string? Mode = null, string? Derived = null, string? Note = null,
+        Tolerance? Tolerance = null);
 }

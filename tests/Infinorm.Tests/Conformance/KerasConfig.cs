@@ -25,15 +25,31 @@ static class KerasConfig
         ["config"] = kwargs.DeepClone(),
     };
 
+    /// <summary>The class of a config object; of the innermost one when it is a wrapper.</summary>
+    public static string InnermostClass(JsonObject config) =>
+        config["config"]?["inner_optimizer"] is JsonObject inner ? InnermostClass(inner) : (string)config["class_name"]!;
+
     /// <summary>Adds the automatic names that a process gives out first.</summary>
     public static JsonObject WithNames(JsonObject config)
     {
-        var arguments = (JsonObject)config["config"]!;
-        arguments["name"] ??= (string?)config["class_name"] == "LossScaleOptimizer" ? "loss_scale_optimizer" : "adamax";
-        if (arguments["inner_optimizer"] is JsonObject inner)
-            WithNames(inner);
+        foreach (JsonObject optimizer in Optimizers(config))
+            optimizer["config"]!["name"] ??= Optimizer.SnakeCase((string)optimizer["class_name"]!);
         return config;
     }
+
+    /// <summary>A config object and all those of optimizers inside of it: that of a LossScaleOptimizer, those of a MultiOptimizer.</summary>
+    public static IEnumerable<JsonObject> Optimizers(JsonObject config)
+    {
+        var arguments = config["config"] as JsonObject;
+        var map = arguments?["optimizer_map"]?["config"] as JsonObject;
+        IEnumerable<JsonNode?> inner = [arguments?["inner_optimizer"], .. (map?["optimizer_map"] as JsonObject ?? []).Select(item => item.Value), map?["default_optimizer"]];
+        return [config, .. inner.OfType<JsonObject>().SelectMany(Optimizers)];
+    }
+
+    /// <summary>The settings of the optimizers that step: all but those of wrappers.</summary>
+    public static IEnumerable<JsonObject> Steppers(JsonObject config) => Optimizers(config)
+        .Select(optimizer => optimizer["config"] as JsonObject ?? [])
+        .Where(arguments => !arguments.ContainsKey("inner_optimizer") && !arguments.ContainsKey("optimizer_map"));
 
     /// <summary>The value of <c>{"callable": value}</c>, the golden data's form of a function; null for anything else.</summary>
     public static double? Callable(JsonNode? rate) =>
@@ -59,6 +75,9 @@ static class KerasConfig
         },
         _ => null,
     };
+
+    /// <summary>Whether a switch is on, which may be written as a number.</summary>
+    public static bool IsOn(JsonNode? node) => node?.ToJsonString() is "true" or "1";
 
     public static bool IsInteger(JsonNode? node) =>
         node is JsonValue value && value.GetValueKind() == JsonValueKind.Number && IsInteger(value.ToJsonString());

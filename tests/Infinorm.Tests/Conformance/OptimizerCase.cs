@@ -9,16 +9,25 @@ namespace Infinorm.Tests.Conformance;
 /// <summary>One case of kind <c>cases</c>: an optimizer, variables, and steps with the state after each.</summary>
 sealed record OptimizerCase(
     string Id, OptimizerSpec Optimizer, VariableSpec[] Variables, Step[] Steps, DType Floatx,
-    string? Note = null, string? BackendNote = null, PackedSteps? Packed = null);
+    string? Note = null, string? BackendNote = null, PackedSteps? Packed = null,
+    Tolerance? Tolerance = null);
 
 /// <summary>How the optimizer was made.</summary>
 /// <param name="Serialized">Keras's config object; null when the learning rate is a function, which no config can hold.</param>
 /// <param name="Kwargs">The arguments of the (inner) optimizer.</param>
 /// <param name="LossScaleKwargs">The arguments of the LossScaleOptimizer around it; null without one.</param>
-sealed record OptimizerSpec(JsonObject? Serialized, JsonObject Kwargs, JsonObject? LossScaleKwargs)
+/// <param name="ClassName">The class of the (inner) optimizer, for when there is no config object.</param>
+sealed record OptimizerSpec(JsonObject? Serialized, JsonObject Kwargs, JsonObject? LossScaleKwargs, string ClassName = "Adamax")
 {
     /// <summary>The value that a learning rate that is a function starts with; null for any other learning rate.</summary>
     public double? Callable => KerasConfig.Callable(Kwargs["learning_rate"]);
+
+    /// <summary>Makes the optimizer where it is not made from a config.</summary>
+    [JsonIgnore]
+    public Func<Optimizer>? Make { get; init; }
+
+    /// <summary>A new optimizer.</summary>
+    public Optimizer Create(DType floatX) => Make?.Invoke() ?? Infinorm.Optimizer.FromConfig(Config(), floatX);
 
     /// <summary>The config object to build the optimizer from; without the learning rate when that is a function.</summary>
     public JsonObject Config()
@@ -28,7 +37,7 @@ sealed record OptimizerSpec(JsonObject? Serialized, JsonObject Kwargs, JsonObjec
         var kwargs = (JsonObject)Kwargs.DeepClone();
         if (Callable is not null)
             kwargs.Remove("learning_rate");
-        return KerasConfig.WithNames(KerasConfig.Of("Adamax", kwargs, LossScaleKwargs));
+        return KerasConfig.WithNames(KerasConfig.Of(ClassName, kwargs, LossScaleKwargs));
     }
 }
 
@@ -81,7 +90,8 @@ sealed record KerasError(string Type, string Message);
 sealed record VariableLayout(string Name, string Path, DType Dtype, int[] Shape);
 
 /// <summary>A number and the type it has in Keras (<c>python_float</c> for a plain Python number).</summary>
-sealed record GoldenNumber(string Dtype, double Value);
+/// <param name="Error">What Keras raises instead; null if there is a number.</param>
+sealed record GoldenNumber(string? Dtype = null, double Value = 0, string? Error = null);
 
 /// <summary>The whole state after a step.</summary>
 /// <param name="Variables">The bytes of each model variable.</param>

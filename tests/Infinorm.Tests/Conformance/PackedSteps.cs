@@ -7,10 +7,11 @@ namespace Infinorm.Tests.Conformance;
 /// <summary>A long run of plain apply calls, written as arrays whose leading axis is the step.</summary>
 /// <param name="Steps">The number of steps.</param>
 /// <param name="OptimizerVariables">An array each, or the text <c>1..T</c> for a counter.</param>
+/// <param name="LearningRate">The rate after each step; null for an optimizer that has none.</param>
 /// <param name="Iterations">The counter after each step: an array, or the text <c>1..T</c>.</param>
 sealed record PackedSteps(
     [property: JsonPropertyName("T")] int Steps, VariableLayout[] Layout, GoldenArray[] Grads, GoldenArray[] Variables,
-    JsonElement[] OptimizerVariables, GoldenArray LearningRate, JsonElement Iterations, string? Note = null)
+    JsonElement[] OptimizerVariables, GoldenArray? LearningRate, JsonElement Iterations, string? Note = null)
 {
     public IEnumerable<Step> Unpack()
     {
@@ -18,7 +19,7 @@ sealed record PackedSteps(
         Func<int, byte[]> iterations = Series(Iterations);
         for (int step = 0; step < Steps; step++)
         {
-            GoldenArray rate = LearningRate.At(step);
+            GoldenArray? rate = LearningRate?.At(step);
             yield return new ApplyStep
             {
                 Grads = Array.ConvertAll(Grads, gradient => new GoldenGradient.Dense(gradient.At(step))),
@@ -29,7 +30,9 @@ sealed record PackedSteps(
                     Array.ConvertAll(optimizerVariables, series => series(step)),
                     Iterations: Integer(iterations(step)),
                     RawIterations: Integer(optimizerVariables[0](step)),
-                    new GoldenNumber(rate.Dtype.ToString().ToLowerInvariant(), Comparison.ToDoubles(rate.Dtype, rate.Bytes)[0])),
+                    rate is null
+                        ? new GoldenNumber(Error: "AttributeError")
+                        : new GoldenNumber(rate.Dtype.ToString().ToLowerInvariant(), Comparison.ToDoubles(rate.Dtype, rate.Bytes)[0])),
             };
         }
     }

@@ -4,7 +4,10 @@ using Infinorm.Variables;
 
 namespace Infinorm.Tests.Properties;
 
-/// <summary>Variables of a model with their gradients at every step: types and lengths drawn at random, values made from a seed.</summary>
+/// <summary>
+/// Variables of a model with their gradients at every step: types and lengths drawn at random, values made from a seed. All but the last are
+/// matrices where their lengths allow it.
+/// </summary>
 sealed record Model(DType[] Types, int[] Lengths, int Seed)
 {
     static readonly DType[] AllTypes = [DType.Float16, DType.BFloat16, DType.Float32, DType.Float64];
@@ -20,7 +23,11 @@ sealed record Model(DType[] Types, int[] Lengths, int Seed)
     public Variable[] MakeVariables()
     {
         var random = new Random(Seed);
-        return [.. Types.Zip(Lengths, (type, length) => (type, length)).Select((item, i) => Make($"layer/{i}", item.type, item.length, random))];
+        return
+        [
+            .. Types.Zip(Lengths, (type, length) => (type, length)).Select((item, i) => Make(
+                $"layer/{i}", item.type, item.length, i < Types.Length - 1, random)),
+        ];
     }
 
     /// <summary>The gradients of a step; now and then one is missing, but never all.</summary>
@@ -43,13 +50,17 @@ sealed record Model(DType[] Types, int[] Lengths, int Seed)
         Gen.OneOf(types).Array[1, 4], Gen.Int[0, 70].Array[4], Gen.Int[0, 1000],
         (type, length, seed) => new Model(type, length[..type.Length], seed));
 
-    static Variable Make(string path, DType type, int length, Random random) => type switch
+    static Variable Make(string path, DType type, int length, bool isMatrix, Random random)
     {
-        DType.Float16 => new Variable<Half>(path, Values(length, random, value => (Half)value)),
-        DType.BFloat16 => new Variable<BFloat16>(path, Values(length, random, value => (BFloat16)(float)value)),
-        DType.Float32 => new Variable<float>(path, Values(length, random, value => (float)value)),
-        _ => new Variable<double>(path, Values(length, random, value => value)),
-    };
+        nint[] shape = isMatrix && length % 4 == 0 ? [length / 4, 4] : [length];
+        return type switch
+        {
+            DType.Float16 => new Variable<Half>(path, Values(length, random, value => (Half)value), shape),
+            DType.BFloat16 => new Variable<BFloat16>(path, Values(length, random, value => (BFloat16)(float)value), shape),
+            DType.Float32 => new Variable<float>(path, Values(length, random, value => (float)value), shape),
+            _ => new Variable<double>(path, Values(length, random, value => value), shape),
+        };
+    }
 
     static Gradient MakeGradient(DType type, int length, Random random) => type switch
     {

@@ -40,11 +40,23 @@ public sealed class NoGarbage
 
     public static TheoryData<string> Names => [.. Optimizers.Keys];
 
+    public static TheoryData<string> Variants => [.. Registered.Variants];
+
     [Theory]
     [MemberData(nameof(Names))]
-    public void AStepAllocatesNothing(string name)
+    public void AStepAllocatesNothing(string name) => Check(Optimizers[name]());
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void NorDoesOneOfAnyOptimizer(string variant)
     {
-        Optimizer optimizer = Optimizers[name]();
+        Check(new Settings(Variant: variant).Create());
+        Settings all = Settings.AllElementwise with { Clip = Clip.GlobalNorm, Narrow = Narrow.MasterWeights };
+        Check((all with { HasDynamicScale = true, Variant = variant }).Create());
+    }
+
+    static void Check(Optimizer optimizer)
+    {
         Variable[] variables =
         [
             new Variable<float>("table", new float[40 * 8], [40, 8]),

@@ -7,6 +7,9 @@ namespace Infinorm.Tests.Properties;
 public sealed class Threads
 {
     static readonly int[] Lengths = [200_000, 3, 70_001, 32_768, 0, 1];
+    static readonly int[] ShortLengths = [40_000, 3, 16_385, 0];
+
+    public static TheoryData<string> Variants => [.. Registered.Variants];
 
     [Theory]
     [InlineData(Clip.None, Narrow.Nearest)]
@@ -20,23 +23,34 @@ public sealed class Threads
         Assert.Equal(alone, Train(settings, threads: 5));
     }
 
-    static string[] Train(Settings settings, int threads)
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void NorDoesItOfAnyOptimizer(string variant)
     {
+        var settings = new Settings(
+            UseEma: true, Clip: Clip.GlobalNorm, WeightDecay: 0.1, Narrow: Narrow.StochasticRounding, Variant: variant);
+        string[] alone = Train(settings, threads: 1, ShortLengths);
+        Assert.Equal(alone, Train(settings, threads: 3, ShortLengths));
+    }
+
+    static string[] Train(Settings settings, int threads, int[]? lengths = null)
+    {
+        lengths ??= Lengths;
         Optimizer optimizer = settings.Create(threads);
         Variable[] variables =
         [
-            .. Lengths.Select((length, i) => new Variable<float>($"float/{i}", Values(length, 0, value => (float)value))),
-            .. Lengths.Select((length, i) => new Variable<double>($"double/{i}", Values(length, 0, value => value))),
-            .. Lengths.Select((length, i) => new Variable<BFloat16>($"brain/{i}", Values(length, 0, value => (BFloat16)(float)value))),
+            .. lengths.Select((length, i) => new Variable<float>($"float/{i}", Values(length, 0, value => (float)value))),
+            .. lengths.Select((length, i) => new Variable<double>($"double/{i}", Values(length, 0, value => value))),
+            .. lengths.Select((length, i) => new Variable<BFloat16>($"brain/{i}", Values(length, 0, value => (BFloat16)(float)value))),
         ];
         optimizer.Build(variables);
         for (int step = 1; step <= 4; step++)
         {
             optimizer.Apply(
             [
-                .. Lengths.Select(length => (Gradient)Values(length, step, value => (float)value)),
-                .. Lengths.Select(length => (Gradient)Values(length, step, value => value)),
-                .. Lengths.Select(length => (Gradient)Values(length, step, value => (float)value)),
+                .. lengths.Select(length => (Gradient)Values(length, step, value => (float)value)),
+                .. lengths.Select(length => (Gradient)Values(length, step, value => value)),
+                .. lengths.Select(length => (Gradient)Values(length, step, value => (float)value)),
             ]);
         }
 

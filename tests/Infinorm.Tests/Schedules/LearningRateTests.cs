@@ -81,6 +81,14 @@ public class LearningRateTests
         var error = Assert.Throws<FormatException>(() => LearningRate.FromConfig(config));
         Assert.Equal(
             "learning rate: the function 'NamedRate' is not known; register it first with LearningRate.RegisterFunction", error.Message);
+        config["config"] = null;
+        Assert.StartsWith(
+            "learning rate: the function '' is not known", Assert.Throws<FormatException>(() => LearningRate.FromConfig(config)).Message);
+        Assert.Equal(
+            "optimizer: the function '' is not known", Assert.Throws<FormatException>(() => Optimizer.FromConfig(config)).Message);
+        Assert.Equal(
+            "learning rate schedule: the function '' is not known",
+            Assert.Throws<FormatException>(() => LearningRateSchedule.FromConfig(config)).Message);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Infinorm.Torch.Training;
 using static TorchSharp.torch;
 
@@ -21,6 +22,32 @@ public sealed class TrainerErrorTests
         batch.Input.Dispose();
         Assert.StartsWith(
             "The input of the batch is disposed.", Assert.Throws<ArgumentException>(() => problem.Trainer.Evaluate([batch])).Message);
+    }
+
+    [Fact]
+    public void MetricsThatHistoriesCannotTellApart()
+    {
+        foreach (string[] names in (string[][])[["loss"], ["learning_rate"], ["val_loss"], ["a", "a"], ["a", "val_a"]])
+        {
+            Assert.StartsWith($"The name of the metric '{names[^1]}' is taken", Assert.Throws<ArgumentException>(
+                () => new Trainer(_problem.Model, nn.MSELoss().forward, _problem.Optimizer)
+                {
+                    Metrics = [.. names.Select(name => new Metric(name, (prediction, _) => prediction))],
+                }).Message);
+        }
+
+        Assert.Equal("name", Assert.Throws<ArgumentException>(() => new Metric("", (prediction, _) => prediction)).ParamName);
+        Assert.Equal("compute", Assert.Throws<ArgumentNullException>(() => new Metric("a", null!)).ParamName);
+    }
+
+    [Fact]
+    public void ANumberThatTorchSharpFreedTooEarlyIsNoFaultOfTheModel()
+    {
+        Tensor Loss(Tensor prediction, Tensor target) =>
+            throw new ExternalException("Unknown scalar type.\nException raised from type at /pytorch/c10/core/Scalar.h:339 (most recent call first):");
+        var trainer = new Trainer(_problem.Model, Loss, _problem.Optimizer);
+        Assert.StartsWith(
+            "TorchSharp freed a number before libtorch had read it", Assert.Throws<InvalidOperationException>(() => trainer.Fit(_problem.Data)).Message);
     }
 
     [Fact]

@@ -51,6 +51,49 @@ public sealed class TrainerMemoryTests
         }
     }
 
+    // A source that disposes nothing, not even its batches; the caller has a scope that lasts.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task StaysLevelWithWhatAnAsynchronousSourceMakes(bool waits)
+    {
+        using nn.Module<Tensor, Tensor> model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 1));
+        using TorchOptimizer optimizer = new Adamax().For(model);
+        var trainer = new Trainer(model, nn.MSELoss().forward, optimizer);
+        var megabytes = new List<long>();
+        using DisposeScope? scope = waits ? null : NewDisposeScope();
+        await trainer.FitAsync(Batches(), epochs: 40, new()
+        {
+            Callbacks = [new TrainerTests.AtEpochEnd(_ => megabytes.Add(Environment.WorkingSet >> 20))],
+        }, TestContext.Current.CancellationToken);
+        await trainer.EvaluateAsync(Batches(), TestContext.Current.CancellationToken);
+        for (int i = 0; i < 10; i++)
+        {
+            await foreach (Tensor prediction in trainer.PredictAsync(Inputs()))
+                prediction.Dispose();
+        }
+
+        megabytes.Add(Environment.WorkingSet >> 20);
+        Assert.InRange(megabytes.Max() - megabytes[5], 0, 300); // 2,000 are made
+
+        async IAsyncEnumerable<(Tensor, Tensor)> Batches()
+        {
+            await foreach (Tensor input in Inputs())
+                yield return (input, rand(32, 1));
+        }
+
+        async IAsyncEnumerable<Tensor> Inputs()
+        {
+            Tensor first = ones(1); // kept by nothing but the source
+            for (int i = 0; i < 10; i++)
+            {
+                if (waits)
+                    await Task.Delay(1);
+                yield return (rand(32, 3, 64, 64) * 1.1f).clamp(0, 1) * first;
+            }
+        }
+    }
+
     [Fact]
     public void StaysLevelWithADataLoader()
     {

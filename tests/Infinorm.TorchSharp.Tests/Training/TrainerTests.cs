@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Infinorm.Torch.Training;
 using static TorchSharp.torch;
 
@@ -144,7 +145,7 @@ public sealed class TrainerTests
         Assert.Equal(expected["loss"], actual["loss"]);
         Assert.Equal(synchronous.Weights(), asynchronous.Weights());
 
-        OrderedDictionary<string, double> scores = await asynchronous.Trainer.EvaluateAsync(Later(), TestContext.Current.CancellationToken);
+        IReadOnlyDictionary<string, double> scores = await asynchronous.Trainer.EvaluateAsync(Later(), TestContext.Current.CancellationToken);
         Assert.Equal(synchronous.Trainer.Evaluate(batches), scores);
 
         async IAsyncEnumerable<(Tensor, Tensor)> Later()
@@ -155,6 +156,52 @@ public sealed class TrainerTests
                 yield return batch;
             }
         }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task CancelsPredictions(bool withCancellation)
+    {
+        using var problem = new Problem();
+        using var cancellation = new CancellationTokenSource();
+        using Tensor input = rand(2, 4);
+        CancellationToken seen = default;
+        IAsyncEnumerable<Tensor> predictions = problem.Trainer.PredictAsync(Endless(), withCancellation ? default : cancellation.Token);
+        await using IAsyncEnumerator<Tensor> stream = predictions.GetAsyncEnumerator(withCancellation ? cancellation.Token : default);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.True(await stream.MoveNextAsync());
+            stream.Current.Dispose();
+        }
+
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await stream.MoveNextAsync());
+        Assert.True(seen.IsCancellationRequested);
+
+        async IAsyncEnumerable<Tensor> Endless([EnumeratorCancellation] CancellationToken token = default)
+        {
+            seen = token;
+            while (true)
+            {
+                await Task.Yield();
+                yield return input;
+            }
+        }
+    }
+
+    [Fact]
+    public void GivesValuesThatCannotBeChangedInTheirOrder()
+    {
+        using var problem = new Problem();
+        (Tensor, Tensor)[] batches = [(rand(8, 4), randint(0, 3, 8))];
+        History history = problem.Trainer.Fit(batches, epochs: 1, new() { ValidationData = batches });
+        EpochLog log = Assert.Single(history.Epochs);
+        Assert.Equal(["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"], log.Values.Keys);
+        Assert.Equal(["loss", "accuracy"], problem.Trainer.Evaluate(batches).Keys);
+        Assert.True(Assert.IsAssignableFrom<IDictionary<string, double>>(log.Values).IsReadOnly);
+        Assert.True(Assert.IsAssignableFrom<IDictionary<string, double>>(problem.Trainer.Evaluate(batches)).IsReadOnly);
+        Assert.True(Assert.IsAssignableFrom<IList<EpochLog>>(history.Epochs).IsReadOnly);
     }
 
     // Batch normalisation sums in as many parts as there are threads, and their number is each calling thread's own.

@@ -8,7 +8,7 @@ namespace Infinorm.Torch.Training.Callbacks;
 /// <param name="bestPath">A file for the run as it was after the epoch with the best value; null, the default, for none.</param>
 public sealed class Checkpoint(string path, string? bestPath = null) : Callback
 {
-    Monitor? _watched;
+    MonitoredValue? _watched;
     double? _best;
 
     /// <summary>Whether to save after so many steps, too, ≥ 1; null, the default, for only after epochs. Keras: <c>save_freq</c>.</summary>
@@ -27,7 +27,7 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
     /// Whether a larger value is better. The default is null: as <see cref="Metric.LargerIsBetter"/> says, and not for losses.
     /// Keras: <c>mode</c>.
     /// </summary>
-    public bool? Larger { get; init; }
+    public bool? LargerIsBetter { get; init; }
 
     /// <inheritdoc/>
     public override void OnFitBegin(TrainingRun run)
@@ -36,7 +36,7 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
         OutputFile.Prepare(path);
         if (bestPath is not null)
             OutputFile.Prepare(bestPath);
-        _watched = bestPath is null ? null : new Monitor(run, Monitor, Larger);
+        _watched = bestPath is null ? null : new MonitoredValue(run, Monitor, LargerIsBetter);
         if (run.Step == 0)
             _best = null;
     }

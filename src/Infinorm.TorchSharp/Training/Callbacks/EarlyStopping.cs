@@ -16,16 +16,16 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
         ? patience
         : throw new ArgumentOutOfRangeException(nameof(patience), patience, "The patience is at least one epoch.");
 
-    Monitor? _watched;
+    MonitoredValue? _watched;
     double? _best;
     int _waited;
-    ModelWeights? _bestWeights;
+    ModelSnapshot? _bestWeights;
 
     /// <summary>
     /// Whether a larger value is better. The default is null: as <see cref="Metric.LargerIsBetter"/> says, and not for losses.
     /// Keras: <c>mode</c>.
     /// </summary>
-    public bool? Larger { get; init; }
+    public bool? LargerIsBetter { get; init; }
 
     /// <summary>By how much a value must be better to count: finite, ≥ 0. The default is 0. Keras: <c>min_delta</c>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 0 or not finite.</exception>
@@ -63,7 +63,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
     public override void OnFitBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        _watched = new Monitor(run, monitor, Larger, MinDelta);
+        _watched = new MonitoredValue(run, monitor, LargerIsBetter, MinDelta);
         if (run.Step == 0)
             Forget();
         else if (run.Batch == 0 && run.Epoch < run.Epochs && BestEpoch != run.Epoch)
@@ -75,7 +75,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
     {
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(log);
-        Monitor watched = _watched ?? throw new InvalidOperationException("The training has not begun.");
+        MonitoredValue watched = _watched ?? throw new InvalidOperationException("The training has not begun.");
         if (log.Epoch <= StartFromEpoch)
             return;
         _waited++;
@@ -87,7 +87,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
             if (!RestoreBestWeights)
                 return;
             using IDisposable? averages = run.UseAverages();
-            (_bestWeights ??= new ModelWeights()).CopyFrom(run.Model);
+            (_bestWeights ??= new ModelSnapshot()).CopyFrom(run.Model);
         }
         else
         {
@@ -144,7 +144,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
         Forget();
         (_best, _waited, BestEpoch) = read;
         if (state.Tensors.Count > 0)
-            _bestWeights = new ModelWeights(state.Tensors);
+            _bestWeights = new ModelSnapshot(state.Tensors);
     }
 
     static (double? Best, int Waited, int? BestEpoch) Read(CallbackState state) => (

@@ -24,14 +24,14 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         ? steps
         : throw new ArgumentException($"The rates must grow from above 0, in at least 10 steps: found {from} to {to} in {steps} steps.");
 
-    ModelWeights? _weights;
+    ModelSnapshot? _weights;
     NdArray[] _state = [];
     LearningRate? _rate;
     double _average, _best;
     bool _isDone;
 
     /// <summary>The rates tried, each with the smoothed loss.</summary>
-    public IReadOnlyList<(double Rate, double Loss)> Points => _points;
+    public IReadOnlyList<(double Rate, double Loss)> Points => _points.AsReadOnly();
 
     /// <summary>The rate in the middle of the way on which the loss fell: a good one to start from; null if it did not fall, or
     /// the data ended before the rates were tried.</summary>
@@ -52,7 +52,7 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         _isDone = false;
         _points.Clear();
         (Suggestion, _average, _best) = (null, 0, double.PositiveInfinity);
-        _weights = new ModelWeights();
+        _weights = new ModelSnapshot();
         _weights.CopyFrom(run.Model);
         _state = [.. optimizer.Variables.Select(variable => variable.ToNdArray())];
         _rate = optimizer.LearningRate.Value is null ? optimizer.LearningRate : null;

@@ -42,7 +42,7 @@ public sealed class LearningRateScheduler(Func<torch.optim.Optimizer, lr_schedul
     {
         ArgumentNullException.ThrowIfNull(run);
         if (Monitor is not null)
-            Callbacks.Monitor.RequireValue(run, Monitor);
+            MonitoredValue.RequireValue(run, Monitor);
         if (run.Step == 0)
             _firstRates = null;
         ILearningRateController[] groups = [.. run.Optimizer.ParamGroups];

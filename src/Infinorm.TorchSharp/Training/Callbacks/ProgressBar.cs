@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Spectre.Console;
 
 namespace Infinorm.Torch.Training.Callbacks;
@@ -8,9 +9,15 @@ namespace Infinorm.Torch.Training.Callbacks;
 /// </summary>
 public sealed class ProgressBar : Callback
 {
+    const int BarWidth = 20, BesideText = BarWidth + 24; // percentage, time left and what is between the columns
+
+    static readonly TimeSpan Interval = TimeSpan.FromSeconds(0.1);
+
     readonly IAnsiConsole? _terminal;
     readonly TextWriter _output;
+    ProgressContext? _bars;
     ProgressTask? _bar;
+    long _shownAt;
     TaskCompletionSource? _end;
     Task _display = Task.CompletedTask;
 
@@ -38,7 +45,7 @@ public sealed class ProgressBar : Callback
     {
         ArgumentNullException.ThrowIfNull(run);
         if (run.History.Beginning is { } beginning)
-            _output.WriteLine(beginning);
+            WriteLine(beginning);
     }
 
     /// <inheritdoc/>
@@ -50,11 +57,13 @@ public sealed class ProgressBar : Callback
         var end = _end = new TaskCompletionSource();
         _display = _terminal.Progress()
             .AutoClear(true)
+            .AutoRefresh(false) // what a thread of its own leaves to the garbage collector can harm a call of TorchSharp's
             .Columns(
-                new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(),
+                new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = BarWidth }, new PercentageColumn(),
                 new RemainingTimeColumn())
             .StartAsync(bars =>
             {
+                _bars = bars;
                 _bar = bars.AddTask(Title(run), maxValue: run.BatchesPerEpoch ?? 1);
                 _bar.IsIndeterminate = run.BatchesPerEpoch is null;
                 return end.Task;
@@ -67,9 +76,14 @@ public sealed class ProgressBar : Callback
         ArgumentNullException.ThrowIfNull(run);
         if (_bar is null)
             return;
-        _bar.Description = $"{Title(run)}  {Markup.Escape(EpochLog.Format(run.EpochValues))}";
+        string text = Fold($"{Title(run)}  {EpochLog.Format(run.EpochValues)}", _terminal!.Profile.Width - BesideText).First();
+        _bar.Description = Markup.Escape(text); // what has no room is in the epoch's line
         if (run.BatchesPerEpoch is not null)
             _bar.Value = run.Batch;
+        if (Stopwatch.GetElapsedTime(_shownAt) < Interval)
+            return;
+        _bars!.Refresh();
+        _shownAt = Stopwatch.GetTimestamp();
     }
 
     /// <inheritdoc/>
@@ -78,7 +92,7 @@ public sealed class ProgressBar : Callback
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(log);
         Close();
-        _output.WriteLine(log.Describe($"{log.Epoch}/{run.Epochs}"));
+        WriteLine(log.Describe($"{log.Epoch}/{run.Epochs}"));
     }
 
     /// <inheritdoc/>
@@ -87,14 +101,48 @@ public sealed class ProgressBar : Callback
         ArgumentNullException.ThrowIfNull(run);
         Close();
         if (run.Outcome == FitOutcome.Stopped)
-            _output.WriteLine($"stopped: {run.History.StopReason}");
+            WriteLine($"stopped: {run.History.StopReason}");
     }
 
     void Close()
     {
         _end?.SetResult();
         _display.GetAwaiter().GetResult();
-        (_bar, _end) = (null, null);
+        (_bars, _bar, _end, _shownAt) = (null, null, null, 0);
+    }
+
+    // A log's lines have no width.
+    void WriteLine(string line)
+    {
+        foreach (string folded in _terminal is null ? [line] : Fold(line, _terminal.Profile.Width))
+            _output.WriteLine(folded);
+    }
+
+    /// <summary>
+    /// A line as lines of a width: broken between its parts, which two spaces divide, and within a part, between words, only where that is
+    /// wider than a line. A terminal would break it anywhere, within numbers, too.
+    /// </summary>
+    internal static IEnumerable<string> Fold(string line, int width)
+    {
+        const string between = "  ", indent = "  ";
+        string folded = "";
+        foreach (string part in line.Split(between))
+        {
+            string separator = folded.Length == 0 ? "" : between;
+            foreach (string piece in indent.Length + part.Length <= width ? [part] : part.Split(' '))
+            {
+                if (folded.Length > 0 && folded.Length + separator.Length + piece.Length > width)
+                {
+                    yield return folded;
+                    (folded, separator) = ("", indent.Length + piece.Length <= width ? indent : "");
+                }
+
+                folded += separator + piece;
+                separator = " ";
+            }
+        }
+
+        yield return folded;
     }
 
     static string Title(TrainingRun run) => $"epoch {run.Epoch + 1}/{run.Epochs}";

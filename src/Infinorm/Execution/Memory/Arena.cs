@@ -24,9 +24,10 @@ sealed unsafe class Arena
     readonly Vector512<byte>[] _lines;
     readonly byte* _end;
 
+    /// <exception cref="OutOfMemoryException">There is not so much memory.</exception>
     public Arena(nint bytes)
     {
-        _lines = GC.AllocateArray<Vector512<byte>>(checked((int)(bytes / Alignment) + 1), pinned: true);
+        _lines = GC.AllocateArray<Vector512<byte>>((int)Math.Min(int.MaxValue, (bytes / Alignment) + 1), pinned: true);
         First = (byte*)Padded((nint)Unsafe.AsPointer(ref _lines[0]));
         _end = First + bytes;
     }
@@ -48,9 +49,15 @@ sealed unsafe class Arena
         where T : unmanaged => new ArenaMemory<T>(this, address, length, beforeLook).Memory;
 
     /// <summary>The elements at an address, in the type that a variable is computed in, as a variable of its shape.</summary>
-    public Variable ViewAs(in VariableState state, byte* address, string path, Action? beforeLook) => state.ComputeType == DType.Float64
-        ? new Variable<double>(path, View<double>(address, state.Elements.Length, beforeLook), state.Variable.Shape)
-        : new Variable<float>(path, View<float>(address, state.Elements.Length, beforeLook), state.Variable.Shape);
+    public Variable ViewAs(in VariableState state, byte* address, string path, Action? beforeLook) =>
+        ViewAs(in state, address, state.Elements.Length, state.Variable.Shape, path, beforeLook);
+
+    /// <summary>As above, of another shape.</summary>
+    public Variable ViewAs(
+        in VariableState state, byte* address, int length, ReadOnlySpan<nint> shape, string path, Action? beforeLook) =>
+        state.ComputeType == DType.Float64
+            ? new Variable<double>(path, View<double>(address, length, beforeLook), shape)
+            : new Variable<float>(path, View<float>(address, length, beforeLook), shape);
 
     sealed class ArenaMemory<T>(Arena arena, byte* address, int length, Action? beforeLook) : MemoryManager<T>
         where T : unmanaged

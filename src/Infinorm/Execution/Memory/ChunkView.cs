@@ -63,5 +63,7 @@ unsafe ref struct ChunkView
     /// <summary>What the stages from the decay on compute with.</summary>
     public readonly WeightFormula<L> WeightFormula<L>()
         where L : struct, Rules.ILane<L> =>
-        new(State.Decays ? Plan.WeightDecay : null, Plan.LearningRate, Plan.AverageMomentum, Plan.Overwrites);
+        new(
+            !State.Decays ? null : State.OwnDecay is { } own ? own.Value : Plan.WeightDecay, Plan.LearningRate, Plan.DecaysByFactor,
+            Plan.AverageMomentum, Plan.Overwrites);
 }

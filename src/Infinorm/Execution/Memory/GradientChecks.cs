@@ -17,16 +17,16 @@ sealed unsafe class GradientChecks
     readonly Dictionary<object, List<Variable>> _byArray = new(ReferenceEqualityComparer.Instance);
     readonly List<(nint Start, nint End, Variable Variable, bool IsGradient)> _places = [];
     readonly List<MemoryHandle> _pins = [];
-    readonly List<(MemorySpot Spot, Variable Variable)> _toCompare = [];
+    readonly List<(TypedMemory Elements, Variable Variable)> _toCompare = [];
 
     public GradientChecks(Variable[] variables, Arena arena)
     {
         _variables = variables;
         _arena = arena;
-        _allArrays = Array.TrueForAll(variables, variable => variable.Spot.Owner is Array);
+        _allArrays = Array.TrueForAll(variables, variable => variable.Elements.Owner is Array);
         foreach (Variable variable in variables)
         {
-            if (variable.Spot.Owner is not Array array)
+            if (variable.Elements.Owner is not Array array)
                 continue;
             if (!_byArray.TryGetValue(array, out List<Variable>? sharing))
                 _byArray.Add(array, sharing = []);
@@ -34,7 +34,7 @@ sealed unsafe class GradientChecks
         }
 
         foreach (List<Variable> sharing in _byArray.Values)
-            sharing.Sort((a, b) => a.Spot.Start.CompareTo(b.Spot.Start));
+            sharing.Sort((a, b) => a.Elements.Start.CompareTo(b.Elements.Start));
     }
 
     /// <summary>Forgets what an earlier call left.</summary>
@@ -44,15 +44,15 @@ sealed unsafe class GradientChecks
     /// <exception cref="ArgumentException">It has another length than its variable, or overlaps one.</exception>
     public void Add(Gradient gradient, Variable variable)
     {
-        MemorySpot spot = gradient.AsRows?.Values ?? gradient.Spot;
-        if (gradient.AsRows is null && spot.Length != variable.Length)
-            throw new ArgumentException($"{variable.Path}: gradient has {spot.Length} elements, the variable has {variable.Length}.");
-        if (spot.Length == 0)
+        TypedMemory elements = gradient.AsRows?.Values ?? gradient.Elements;
+        if (gradient.AsRows is null && elements.Length != variable.Length)
+            throw new ArgumentException($"{variable.Path}: gradient has {elements.Length} elements, the variable has {variable.Length}.");
+        if (elements.Length == 0)
             return;
-        if (spot.Owner is Array array && Overlapped(array, spot) is { } other)
+        if (elements.Owner is Array array && Overlapped(array, elements) is { } other)
             throw Overlap(variable, other);
-        if (spot.Owner is not Array || !_allArrays)
-            _toCompare.Add((spot, variable));
+        if (elements.Owner is not Array || !_allArrays)
+            _toCompare.Add((elements, variable));
     }
 
     /// <summary>Compares the gradients that were noted with all variables.</summary>
@@ -66,12 +66,12 @@ sealed unsafe class GradientChecks
             foreach (Variable variable in _variables)
             {
                 if (variable.Length > 0)
-                    Note(variable.Pin(), variable.Spot, variable, isGradient: false);
+                    Note(variable.Pin(), variable.Elements, variable, isGradient: false);
             }
 
-            foreach (var (spot, variable) in _toCompare)
+            foreach (var (elements, variable) in _toCompare)
             {
-                Note(spot.Pin(), spot, variable, isGradient: true);
+                Note(elements.Pin(), elements, variable, isGradient: true);
                 if (_arena.Holds((byte*)_places[^1].Start))
                     throw new ArgumentException($"{variable.Path}: the gradient lies in the optimizer's own memory.");
             }
@@ -104,15 +104,15 @@ sealed unsafe class GradientChecks
         }
     }
 
-    void Note(MemoryHandle pin, MemorySpot spot, Variable variable, bool isGradient)
+    void Note(MemoryHandle pin, TypedMemory elements, Variable variable, bool isGradient)
     {
         _pins.Add(pin);
         var start = (nint)pin.Pointer;
-        _places.Add((start, start + ((nint)spot.Length * spot.DType.Size()), variable, isGradient));
+        _places.Add((start, start + ((nint)elements.Length * elements.DType.Size()), variable, isGradient));
     }
 
     // The variables of one array are disjoint and in order, so the last that begins before the gradient's end is the only candidate.
-    Variable? Overlapped(Array array, MemorySpot spot)
+    Variable? Overlapped(Array array, TypedMemory elements)
     {
         if (!_byArray.TryGetValue(array, out List<Variable>? sharing))
             return null;
@@ -120,7 +120,7 @@ sealed unsafe class GradientChecks
         while (low < high)
         {
             int middle = (low + high) / 2;
-            if (sharing[middle].Spot.Start < spot.Start + spot.Length)
+            if (sharing[middle].Elements.Start < elements.Start + elements.Length)
                 low = middle + 1;
             else
                 high = middle;
@@ -129,7 +129,7 @@ sealed unsafe class GradientChecks
         for (int i = low - 1; i >= 0; i--)
         {
             if (sharing[i].Length > 0)
-                return spot.Overlaps(sharing[i].Spot) ? sharing[i] : null;
+                return elements.Overlaps(sharing[i].Elements) ? sharing[i] : null;
         }
 
         return null;

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -15,10 +14,25 @@ sealed unsafe partial class MemoryExecutor
     public sealed class BlockRuleJob<L>(MemoryExecutor executor, PreparedPass pass) : PassJob(executor, pass), IRulePass<IBlockRule>
         where L : struct, ILane<L>
     {
-        readonly Slots _slots = pass.Slots;
         IBlockRule _rule = null!;
+        nint[] _sizes = [];
+        ScratchPool? _scratch;
 
-        public void Set(in IBlockRule rule) => _rule = rule;
+        public void Set(in IBlockRule rule)
+        {
+            if (!ReferenceEquals(rule, _rule))
+                Change(rule);
+        }
+
+        // By itself, as what the lambda captures would else be allocated in every step.
+        void Change(IBlockRule rule)
+        {
+            nint[] sizes = rule.NeedsWholeVariables ? Array.ConvertAll(Work.Variables, variable => SizeOf(variable, rule).Total) : [];
+            if (!sizes.SequenceEqual(_sizes))
+                _scratch = new ScratchPool(sizes, Executor.Helpers + 1);
+            _sizes = sizes;
+            _rule = rule;
+        }
 
         public override int Tasks => _rule.NeedsWholeVariables ? Work.Variables.Length : Work.TaskCount;
 
@@ -62,7 +76,7 @@ sealed unsafe partial class MemoryExecutor
                 byte* weights = WeightBlocks.Load<L>(in view, offset, count, constrained: true);
                 byte* gradient = LoadClipped(in view, offset, count);
                 BlockKernels.Decay(weights, PaddedBytes<L>(count), in formula);
-                Step(in view, offset, count, weights, gradient);
+                Step(in view, offset, count, weights, gradient, wide: [], scratch: []);
                 FinishBlock(in view, offset, count, weights, in formula);
             }
         }
@@ -70,35 +84,51 @@ sealed unsafe partial class MemoryExecutor
         // The weights of a whole variable, in the type that it is computed in, and its gradient, in memory of the pool.
         void UpdateWhole(in ChunkView view)
         {
-            int bytes = checked((int)PaddedBytes<L>(view.Chunk.Count));
-            byte[] weightArray = ArrayPool<byte>.Shared.Rent(bytes), gradientArray = ArrayPool<byte>.Shared.Rent(bytes);
+            (nint padded, nint wideLength, int scratch, nint total) = SizeOf(view.Chunk.Variable, _rule);
+            int piece = _scratch!.Take(total, out byte* weights);
             try
             {
-                fixed (byte* weights = weightArray, gradients = gradientArray)
+                byte* gradients = weights + padded;
+                var wide = (double*)(gradients + padded);
+                WeightFormula<L> formula = view.WeightFormula<L>();
+                int wideCount = 0;
+                for (int offset = 0; offset < view.Chunk.Count; offset += BlockLength)
                 {
-                    WeightFormula<L> formula = view.WeightFormula<L>();
-                    for (int offset = 0; offset < view.Chunk.Count; offset += BlockLength)
+                    int count = Math.Min(BlockLength, view.Chunk.Count - offset);
+                    nint at = (nint)offset * BlockKernels.ElementSize<L>(), bytes = PaddedBytes<L>(count);
+                    NativeMemory.Copy(WeightBlocks.Load<L>(in view, offset, count, constrained: true), weights + at, (nuint)bytes);
+                    NativeMemory.Copy(LoadClipped(in view, offset, count), gradients + at, (nuint)bytes);
+                    BlockKernels.Decay(weights + at, bytes, in formula);
+                    if (MixedGradients.LoadWide(in view, offset, count) is var block && block != null)
                     {
-                        int count = Math.Min(BlockLength, view.Chunk.Count - offset);
-                        nint at = (nint)offset * BlockKernels.ElementSize<L>(), padded = PaddedBytes<L>(count);
-                        NativeMemory.Copy(WeightBlocks.Load<L>(in view, offset, count, constrained: true), weights + at, (nuint)padded);
-                        NativeMemory.Copy(LoadClipped(in view, offset, count), gradients + at, (nuint)padded);
-                        BlockKernels.Decay(weights + at, padded, in formula);
+                        NativeMemory.Copy(block, wide + offset, (nuint)count * sizeof(double));
+                        wideCount = view.Chunk.Count;
                     }
+                }
 
-                    Step(in view, 0, view.Chunk.Count, weights, gradients);
-                    for (int offset = 0; offset < view.Chunk.Count; offset += BlockLength)
-                    {
-                        int count = Math.Min(BlockLength, view.Chunk.Count - offset);
-                        FinishBlock(in view, offset, count, weights + ((nint)offset * BlockKernels.ElementSize<L>()), in formula);
-                    }
+                Step(in view, 0, view.Chunk.Count, weights, gradients, new(wide, wideCount), new(wide + wideLength, scratch));
+                for (int offset = 0; offset < view.Chunk.Count; offset += BlockLength)
+                {
+                    int count = Math.Min(BlockLength, view.Chunk.Count - offset);
+                    FinishBlock(in view, offset, count, weights + ((nint)offset * BlockKernels.ElementSize<L>()), in formula);
                 }
             }
             finally
             {
-                ArrayPool<byte>.Shared.Return(weightArray);
-                ArrayPool<byte>.Shared.Return(gradientArray);
+                _scratch.Return(piece);
             }
+        }
+
+        // The bytes of the weights and of the gradient; the length of the gradient in double and of what the rule needs; the bytes of it all.
+        (nint Padded, nint Wide, int Scratch, nint Total) SizeOf(int variable, IBlockRule rule)
+        {
+            ref VariableState state = ref Executor._states[variable];
+            nint padded = Arena.Padded((nint)state.Elements.Length * BlockKernels.ElementSize<L>());
+            nint wide = Arena.Padded((nint)state.Elements.Length * sizeof(double));
+            int scratch = rule.ScratchLength(state.Variable.Shape);
+            if (scratch < 0)
+                throw new InvalidOperationException($"{Executor._optimizer}: its rule's ScratchLength must be >= 0, found {scratch}.");
+            return (padded, wide / sizeof(double), scratch, (2 * padded) + wide + Arena.Padded((nint)scratch * sizeof(double)));
         }
 
         static byte* LoadClipped(in ChunkView view, int offset, int count)
@@ -117,20 +147,21 @@ sealed unsafe partial class MemoryExecutor
             WeightBlocks.Store<L>(in view, weights, offset, count);
         }
 
-        void Step(in ChunkView view, int offset, int count, byte* weights, byte* gradient)
+        void Step(in ChunkView view, int offset, int count, byte* weights, byte* gradient, ReadOnlySpan<double> wide, Span<double> scratch)
         {
             if (L.IsDouble)
-                Step<double>(in view, offset, count, weights, gradient);
+                Step<double>(in view, offset, count, weights, gradient, wide, scratch);
             else
-                Step<float>(in view, offset, count, weights, gradient);
+                Step<float>(in view, offset, count, weights, gradient, wide, scratch);
         }
 
-        void Step<T>(in ChunkView view, int offset, int count, byte* weights, byte* gradient)
+        void Step<T>(in ChunkView view, int offset, int count, byte* weights, byte* gradient, ReadOnlySpan<double> wide, Span<double> scratch)
             where T : unmanaged, IBinaryFloatingPointIeee754<T>
         {
             ref readonly VariableState state = ref view.State;
             _rule.Step(new Block<T>(
-                _slots, state.Variable.Path, state.Variable.Shape, weights, gradient, state.Slots + view.At(offset), state.Stride, count));
+                Pass, state.Variable.Path, state.Variable.Shape, weights, gradient, state.Slots + view.At(offset), state.Stride, count,
+                _rule.NeedsWholeVariables ? state.OwnSlots : [], wide, scratch));
         }
     }
 }

@@ -1,6 +1,6 @@
-using System.Runtime.InteropServices;
 using Infinorm.Constraints;
 using Infinorm.Types;
+using Infinorm.Variables;
 
 namespace Infinorm.Execution.Memory;
 
@@ -25,11 +25,11 @@ sealed unsafe partial class MemoryExecutor
             }
             else if (state.ComputeType == DType.Float64)
             {
-                constraint.Apply(MemoryMarshal.Cast<byte, double>(state.Variable.Bytes), shape);
+                constraint.Apply(((Variable<double>)state.Variable).Span, shape);
             }
             else
             {
-                constraint.Apply(MemoryMarshal.Cast<byte, float>(state.Variable.Bytes), shape);
+                constraint.Apply(((Variable<float>)state.Variable).Span, shape);
             }
         }
     }

@@ -19,6 +19,8 @@ sealed unsafe partial class MemoryExecutor
     {
         protected MemoryExecutor Executor => executor;
 
+        protected PreparedPass Pass => pass;
+
         protected WorkList Work => pass.Work;
 
         protected ref readonly StepPlan Plan => ref pass.Plan;
@@ -38,31 +40,20 @@ sealed unsafe partial class MemoryExecutor
 
         public override int Tasks => Work.TaskCount;
 
-        [SkipLocalsInit]
         protected override void Execute(int task)
         {
-            byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
-            var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
             ref readonly StepPlan plan = ref Plan;
             ReadOnlySpan<Chunk> chunks = Work.ChunksOf(plan.Reduces ? Work.ReversedHalf(task, Executor.Helpers) : task);
             if (plan.IsBare)
-            {
-                Executor.RunBare<L, TRule>(chunks, in plan, scratch, in _rule);
-                return;
-            }
-
-            for (int i = 0; i < chunks.Length; i++)
-            {
-                if (i + 1 < chunks.Length)
-                    Executor.PrefetchSmall(in chunks[i + 1]);
-                Executor.RunChunk<L, TRule>(in chunks[i], in plan, scratch, in _rule);
-            }
+                Executor.RunBare<L, TRule>(chunks, in plan, in _rule);
+            else
+                Executor.RunChunks<L, TRule>(chunks, in plan, in _rule);
         }
     }
 
     // The rule and nothing else.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void RunBare<L, TRule>(ReadOnlySpan<Chunk> chunks, in StepPlan plan, Scratch scratch, in TRule rule)
+    void RunBare<L, TRule>(ReadOnlySpan<Chunk> chunks, in StepPlan plan, in TRule rule)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
@@ -73,7 +64,7 @@ sealed unsafe partial class MemoryExecutor
             ref readonly Chunk chunk = ref chunks[c];
             if (!IsDirect(chunk.Variable, type))
             {
-                RunChunk<L, TRule>(in chunk, in plan, scratch, in rule);
+                RunChunks<L, TRule>(chunks.Slice(c, 1), in plan, in rule);
                 continue;
             }
 
@@ -95,7 +86,7 @@ sealed unsafe partial class MemoryExecutor
                 RuleLoop.RunBare<L, TRule>(
                     in rule, state.Slots + start, state.Stride, weights, gradient, whole, nextWeights, nextGradient);
                 if (whole < bytes)
-                    RunRest<L, TRule>(in chunk, in plan, weights, gradient, scratch, in rule);
+                    RunRest<L, TRule>(in chunk, in plan, weights, gradient, in rule);
             }
         }
     }
@@ -104,18 +95,35 @@ sealed unsafe partial class MemoryExecutor
     bool IsDirect(int variable, DType type)
     {
         ref VariableState state = ref _states[variable];
-        ref MemorySpot gradient = ref _gradients[variable];
+        ref TypedMemory gradient = ref _gradients[variable];
         return state.Elements.DType == type && gradient.DType == type && gradient.Owner is not null
             && !gradient.IsRows && !state.OverwrittenByGradient;
     }
 
     // What does not fill a cache line, in scratch memory: a block is padded to them.
-    void RunRest<L, TRule>(in Chunk chunk, in StepPlan plan, byte* weights, byte* dense, Scratch scratch, in TRule rule)
+    [SkipLocalsInit]
+    void RunRest<L, TRule>(in Chunk chunk, in StepPlan plan, byte* weights, byte* dense, in TRule rule)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
-        ChunkView view = ViewOf(in chunk, in plan, weights, dense, scratch);
+        byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
+        ChunkView view = ViewOf(in chunk, in plan, weights, dense, new Scratch((byte*)Arena.Padded((nint)memory)));
         RunBlocks<L, TRule>(in view, chunk.Count & -LineLength<L>(), chunk.Count, BlockLength, in rule);
+    }
+
+    [SkipLocalsInit]
+    void RunChunks<L, TRule>(ReadOnlySpan<Chunk> chunks, in StepPlan plan, in TRule rule)
+        where L : struct, ILane<L>
+        where TRule : struct, ISlotRule<L>
+    {
+        byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
+        var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
+        for (int i = 0; i < chunks.Length; i++)
+        {
+            if (i + 1 < chunks.Length)
+                PrefetchSmall(in chunks[i + 1]);
+            RunChunk<L, TRule>(in chunks[i], in plan, scratch, in rule);
+        }
     }
 
     void RunChunk<L, TRule>(in Chunk chunk, in StepPlan plan, Scratch scratch, in TRule rule)
@@ -140,7 +148,7 @@ sealed unsafe partial class MemoryExecutor
 
     ChunkView ViewOf(in Chunk chunk, in StepPlan plan, byte* weights, byte* dense, Scratch scratch)
     {
-        ref MemorySpot gradient = ref _gradients[chunk.Variable];
+        ref TypedMemory gradient = ref _gradients[chunk.Variable];
         return new ChunkView
         {
             Plan = ref plan,
@@ -157,7 +165,7 @@ sealed unsafe partial class MemoryExecutor
     static int LineLength<L>()
         where L : struct, ILane<L> => Arena.Alignment / BlockKernels.ElementSize<L>();
 
-    static ref byte DenseAt(in MemorySpot gradient, int start)
+    static ref byte DenseAt(in TypedMemory gradient, int start)
     {
         if (gradient.Owner is null || gradient.IsRows)
             return ref Unsafe.NullRef<byte>();
@@ -281,7 +289,7 @@ sealed unsafe partial class MemoryExecutor
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     void PrefetchSmall(in Chunk chunk)
     {
-        ref MemorySpot gradient = ref _gradients[chunk.Variable];
+        ref TypedMemory gradient = ref _gradients[chunk.Variable];
         if (chunk.Count > BlockLength || gradient.Owner is null || gradient.IsRows)
             return;
         ref VariableState state = ref _states[chunk.Variable];

@@ -9,7 +9,7 @@ namespace Infinorm.Execution.Memory;
 /// <summary>The reduction before the pass: one read of the gradients gives their norms and whether they are finite.</summary>
 sealed unsafe partial class MemoryExecutor
 {
-    bool Reduce(in StepPlan plan, out GradientNorm norm)
+    bool ReduceAll(in StepPlan plan, out GradientNorm norm)
     {
         norm = default;
         foreach (WorkList work in _work)

@@ -11,7 +11,7 @@ namespace Infinorm.Execution.Memory;
 sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskElements = WorkList.DefaultTaskElements) : IExecutor
 {
     VariableState[] _states = [];
-    MemorySpot[] _gradients = [];
+    TypedMemory[] _gradients = [];
     RowOrder?[] _rows = [];
     WorkList[] _work = [];
     PreparedPass[] _passes = [];
@@ -21,41 +21,63 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     nint[] _foreignAddresses = [];
     Variable[] _variables = [];
     string _optimizer = "";
+    Slots? _slots;
     Arena? _arena;
     GradientChecks? _checks;
+    StepPlan[] _plans = [];
+
+    // That of the first group: what all groups have in common.
+    ref readonly StepPlan Plan => ref _plans[0];
 
     public void Build(BuildRequest request)
     {
-        VariableMemory.CheckDisjoint(request.Variables);
+        VariableMemory.CheckDisjoint(request.Together);
         _optimizer = request.Slots.Optimizer;
+        _slots = request.Slots;
         _states = MemoryLayout.Make(request, out _arena);
         foreach (ref VariableState state in _states.AsSpan())
         {
             if (state.HasMasterWeights)
-                _arena.ViewAs(in state, state.FloatCopy, state.Variable.Path, null).CopyFrom(state.Variable);
+                CopyVariable(in state, state.FloatCopy);
+            for (int slot = 0; slot < request.Slots.Declared.Count; slot++)
+            {
+                DeclaredSlot declared = request.Slots.Declared[slot];
+                if (declared.Spec.StartsAsVariable && declared.Place >= 0)
+                    CopyVariable(in state, state.Slots + (declared.Place * state.Stride));
+            }
         }
 
         _foreign = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Elements.IsForeign && _states[i].Elements.Length > 0)];
         _addresses = new nint[_states.Length];
         _foreignAddresses = new nint[_foreign.Length];
-        _variables = request.Variables;
-        _gradients = new MemorySpot[_states.Length];
+        _variables = request.Together;
+        _gradients = new TypedMemory[_states.Length];
         _rows = new RowOrder?[_states.Length];
         _constrained = [.. Enumerable.Range(0, _states.Length).Where(i => _states[i].Constraint is not null)];
         _work = WorkList.Cut(_states, taskElements);
         _passes = [.. _work.Select(work => new PreparedPass(this, work, request.Slots))];
-        _checks = new GradientChecks(request.Variables, _arena);
+        _checks = new GradientChecks(request.Together, _arena);
     }
+
+    void CopyVariable(in VariableState state, byte* target) =>
+        _arena!.ViewAs(in state, target, state.Variable.Path, null).CopyFrom(state.Variable);
 
     public Variable? View(int variable, StateKind kind, int slot, string path)
     {
         ref VariableState state = ref _states[variable];
+        int place = kind == StateKind.Slot ? _slots!.Declared[slot].Place : 0;
+        if (place < 0)
+        {
+            OwnSlot own = state.OwnSlots[slot];
+            return own.Address == 0 ? null : _arena!.ViewAs(in state, (byte*)own.Address, own.Length, own.Shape, path, null);
+        }
+
         byte* address = kind switch
         {
             StateKind.Average => state.Average,
             StateKind.Accumulator => state.Accumulator,
             StateKind.MasterWeights => state.HasMasterWeights ? state.FloatCopy : null,
-            _ => state.OverwrittenByGradient ? null : state.Slots + (slot * state.Stride),
+            _ => state.OverwrittenByGradient ? null : state.Slots + (place * state.Stride),
         };
         return address == null
             ? null
@@ -71,9 +93,9 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         for (int i = 0; i < gradients.Length; i++)
         {
             ref readonly Gradient gradient = ref gradients[i];
-            rows |= gradient.Spot.IsRows;
+            rows |= gradient.Elements.IsRows;
             missing += gradient.IsNone ? 1 : 0;
-            if (gradient.Spot.IsSameAs(in _gradients[i]) && !(gradient.Spot.IsForeign && HasMoved(in gradient, i)))
+            if (gradient.Elements.IsSameAs(in _gradients[i]) && !(gradient.Elements.IsForeign && HasMoved(in gradient, i)))
                 continue; // none again, or checked in the last call
             changed = true;
             _gradients[i] = default;
@@ -83,30 +105,43 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
 
         _checks.End();
         for (int i = 0; changed && i < gradients.Length; i++)
-            _gradients[i] = gradients[i].Spot;
+            _gradients[i] = gradients[i].Elements;
         if (rows)
             AcceptRows(gradients);
         return missing;
     }
 
-    public bool Run(IRuleSource source, ReadOnlySpan<StepPlan> plans, out GradientNorm norm)
+    public void Prepare(IRuleSource source, StepPlan[] plans)
     {
-        ref readonly StepPlan plan = ref plans[0];
-        norm = default;
+        _plans = plans;
         foreach (PreparedPass pass in _passes)
-            pass.Prepare(source, in plans[pass.Work.Group]);
+            pass.Prepare(source, plans);
+    }
+
+    public bool Reduce(out GradientNorm norm)
+    {
+        norm = default;
         try
         {
-            if (plan.AccumulationSteps > 0)
-                ZeroSpentAccumulators(in plan);
-            if (plan.Reduces && !Reduce(in plan, out norm))
-                return false;
+            if (Plan.AccumulationSteps > 0)
+                ZeroSpentAccumulators(in Plan);
+            return !Plan.Reduces || ReduceAll(in Plan, out norm);
+        }
+        catch (Exception e)
+        {
+            throw new HalfMadeStepException(_optimizer, e);
+        }
+    }
+
+    public void Run()
+    {
+        try
+        {
             foreach (PreparedPass pass in _passes)
-                pass.Run();
-            if (plan.AccumulationSteps > 0)
-                MarkAccumulators(in plan);
-            Constrain(in plan);
-            return true;
+                pass.Job.Run(pass.Job.Tasks, Helpers);
+            if (Plan.AccumulationSteps > 0)
+                MarkAccumulators(in Plan);
+            Constrain(in Plan);
         }
         catch (Exception e)
         {
@@ -135,8 +170,8 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     // Memory of a manager of which nothing is known is asked for in every call: it may be gone, or be another by now.
     bool HasMoved(in Gradient gradient, int variable)
     {
-        MemorySpot spot = gradient.AsRows?.Values ?? gradient.Spot;
-        nint address = spot.AddressNow(_states[variable].Variable.Path), before = _addresses[variable];
+        TypedMemory elements = gradient.AsRows?.Values ?? gradient.Elements;
+        nint address = elements.AddressNow(_states[variable].Variable.Path), before = _addresses[variable];
         _addresses[variable] = address;
         return address != before;
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;
@@ -22,19 +23,23 @@ static unsafe class MemoryLayout
         {
             stride += PaddedSize(in state);
             copies += NeedsFloatCopy(in state, request) ? PaddedSize(in state) : 0;
+            foreach (OwnSlot own in state.OwnSlots)
+                copies += OwnSize(in state, own);
         }
 
-        int kinds = slots.Count + (request.HasAverages ? 1 : 0) + (request.HasAccumulators ? 1 : 0);
-        arena = new Arena((stride * kinds) + copies);
+        int places = request.Slots.Places;
+        int kinds = places + (request.HasAverages ? 1 : 0) + (request.HasAccumulators ? 1 : 0);
+        arena = Allocate((stride * kinds) + copies, request);
         byte* next = arena.First, copy = next + (stride * kinds);
         foreach (ref VariableState state in states.AsSpan())
         {
             nint size = PaddedSize(in state);
             state.Stride = stride;
             state.Slots = next;
-            for (int slot = 0; slot < slots.Count; slot++)
-                Fill(in state, next + (slot * stride), slots[slot].Spec.Initial);
-            byte* afterSlots = next + (slots.Count * stride);
+            foreach (DeclaredSlot slot in slots.Where(slot => slot.Place >= 0))
+                Fill(in state, next + (slot.Place * stride), state.Elements.Length, slot.Spec.Initial);
+            copy = PlaceOwn(ref state, copy, slots);
+            byte* afterSlots = next + (places * stride);
             if (request.HasAverages && !state.OverwrittenByGradient)
                 state.Average = afterSlots;
             if (request.HasAccumulators)
@@ -50,6 +55,20 @@ static unsafe class MemoryLayout
         return states;
     }
 
+    static Arena Allocate(nint bytes, BuildRequest request)
+    {
+        try
+        {
+            return new Arena(bytes);
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new OutOfMemoryException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{request.Slots.Optimizer}: the state of {request.Variables.Length} variables takes {bytes:N0} bytes, for which there is no memory."), e);
+        }
+    }
+
     static VariableState[] Describe(BuildRequest request)
     {
         var states = new VariableState[request.Variables.Length];
@@ -60,11 +79,15 @@ static unsafe class MemoryLayout
             {
                 Variable = variable,
                 Constraint = variable.Constraint,
-                Elements = variable.Spot,
+                Elements = variable.Elements,
                 Decays = request.Decays[i],
+                OwnDecay = request.OwnDecays[i],
                 RandomStream = StochasticRounding.StreamOf(variable.Path),
                 Group = request.GroupOf[i],
                 OverwrittenByGradient = variable.OverwriteWithGradient,
+                OwnSlots = request.Slots.Places == request.Slots.Declared.Count
+                    ? []
+                    : [.. request.Slots.Declared.Select(slot => OwnSlotOf(slot, variable))],
             };
         }
 
@@ -73,16 +96,47 @@ static unsafe class MemoryLayout
 
     static nint PaddedSize(in VariableState state) => Arena.Padded((nint)state.Elements.Length * state.ComputeType.Size());
 
+    static nint OwnSize(in VariableState state, OwnSlot own) => Arena.Padded((nint)own.Length * state.ComputeType.Size());
+
+    // Not yet placed: the address is 0.
+    static OwnSlot OwnSlotOf(DeclaredSlot slot, Variable variable)
+    {
+        if (slot.Spec.FormOf is not { } formOf || variable.OverwriteWithGradient)
+            return default;
+        nint[]? shape = formOf(variable.Path, variable.Shape) is { } form ? form.Shape : variable.Shape.ToArray();
+        if (shape is null)
+            return default;
+        nint length = 1;
+        foreach (nint size in shape)
+            length = checked(length * size);
+        return new OwnSlot(0, checked((int)length), shape);
+    }
+
+    static byte* PlaceOwn(ref VariableState state, byte* next, IReadOnlyList<DeclaredSlot> slots)
+    {
+        for (int i = 0; i < state.OwnSlots.Length; i++)
+        {
+            ref OwnSlot own = ref state.OwnSlots[i];
+            if (own.Shape is null)
+                continue;
+            own = own with { Address = (nint)next };
+            Fill(in state, next, own.Length, slots[i].Spec.Initial);
+            next += OwnSize(in state, own);
+        }
+
+        return next;
+    }
+
     static bool NeedsFloatCopy(in VariableState state, BuildRequest request) =>
         state.Is16Bit && !state.OverwrittenByGradient && (request.HasMasterWeights || state.Constraint is not null);
 
-    static void Fill(in VariableState state, byte* slot, double value)
+    static void Fill(in VariableState state, byte* slot, int length, double value)
     {
         if (value == 0)
             return; // as the arena is
         if (state.ComputeType == DType.Float64)
-            new Span<double>(slot, state.Elements.Length).Fill(value);
+            new Span<double>(slot, length).Fill(value);
         else
-            new Span<float>(slot, state.Elements.Length).Fill((float)value);
+            new Span<float>(slot, length).Fill((float)value);
     }
 }

@@ -27,6 +27,12 @@ static unsafe class MixedGradients
         return Converted(clipped, type, view.State.ComputeType, count, view.Scratch.Converted);
     }
 
+    /// <summary>A block of the gradient of a float variable before it is rounded to float; null where it is not wider.</summary>
+    public static double* LoadWide(ref readonly ChunkView view, int offset, int count) =>
+        Is(in view) && ClipType(in view.State, view.GradientDType, in view.Plan) == DType.Float64 && view.State.ComputeType == DType.Float32
+            ? (double*)Mean(in view, offset, count, clips: true)
+            : null;
+
     /// <summary>accumulator ← gradient + accumulator.</summary>
     public static void Accumulate(ref readonly ChunkView view, int offset, int count)
     {

@@ -10,30 +10,27 @@ namespace Infinorm.Execution.Memory;
 /// </summary>
 sealed class PreparedPass(MemoryExecutor executor, WorkList work, Slots slots) : RuleTarget(slots)
 {
-    StepPlan _plan;
+    StepPlan[] _plans = [];
 
     public WorkList Work => work;
 
-    public ref readonly StepPlan Plan => ref _plan;
+    public ref readonly StepPlan Plan => ref _plans[work.Group];
 
-    public override double LearningRate => _plan.LearningRate;
+    public override double LearningRate => Plan.LearningRate;
 
-    public override long Iterations => _plan.Iterations;
+    public override long Iterations => Plan.Iterations;
 
-    /// <summary>Asks the optimizer for its rule, where the plan updates.</summary>
+    /// <summary>Takes the plans of the groups, and asks the optimizer for its rule, where they update.</summary>
     /// <exception cref="InvalidOperationException">It gives none, or more than one.</exception>
-    public void Prepare(IRuleSource source, in StepPlan plan)
+    public void Prepare(IRuleSource source, StepPlan[] plans)
     {
-        _plan = plan;
+        _plans = plans;
         var question = new Question(this, source);
         LaneWidth.Run(work.Type == DType.Float64, ref question);
     }
 
-    public void Run()
-    {
-        var job = (MemoryExecutor.PassJob)Given;
-        job.Run(job.Tasks, executor.Helpers);
-    }
+    /// <summary>What steps the variables by that rule.</summary>
+    public MemoryExecutor.PassJob Job => (MemoryExecutor.PassJob)Given;
 
     protected override IRulePass<TRule> Make<L, TRule>() => new MemoryExecutor.PassJob<L, TRule>(executor, this);
 
@@ -42,6 +39,6 @@ sealed class PreparedPass(MemoryExecutor executor, WorkList work, Slots slots) :
     readonly struct Question(PreparedPass pass, IRuleSource source) : ILaneAction
     {
         public void Run<L>()
-            where L : struct, ILane<L> => pass.Ask<L>(source, pass._plan.Updates);
+            where L : struct, ILane<L> => pass.Ask<L>(source, pass.Plan.Updates);
     }
 }

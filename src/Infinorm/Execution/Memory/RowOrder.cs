@@ -14,7 +14,7 @@ sealed unsafe class RowOrder
     // Row number in the upper half, position among the values in the lower: sorting keeps rows of one number in their order.
     long[] _order = [];
     int _count;
-    MemorySpot _values;
+    TypedMemory _values;
     int _rowLength;
 
     /// <summary>Sorts the rows of this call's gradient, which fits <paramref name="variable"/>.</summary>

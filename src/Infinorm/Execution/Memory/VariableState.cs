@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Infinorm.Constraints;
+using Infinorm.Rules;
 using Infinorm.Types;
 using Infinorm.Variables;
 
@@ -15,10 +16,13 @@ unsafe struct VariableState
     public Constraint? Constraint;
 
     /// <summary>The variable's elements.</summary>
-    public MemorySpot Elements;
+    public TypedMemory Elements;
 
     /// <summary>The rule's slots, <see cref="Stride"/> bytes apart.</summary>
     public byte* Slots;
+
+    /// <summary>The rule's slots that give forms, by number; empty where there are none.</summary>
+    public OwnSlot[] OwnSlots;
 
     /// <summary>The moving average; null without.</summary>
     public byte* Average;
@@ -49,6 +53,9 @@ unsafe struct VariableState
 
     /// <summary>Whether weight decay applies, if there is any.</summary>
     public bool Decays;
+
+    /// <summary>The weight decay, if it does not follow the plan's.</summary>
+    public OwnDecay? OwnDecay;
 
     /// <summary>Whether the gradient replaces the variable.</summary>
     public bool OverwrittenByGradient;

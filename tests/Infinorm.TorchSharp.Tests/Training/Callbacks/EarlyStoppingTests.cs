@@ -64,7 +64,7 @@ public sealed class EarlyStoppingTests : IDisposable
     [InlineData("rising", null, new[] { double.NaN, double.NaN, 1, 2, 3 }, null, 2)]
     public void WatchesInTheRightDirection(string name, bool? larger, double[] values, int? best, int epochs)
     {
-        Assert.Equal(epochs, Watch(new EarlyStopping(name, patience: 2) { Larger = larger }, values, out int? found));
+        Assert.Equal(epochs, Watch(new EarlyStopping(name, patience: 2) { LargerIsBetter = larger }, values, out int? found));
         Assert.Equal(best, found);
     }
 
@@ -82,7 +82,7 @@ public sealed class EarlyStoppingTests : IDisposable
 
     [Fact]
     public void SaysThatItDoesNotKnowWhatIsBetter() => Assert.Equal(
-        "Whether a larger 'learning_rate' is better is not known: set Larger of the callback, or LargerIsBetter of the metric.",
+        "Whether a larger 'learning_rate' is better is not known: set LargerIsBetter of the callback or of the metric.",
         Assert.Throws<InvalidOperationException>(
             () => _problem.Trainer.Fit(_problem.Data, 2, new() { Callbacks = [new EarlyStopping("learning_rate")] })).Message);
 

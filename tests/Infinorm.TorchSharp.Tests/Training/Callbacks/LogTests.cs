@@ -1,6 +1,7 @@
 using System.Text;
 using Infinorm.Torch.Training;
 using Infinorm.Torch.Training.Callbacks;
+using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests.Training;
 
@@ -53,13 +54,7 @@ public sealed class LogTests : IDisposable
     {
         var screen = new StringWriter();
         using var lines = new StringWriter();
-        var terminal = Spectre.Console.AnsiConsole.Create(new()
-        {
-            Ansi = Spectre.Console.AnsiSupport.Yes,
-            Interactive = Spectre.Console.InteractionSupport.Yes,
-            Out = new Spectre.Console.AnsiConsoleOutput(screen),
-        });
-        var bar = new ProgressBar(lines, terminal);
+        var bar = new ProgressBar(lines, Terminal(screen, width: 120));
         for (int i = 0; i < 2; i++)
         {
             Assert.Throws<TimeZoneNotFoundException>(() => _problem.Trainer.Fit(_problem.Data, 3, new() { Callbacks = [bar, new Thrower()] }));
@@ -70,6 +65,56 @@ public sealed class LogTests : IDisposable
         Assert.Equal(2, Count(lines.ToString(), "epoch 1/3  9 batches"));
     }
 
+    [Theory]
+    [InlineData(8)]
+    [InlineData(13)]
+    [InlineData(20)]
+    [InlineData(40)]
+    [InlineData(60)]
+    [InlineData(79)]
+    [InlineData(80)]
+    [InlineData(81)]
+    [InlineData(132)]
+    public void LinesAreNotBrokenWithinNumbers(int width)
+    {
+        var screen = new StringWriter();
+        using var lines = new StringWriter();
+        var trainer = new Trainer(_problem.Model, _problem.Trainer.Loss, _problem.Trainer.Optimizer)
+        {
+            Metrics = [Metric.Accuracy, new Metric("constant", (prediction, _) => ones(1) * 0.12345)],
+        };
+        trainer.Fit(_problem.Data, 3, new()
+        {
+            ValidationData = _problem.Data,
+            Callbacks = [new ProgressBar(lines, Terminal(screen, width)), new Stopper("val_loss was 0.123456 for 12345 batches")],
+        });
+
+        string[] told = lines.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
+        foreach (string line in told)
+            Assert.True(line.Length <= width || !line.TrimStart().Contains(' '), line);
+        string[] words = [.. told.SelectMany(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))];
+        Assert.Equal(4, words.Count(word => word == "0.1235")); // of training and validation, in two epochs
+        Assert.Equal(2, words.Count(word => word == "val_constant"));
+        Assert.Contains("0.123456", words);
+        Assert.Contains("12345", words);
+        if (width >= 30) // values stand beside their names
+            Assert.Equal(4, told.Sum(line => Count(line, "constant 0.1235")));
+        if (width >= 80)
+            Assert.Matches(@"epoch 1/3  loss [0-9.]+[^0-9]", screen.ToString());
+    }
+
+    static Spectre.Console.IAnsiConsole Terminal(StringWriter screen, int width)
+    {
+        var terminal = Spectre.Console.AnsiConsole.Create(new()
+        {
+            Ansi = Spectre.Console.AnsiSupport.Yes,
+            Interactive = Spectre.Console.InteractionSupport.Yes,
+            Out = new Spectre.Console.AnsiConsoleOutput(screen),
+        });
+        terminal.Profile.Width = width;
+        return terminal;
+    }
+
     static int Count(string text, string part) => text.Split(part).Length - 1;
 
     public void Dispose()
@@ -78,12 +123,12 @@ public sealed class LogTests : IDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    sealed class Stopper : Callback
+    sealed class Stopper(string reason = "enough") : Callback
     {
         public override void OnEpochEnd(TrainingRun run, EpochLog log)
         {
             if (log.Epoch == 2)
-                run.Stop("enough");
+                run.Stop(reason);
         }
     }
 

@@ -1,0 +1,461 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Infinorm.Config;
+using Infinorm.Execution;
+using Infinorm.Schedules;
+using Infinorm.Types;
+using Infinorm.Variables;
+
+namespace Infinorm;
+
+/// <summary>
+/// Steps some variables by one optimizer, others by another. Each keeps its own rate, counter, decay, clipping and averages; a global norm
+/// is that of its own variables. Keras: <c>MultiOptimizer</c>.
+/// </summary>
+/// <remarks>An exact path wins over patterns; a pattern must match the whole path; what nothing matches goes to the default.</remarks>
+public sealed class MultiOptimizer : Optimizer
+{
+    readonly Hyperparameter<double?> _lossScaleFactor;
+    readonly Func<Variable, RuleOptimizer>? _optimizerOf;
+    readonly List<Action<RuleOptimizer>> _settings = []; // of those that the function will give
+    readonly Regex[] _expressions = [];
+    UseFlag _use = new();
+    string[] _patterns = [];
+    RuleOptimizer[] _inner = []; // the patterns' optimizers, then the default; in the order in which the function gives them
+    Variable[] _trainable = [];
+    Dictionary<Variable, int> _indices = [];
+    int[][] _places = []; // of each inner optimizer, the numbers of its variables
+    Gradient[][] _gradients = [];
+    Gradient[] _ordered = [];
+    bool[] _isListed = [];
+
+    /// <summary>Divides variables among optimizers by their paths.</summary>
+    /// <param name="defaultOptimizer">Steps what no key matches.</param>
+    /// <param name="optimizers">By path, or by a regular expression that matches the whole path. Keras: <c>optimizer_map</c>.</param>
+    /// <exception cref="ArgumentException">
+    /// A key or an optimizer occurs twice, an optimizer is built, a key is no regular expression, or the optimizers differ in <see cref="Optimizer.FloatX"/>.
+    /// </exception>
+    public MultiOptimizer(RuleOptimizer defaultOptimizer, IEnumerable<KeyValuePair<string, RuleOptimizer>>? optimizers = null)
+        : this()
+    {
+        ArgumentNullException.ThrowIfNull(defaultOptimizer);
+        KeyValuePair<string, RuleOptimizer>[] map = [.. optimizers ?? []];
+        _patterns = [.. map.Select(item => item.Key)];
+        if (_patterns.GroupBy(pattern => pattern).FirstOrDefault(same => same.Count() > 1) is { } twice)
+            throw new ArgumentException($"\"{twice.Key}\" is the key of {twice.Count()} optimizers; each key has one.", nameof(optimizers));
+        _expressions = Array.ConvertAll(_patterns, Whole);
+        Adopt([.. map.Select(item => item.Value), defaultOptimizer], nameof(optimizers));
+    }
+
+    /// <summary>Divides variables among optimizers by a function, as Keras's callable <c>optimizer_map</c>.</summary>
+    /// <param name="optimizerOf">
+    /// Asked for each variable when this is built. It gives the same optimizer for variables that are to share one, and is called again
+    /// where building failed. <see cref="Optimizer.GetConfig"/> then has the paths that each optimizer got, so a file can be loaded without it.
+    /// </param>
+    public MultiOptimizer(Func<Variable, RuleOptimizer> optimizerOf)
+        : this()
+    {
+        ArgumentNullException.ThrowIfNull(optimizerOf);
+        _optimizerOf = optimizerOf;
+    }
+
+    MultiOptimizer()
+        : base(0) => _lossScaleFactor = Hyperparameters.OptionalNumber("loss_scale_factor", null, NumberRange.NotZero, nameof(LossScaleFactor));
+
+    /// <summary>
+    /// The inner optimizers: those of the patterns, in order, then the default; those that a function gave, once this is built.
+    /// </summary>
+    public IReadOnlyList<RuleOptimizer> Optimizers => _inner;
+
+    /// <summary>
+    /// What losses are multiplied by and gradients divided by; null, the default, for nothing. It replaces that of every inner optimizer,
+    /// also where it is null. Keras: <c>loss_scale_factor</c>.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number is 0 or not finite.</exception>
+    public double? LossScaleFactor
+    {
+        get => _lossScaleFactor;
+        init
+        {
+            _lossScaleFactor.Value = value;
+            Array.ForEach(_inner, inner => inner.SetLossScaleFactor(value));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool IsBuilt => _trainable.Length > 0;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Variable> TrainableVariables => _trainable;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Variable> Variables => [.. CounterAndRate(hasRate: true), .. _inner.SelectMany(inner => inner.Variables)];
+
+    /// <inheritdoc/>
+    public override long Iterations => Counter;
+
+    /// <summary>There is none: each of <see cref="Optimizers"/> has its own.</summary>
+    /// <exception cref="InvalidOperationException">Always.</exception>
+    public override LearningRate LearningRate
+    {
+        get => throw NoRate();
+        set => throw NoRate();
+    }
+
+    /// <inheritdoc cref="LearningRate"/>
+    public override double CurrentLearningRate => throw NoRate();
+
+    /// <inheritdoc/>
+    public override double ScaleLoss(double loss) => LossScaleFactor is { } scale ? loss * scale : loss;
+
+    /// <inheritdoc/>
+    public override float ScaleLoss(float loss) => LossScaleFactor is { } scale ? loss * (float)scale : loss;
+
+    /// <summary>Keeps variables out of every inner optimizer's weight decay. In Keras this call has no effect.</summary>
+    /// <inheritdoc/>
+    public override void ExcludeFromWeightDecay(IEnumerable<Variable>? variables = null, IEnumerable<string>? names = null)
+    {
+        Variable[] excluded = [.. variables ?? []];
+        string[] patterns = [.. names ?? []];
+        SetAll(inner => inner.ExcludeFromWeightDecay(excluded, patterns));
+    }
+
+    /// <inheritdoc/>
+    public override void FinalizeVariableValues()
+    {
+        using var _ = Enter();
+        foreach (RuleOptimizer inner in _inner.Where(inner => inner.UseEma && (inner.IsBuilt || !IsBuilt)).OrderBy(inner => inner.HasAverages))
+            inner.FinalizeVariableValues(); // first those that refuse
+    }
+
+    /// <inheritdoc/>
+    public override IDisposable UseAverages()
+    {
+        if (!_inner.Any(inner => inner.UseEma))
+            throw new InvalidOperationException($"{Name} keeps no averages: UseEma is off in all its optimizers.");
+        var inUse = new AveragesInUse(Enter());
+        try
+        {
+            foreach (RuleOptimizer inner in Built.Where(inner => inner.UseEma))
+                inUse.Parts.Push(inner.UseAverages());
+            return inUse;
+        }
+        catch
+        {
+            inUse.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The class, name, and the inner optimizers.</summary>
+    public override string ToString() => $"{GetType().Name} \"{Name}\" of {string.Join("; ", _inner.Select(inner => inner.ToString()))}";
+
+    internal override IReadOnlyList<RuleOptimizer> Steppers => _inner;
+
+    internal override bool HasAverages => _inner.Any(inner => inner.HasAverages);
+
+    internal override int PendingCalls => _inner.Select(inner => inner.PendingCalls).DefaultIfEmpty().Max();
+
+    internal override bool ExcludesByName => _inner.Any(inner => inner.ExcludesByName);
+
+    internal override IEnumerable<Variable> WeightDecayExclusions => _inner.SelectMany(inner => inner.WeightDecayExclusions);
+
+    internal override IReadOnlyList<VariableGroup> Groups => Grouping.None.Groups;
+
+    internal override int GroupOf(int variable) => 0;
+
+    internal override double CurrentRateOf(VariableGroup group) => throw NoRate();
+
+    internal override IEnumerable<NdArray?> FirstValuesOfUntracked =>
+        [null, null, .. _inner.SelectMany(inner => inner.FirstValuesOfUntracked)];
+
+    internal override void UseExecutor(Func<IExecutor> make) => SetAll(inner => inner.UseExecutor(make));
+
+    internal override void LeaveScaling()
+    {
+        if (LossScaleFactor is not null)
+            throw new ArgumentException($"{Name} scales losses itself; leave out its LossScaleFactor to scale them dynamically.");
+        SetAll(inner => inner.LeaveScaling());
+    }
+
+    internal override void RequireWhole()
+    {
+        foreach (RuleOptimizer inner in _inner)
+            inner.RequireWhole();
+    }
+
+    internal override void MarkRestored() => Array.ForEach(_inner, inner => inner.MarkRestored());
+
+    internal override ExclusiveUse Enter() => _use.Enter(Name);
+
+    internal override IEnumerable<StateTensor> State(string root) =>
+    [
+        .. CounterAndRate(hasRate: true).Select(variable => new StateTensor($"{root}/{variable.Name}", null, variable)),
+        .. _inner.SelectMany((inner, i) => inner.State($"{root}/optimizers/{i}")),
+    ];
+
+    internal override void BuildAt(ReadOnlySpan<Variable> variables, Grouping grouping, string? scope)
+    {
+        if (IsBuilt)
+        {
+            if (!variables.SequenceEqual(_trainable))
+                throw new InvalidOperationException($"{Name} is built for other variables. Make a new optimizer for new variables.");
+            return;
+        }
+
+        if (grouping.Groups.Length > 1 || grouping.Groups.Any(group => group.LearningRate is not null || group.WeightDecay is not null))
+            throw new InvalidOperationException($"{Name} divides variables itself; give an optimizer to each group, not a rate.");
+        RuleOptimizer.CheckTrainable(Name, variables);
+        Variable[] all = variables.ToArray();
+        int[] owners = _optimizerOf is null ? Array.ConvertAll(all, OwnerOf) : AskForOwners(all);
+        try
+        {
+            int[][] places = [.. _inner.Select((_, i) => Enumerable.Range(0, all.Length).Where(v => owners[v] == i).ToArray())];
+            for (int i = 0; i < _inner.Length; i++)
+            {
+                _inner[i].KeepOff(all);
+                if (places[i].Length > 0)
+                    _inner[i].BuildAt(Array.ConvertAll(places[i], v => all[v]), Grouping.None, scope: null);
+            }
+
+            if (_optimizerOf is not null)
+                _patterns = [.. places[..^1].Select(part => string.Join('|', part.Select(v => Regex.Escape(all[v].Path))))];
+            Use(all, places);
+        }
+        catch
+        {
+            Unbuild();
+            throw;
+        }
+    }
+
+    internal override void Unbuild()
+    {
+        Array.ForEach(_inner, inner => inner.Unbuild());
+        if (_optimizerOf is not null)
+            (_inner, _patterns) = ([], []);
+        Use([], []);
+    }
+
+    internal override ReadOnlySpan<Gradient> Ordered(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> variables)
+    {
+        if (variables.SequenceEqual(_trainable))
+            return gradients;
+        if (variables.Length != _trainable.Length)
+        {
+            throw new ArgumentException(
+                $"{Name}: {variables.Length} variables, the optimizer was built for {_trainable.Length}; it takes all.", nameof(variables));
+        }
+
+        Array.Clear(_isListed);
+        for (int i = 0; i < variables.Length; i++)
+        {
+            ArgumentNullException.ThrowIfNull(variables[i]);
+            if (!_indices.TryGetValue(variables[i], out int index) || _isListed[index])
+                throw new ArgumentException($"{variables[i].Path}: the variable is unknown to {Name} or listed twice.", nameof(variables));
+            _isListed[index] = true;
+            _ordered[index] = gradients[i];
+        }
+
+        return _ordered;
+    }
+
+    // All of them check and decide before the first steps, so that one that refuses or has to skip keeps the others from stepping.
+    internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
+    {
+        long start = StepMeter.Start();
+        RequireWhole();
+        for (int i = 0; i < _inner.Length; i++)
+        {
+            for (int j = 0; j < _places[i].Length; j++)
+                _gradients[i][j] = gradients[_places[i][j]];
+            if (_inner[i].IsBuilt)
+                _inner[i].Prepare(_gradients[i], dynamicScale);
+        }
+
+        bool isMade = true;
+        foreach (RuleOptimizer inner in _inner)
+            isMade &= !inner.IsBuilt || inner.Reduce();
+        StepInfo info = default;
+        int missing = 0;
+        bool any = false;
+        foreach (RuleOptimizer inner in _inner)
+        {
+            if (!inner.IsBuilt)
+                continue;
+            StepInfo part = isMade ? inner.Carry() : inner.Skipped;
+            info = any && info.Result <= part.Result ? info : part; // the first that did most
+            any = true;
+            missing += part.MissingGradients;
+        }
+
+        if (isMade)
+            Counter++;
+        info = info with { MissingGradients = missing, GradientNorm = null, ClipFactor = null };
+        StepMeter.Record(this, start, in info, dynamicScale ?? LossScaleFactor);
+        return info;
+    }
+
+    internal override Optimizer CloneFor(Variable[] copies)
+    {
+        var clone = (MultiOptimizer)CloneSelf();
+        clone._use = new UseFlag();
+        clone._inner =
+        [
+            .. _inner.Select((inner, i) => inner.IsBuilt
+                ? (RuleOptimizer)inner.CloneFor(Array.ConvertAll(_places[i], place => copies[place]))
+                : inner.CloneUnbuilt()),
+        ];
+        clone.Use(copies, _places);
+        return clone;
+    }
+
+    internal override void SetFloatX(DType floatX)
+    {
+        base.SetFloatX(floatX);
+        SetAll(inner => inner.SetFloatX(floatX));
+    }
+
+    private protected override void WriteConfig(JsonObject config)
+    {
+        var map = new JsonObject();
+        for (int i = 0; i < _patterns.Length; i++)
+            map[_patterns[i]] = _inner[i].GetConfig();
+        if (_optimizerOf is not null && !IsBuilt)
+            throw new InvalidOperationException($"{Name}: a function divides the variables; its config is known once it is built.");
+        config.Remove("name"); // in Keras's order
+        config["optimizer_map"] = KerasObject.Wrap(
+            KerasModule, MapClass, new JsonObject { ["default_optimizer"] = _inner[^1].GetConfig(), ["optimizer_map"] = map }, null);
+        config["loss_scale_factor"] = null; // its place; the value is written with the hyperparameters
+        config["name"] = Name;
+    }
+
+    internal static MultiOptimizer FromConfig(ConfigReader config)
+    {
+        JsonObject map = config.Object("optimizer_map")
+            ?? throw new FormatException($"{config.ClassName}: config key 'optimizer_map' is missing.");
+        MultiOptimizer optimizer = KerasObject.Read(MapClass, map).Create(reader => new MultiOptimizer(
+            Inner(reader.Object("default_optimizer") ?? throw new FormatException($"{MapClass}: config key 'default_optimizer' is missing.")),
+            (reader.Object("optimizer_map") ?? []).Select(item => KeyValuePair.Create(item.Key, Inner(item.Value as JsonObject)))));
+        optimizer.ReadName(config);
+        optimizer.Hyperparameters.Read(config);
+        Array.ForEach(optimizer._inner, inner => inner.SetLossScaleFactor(optimizer.LossScaleFactor));
+        return optimizer;
+
+        RuleOptimizer Inner(JsonObject? json) => FromConfig(
+                json ?? throw new FormatException($"{MapClass}: an optimizer is not an object."), DType.Float32) as RuleOptimizer
+            ?? throw new FormatException($"{config.ClassName}: LossScaleOptimizer and MultiOptimizer cannot be inside of it.");
+    }
+
+    const string MapClass = "OptimizerMap";
+
+    static readonly TimeSpan MatchTime = TimeSpan.FromSeconds(1); // a file may hold an expression that takes for ever
+
+    IEnumerable<RuleOptimizer> Built => _inner.Where(inner => inner.IsBuilt);
+
+    static Regex Whole(string pattern)
+    {
+        ArgumentNullException.ThrowIfNull(pattern);
+        _ = new Regex(pattern); // by itself: a bracket must not close ours
+        return new($@"\A(?:{pattern})\z", RegexOptions.CultureInvariant, MatchTime);
+    }
+
+    int OwnerOf(Variable variable)
+    {
+        int exact = Array.IndexOf(_patterns, variable.Path);
+        if (exact >= 0)
+            return exact;
+        int[] matching = [.. Enumerable.Range(0, _patterns.Length).Where(i => Matches(i, variable.Path))];
+        return matching.Length < 2
+            ? matching.FirstOrDefault(_patterns.Length)
+            : throw new ArgumentException(
+                $"{variable.Path}: {matching.Length} patterns of {Name} match it: {string.Join(", ", matching.Select(i => _patterns[i]))}.");
+    }
+
+    bool Matches(int pattern, string path)
+    {
+        try
+        {
+            return _expressions[pattern].IsMatch(path);
+        }
+        catch (RegexMatchTimeoutException e)
+        {
+            throw new ArgumentException($"{path}: the pattern {_patterns[pattern]} of {Name} takes too long to match it.", e);
+        }
+    }
+
+    // What the function gives becomes the inner optimizers, in the order in which it gives them.
+    int[] AskForOwners(Variable[] variables)
+    {
+        RuleOptimizer[] given = Array.ConvertAll(
+            variables,
+            variable => _optimizerOf!(variable) ?? throw new ArgumentException($"{variable.Path}: the function of {Name} gave no optimizer."));
+        RuleOptimizer[] inner = [.. given.Distinct()];
+        Adopt(inner, "optimizerOf");
+        foreach (Action<RuleOptimizer> set in _settings)
+            Array.ForEach(inner, set);
+        return Array.ConvertAll(given, one => Array.IndexOf(inner, one));
+    }
+
+    void Adopt(RuleOptimizer[] inner, string argument)
+    {
+        for (int i = 0; i < inner.Length; i++)
+        {
+            ArgumentNullException.ThrowIfNull(inner[i], argument);
+            if (inner[i].IsBuilt)
+                throw new ArgumentException($"{inner[i].Name} is built already; put it into a MultiOptimizer before.", argument);
+            if (Array.IndexOf(inner, inner[i]) < i)
+                throw new ArgumentException($"{inner[i].Name} occurs twice; join its patterns, as a config would make two of it.", argument);
+            if (inner[i].FloatX != inner[0].FloatX)
+                throw new ArgumentException($"{inner[i].Name} has FloatX {inner[i].FloatX}, {inner[0].Name} has {inner[0].FloatX}; all must have the same.", argument);
+        }
+
+        foreach (RuleOptimizer one in inner)
+            one.SetLossScaleFactor(LossScaleFactor);
+        base.SetFloatX(inner[0].FloatX);
+        _inner = inner;
+    }
+
+    // Also those that a function will give.
+    void SetAll(Action<RuleOptimizer> set)
+    {
+        Array.ForEach(_inner, set);
+        if (_optimizerOf is not null && !IsBuilt)
+            _settings.Add(set);
+    }
+
+    void Use(Variable[] variables, int[][] places)
+    {
+        _trainable = variables;
+        _indices = variables.Select((variable, i) => KeyValuePair.Create(variable, i)).ToDictionary();
+        _places = places;
+        _gradients = [.. places.Select(part => new Gradient[part.Length])];
+        _ordered = new Gradient[variables.Length];
+        _isListed = new bool[variables.Length];
+    }
+
+    InvalidOperationException NoRate() => new($"{Name} has no learning rate; its Optimizers have one each.");
+
+    sealed class AveragesInUse(ExclusiveUse use) : IDisposable
+    {
+        bool _disposed;
+
+        public Stack<IDisposable> Parts { get; } = [];
+
+        public void Dispose()
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+            try
+            {
+                while (Parts.TryPop(out IDisposable? part))
+                    part.Dispose();
+            }
+            finally
+            {
+                use.Dispose();
+            }
+        }
+    }
+}
