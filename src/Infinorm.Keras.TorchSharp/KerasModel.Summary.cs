@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Infinorm.Keras.Torch.Graph;
+using Infinorm.Keras.Torch.Layers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch;

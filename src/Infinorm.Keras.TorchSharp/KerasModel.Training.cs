@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Infinorm.Keras.Torch.Layers;
 using Infinorm.Keras.Torch.Training;
 using Infinorm.Torch;
 using Infinorm.Torch.Training;
@@ -80,7 +81,7 @@ public sealed partial class KerasModel
         ArgumentNullException.ThrowIfNull(data);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         RequireLoss();
-        data.CheckFits(this);
+        data.CheckFits(InputNames, OutputNames);
         using var noGrad = no_grad();
         RunningLogs logs = NewLogs();
         for (long start = 0; start < data.Count; start += batchSize)
@@ -121,8 +122,8 @@ public sealed partial class KerasModel
     {
         ArgumentNullException.ThrowIfNull(data);
         RequireLoss();
-        data.CheckFits(this);
-        validation?.CheckFits(this);
+        data.CheckFits(InputNames, OutputNames);
+        validation?.CheckFits(InputNames, OutputNames);
         var rows = new RowBatches(this, data, validation); // not disposed: it has the model's own layers
         using Tensor numbers = RowBatches.Numbers(0, data.Count).DetachFromDisposeScope();
         using Tensor? validationNumbers = validation is null ? null : RowBatches.Numbers(data.Count, validation.Count).DetachFromDisposeScope();
@@ -201,7 +202,7 @@ public sealed partial class KerasModel
     {
         ArgumentNullException.ThrowIfNull(batch);
         RequireLoss();
-        batch.CheckFits(this);
+        batch.CheckFits(InputNames, OutputNames);
         using var scope = NewDisposeScope();
         using var grad = enable_grad();
         RunningLogs logs = NewLogs();

@@ -2,12 +2,13 @@ using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Infinorm.Keras.Torch.Graph;
 using Infinorm.Keras.Torch.Layers;
+using Infinorm.Keras.Torch.Layers.BuiltIn;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch;
 
 /// <summary>Makes layers from their configs and collects what is not known, so that all of it can be refused at once.</summary>
-sealed class LayerFactory
+sealed class LayerFactory : ILayerFactory
 {
     static readonly ConcurrentDictionary<string, Func<LayerConfig, nn.Module>> Registered = new(StringComparer.Ordinal);
 
@@ -18,12 +19,10 @@ sealed class LayerFactory
 
     public static void Register(string name, Func<LayerConfig, nn.Module> create) => Registered[name] = create;
 
+    /// <inheritdoc/>
     public void Report(string path, string className, string problem) => _problems.Add($"{(path.Length == 0 ? "the model" : path)} ({className}): {problem}");
 
-    /// <summary>Makes a layer; one that cannot be made is reported, and a placeholder stands in for it.</summary>
-    /// <param name="serialized">As Keras wrote it.</param>
-    /// <param name="parentPath">The path of what it is in; null for the whole model.</param>
-    /// <param name="name">Its name, where that is not in its config.</param>
+    /// <inheritdoc/>
     public KerasLayer Create(JsonObject serialized, string? parentPath, string? name = null)
     {
         string className = serialized["class_name"]?.ToString() ?? "?";

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Keras.Hdf5;
+using Infinorm.Keras.Json;
+using Infinorm.Keras.Torch.Layers;
 using Infinorm.Variables;
 
 namespace Infinorm.Keras.Torch;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Infinorm.Keras.Torch.Layers;
 using Infinorm.Keras.Torch.Training;
 using static TorchSharp.torch;
 

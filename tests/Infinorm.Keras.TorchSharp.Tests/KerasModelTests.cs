@@ -1,7 +1,7 @@
+using Infinorm.Keras.Torch.Layers;
 using Infinorm.Keras.Torch.Training;
 using Infinorm.Optimizers;
 using Infinorm.Torch.Training;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Tests;

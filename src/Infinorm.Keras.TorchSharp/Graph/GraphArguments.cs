@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Infinorm.Config;
+using Infinorm.Keras.Torch.Layers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Graph;

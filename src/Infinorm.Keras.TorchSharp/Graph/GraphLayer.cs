@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Infinorm.Keras.Layers;
+using Infinorm.Keras.Torch.Layers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Graph;
@@ -45,10 +45,10 @@ sealed class GraphLayer : KerasLayer
     bool ListsOutputs { get; }
 
     /// <summary>A model of the functional API.</summary>
-    public static GraphLayer OfFunctional(LayerConfig config, LayerFactory factory) => new(config, graph => new FunctionalReader(config, factory, graph.Add));
+    public static GraphLayer OfFunctional(LayerConfig config, ILayerFactory factory) => new(config, graph => new FunctionalReader(config, factory, graph.Add));
 
     /// <summary>A model that is a list of layers.</summary>
-    public static GraphLayer OfSequential(LayerConfig config, LayerFactory factory, JsonObject serialized) =>
+    public static GraphLayer OfSequential(LayerConfig config, ILayerFactory factory, JsonObject serialized) =>
         new(config, graph => new SequentialReader(config, factory, graph.Add, serialized));
 
     protected internal override object Call(LayerCall call)

@@ -1,3 +1,5 @@
+using Infinorm.Keras.Torch.Layers;
+
 namespace Infinorm.Keras.Torch.Graph;
 
 /// <summary>One call in a graph: of a layer, or of an operation such as <c>x + y</c>.</summary>

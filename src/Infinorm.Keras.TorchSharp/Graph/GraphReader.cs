@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
+using Infinorm.Keras.Torch.Layers;
 
 namespace Infinorm.Keras.Torch.Graph;
 
@@ -39,7 +40,7 @@ abstract class GraphReader
 /// <summary>A model of the functional API: layers with the calls that were made of them.</summary>
 sealed class FunctionalReader : GraphReader
 {
-    public FunctionalReader(LayerConfig config, LayerFactory factory, Func<KerasLayer, KerasLayer> add)
+    public FunctionalReader(LayerConfig config, ILayerFactory factory, Func<KerasLayer, KerasLayer> add)
     {
         var inputs = new Dictionary<string, GraphInput>();
         foreach (JsonNode? node in config.Json("layers") as JsonArray ?? throw new FormatException("the model has no layers"))
@@ -105,7 +106,7 @@ sealed class FunctionalReader : GraphReader
 /// <summary>A model that is a list of layers, one after the other.</summary>
 sealed class SequentialReader : GraphReader
 {
-    public SequentialReader(LayerConfig config, LayerFactory factory, Func<KerasLayer, KerasLayer> add, JsonObject serialized)
+    public SequentialReader(LayerConfig config, ILayerFactory factory, Func<KerasLayer, KerasLayer> add, JsonObject serialized)
     {
         JsonArray? built = (config.Json("build_input_shape") ?? serialized["build_config"]?["input_shape"]) as JsonArray;
         GraphInput? input = null;

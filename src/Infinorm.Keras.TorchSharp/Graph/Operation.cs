@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Infinorm.Keras.Torch.Layers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Graph;

@@ -1,3 +1,4 @@
+using Infinorm.Keras.Torch.Layers;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -80,13 +81,13 @@ static class OperationTable
         ["Relu6"] = a => a.Tensor(0).relu6(),
         ["Sigmoid"] = a => a.Tensor(0).sigmoid(),
         ["Softplus"] = a => a.Tensor(0).softplus(),
-        ["Softsign"] = a => Activations.Get("softsign")(a.Tensor(0)),
+        ["Softsign"] = a => Layers.Activations.Get("softsign")(a.Tensor(0)),
         ["Silu"] = a => a.Tensor(0).silu(),
         ["LogSigmoid"] = a => a.Tensor(0).log_sigmoid(),
         ["LeakyRelu"] = a => a.Tensor(0).leaky_relu(a.Number("negative_slope") ?? 0.2),
-        ["HardSigmoid"] = a => Activations.Get("hard_sigmoid")(a.Tensor(0)),
-        ["HardSilu"] = a => Activations.Get("hard_silu")(a.Tensor(0)),
-        ["HardTanh"] = a => Activations.Get("hard_tanh")(a.Tensor(0)),
+        ["HardSigmoid"] = a => Layers.Activations.Get("hard_sigmoid")(a.Tensor(0)),
+        ["HardSilu"] = a => Layers.Activations.Get("hard_silu")(a.Tensor(0)),
+        ["HardTanh"] = a => Layers.Activations.Get("hard_tanh")(a.Tensor(0)),
         ["Elu"] = a => a.Tensor(0).elu(a.Number("alpha") ?? 1),
         ["Selu"] = a => a.Tensor(0).selu(),
         ["Celu"] = a => a.Tensor(0).celu(a.Number("alpha") ?? 1),

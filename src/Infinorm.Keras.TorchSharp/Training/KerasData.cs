@@ -14,8 +14,8 @@ public sealed class KerasData
     }
 
     /// <summary>Examples of a model with several inputs or outputs.</summary>
-    /// <param name="inputs">A tensor for each of <see cref="KerasModel.InputNames"/>, the examples along its first axis.</param>
-    /// <param name="targets">A tensor for each of <see cref="KerasModel.OutputNames"/>; null for one that has no loss.</param>
+    /// <param name="inputs">A tensor for each of the model's inputs, in the order of its <c>InputNames</c>, the examples along its first axis.</param>
+    /// <param name="targets">A tensor for each of its outputs, in the order of <c>OutputNames</c>; null for one that has no loss.</param>
     /// <exception cref="ArgumentException">The tensors have different numbers of examples, or none.</exception>
     public KerasData(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor?> targets)
     {
@@ -67,14 +67,14 @@ public sealed class KerasData
     }
 
     /// <exception cref="ArgumentException">The lists do not fit a model.</exception>
-    internal void CheckFits(KerasModel model)
+    internal void CheckFits(IReadOnlyList<string> inputs, IReadOnlyList<string> outputs)
     {
-        Check(Inputs.Count, model.InputNames, "inputs");
-        Check(Targets.Count, model.OutputNames, "targets");
+        Check(Inputs.Count, inputs, "inputs");
+        Check(Targets.Count, outputs, "targets");
         if (SampleWeights is not null)
-            Check(SampleWeights.Count, model.OutputNames, "sample weights");
+            Check(SampleWeights.Count, outputs, "sample weights");
         if (ClassWeights is not null && (Targets.Count != 1 || Targets[0] is null))
-            throw new ArgumentException($"Class weights are for a model of one output; this one has {Targets.Count} ({string.Join(", ", model.OutputNames)}).");
+            throw new ArgumentException($"Class weights are for a model of one output; this one has {Targets.Count} ({string.Join(", ", outputs)}).");
 
         static void Check(int count, IReadOnlyList<string> names, string what)
         {

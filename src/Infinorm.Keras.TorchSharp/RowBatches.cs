@@ -1,8 +1,9 @@
+using Infinorm.Keras.Torch.Training;
 using Infinorm.Torch.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch.Training;
+namespace Infinorm.Keras.Torch;
 
 /// <summary>
 /// A Keras model as <see cref="Trainer"/> takes one, whatever its inputs and outputs: a batch is the numbers of its examples. Numbers from the

@@ -3,7 +3,7 @@ using Infinorm.Config;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
-namespace Infinorm.Keras.Torch.Layers;
+namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 sealed class Flatten : Plain
 {

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Infinorm.Variables;
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch;
+namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>Tensors over the memory of variables, so that an archive, an optimizer and torch have one copy of a weight.</summary>
 static class SharedMemory

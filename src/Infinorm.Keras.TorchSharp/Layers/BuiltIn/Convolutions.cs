@@ -1,7 +1,7 @@
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
-namespace Infinorm.Keras.Torch.Layers;
+namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 /// <summary>What all convolutions have: kernel size, strides, dilation, padding, where the channels are.</summary>
 abstract class ConvolutionBase : KerasLayer

@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 using Infinorm.Config;
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch;
+namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>
 /// The settings of a layer, from its Keras <c>config</c>. It remembers which were asked for: one that nobody reads is refused.
@@ -14,9 +14,9 @@ public sealed class LayerConfig
 {
     readonly JsonObject _config;
     readonly ConfigReader _reader;
-    readonly LayerFactory _factory;
+    readonly ILayerFactory _factory;
 
-    internal LayerConfig(string className, JsonObject config, string? parentPath, LayerFactory factory, string? name = null)
+    internal LayerConfig(string className, JsonObject config, string? parentPath, ILayerFactory factory, string? name = null)
     {
         ClassName = className == "GroupQueryAttention" ? "GroupedQueryAttention" : className; // Keras writes a former name
         _config = config;
@@ -131,7 +131,7 @@ public sealed class LayerConfig
         var name => Activations.Get(name.ToString()),
     };
 
-    internal Regularizer? Regularizer(string key) => Torch.Regularizer.FromConfig(Json(key));
+    internal Regularizer? Regularizer(string key) => Layers.Regularizer.FromConfig(Json(key));
 
     /// <summary>A layer in this one.</summary>
     internal KerasLayer Layer(string key, string? name = null) => Json(key) is JsonObject serialized

@@ -1,4 +1,4 @@
-namespace Infinorm.Keras.Torch.Layers;
+namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 /// <summary>Keras's layers by the names of their classes.</summary>
 static class LayerTable

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch;
+namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>
 /// A layer of a Keras model. A layer of your own derives from it, reads its settings and adds its weights in the constructor, computes in

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch;
+namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>Nested arguments and results of layers: tensors in lists and dictionaries.</summary>
 static class Values

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch.Layers;
+namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 /// <summary>A layer of one input that passes a mask on.</summary>
 class Passing(LayerConfig config) : KerasLayer(config)

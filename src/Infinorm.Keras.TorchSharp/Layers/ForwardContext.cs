@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch;
+namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>What one pass through a model carries besides tensors: its mode, masks, and losses that layers add.</summary>
 sealed class ForwardContext

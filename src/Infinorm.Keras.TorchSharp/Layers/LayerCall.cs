@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch;
+namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>
 /// One call of a layer: its arguments, as Keras calls <c>layer(*args, **kwargs)</c>, the masks that travel with the tensors, and whether

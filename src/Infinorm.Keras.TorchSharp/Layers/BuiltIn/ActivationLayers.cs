@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch.Layers;
+namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 sealed class ActivationLayer : Passing
 {

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch.Layers;
+namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 /// <summary>Attention of queries over values: the inputs are [query, value] or [query, value, key].</summary>
 class Attention : KerasLayer

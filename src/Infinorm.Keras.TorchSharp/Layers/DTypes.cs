@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch;
+namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>Keras's names of element types.</summary>
 static class DTypes

@@ -1,4 +1,4 @@
-namespace Infinorm.Keras.Torch;
+namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>The weights of an archive, handed out to the layers that have them.</summary>
 sealed class WeightSource(KerasArchive archive)

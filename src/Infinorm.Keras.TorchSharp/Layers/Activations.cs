@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
-namespace Infinorm.Keras.Torch;
+namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>Keras's activation functions by name.</summary>
 static class Activations

@@ -1,7 +1,7 @@
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch;
+namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>A weight of a layer, in Keras's layout, in the memory of the archive's variable.</summary>
 public sealed class LayerWeight

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using Infinorm.Config;
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch;
+namespace Infinorm.Keras.Torch.Layers;
 
 /// <summary>What a weight or an output adds to the loss.</summary>
 /// <param name="Of">Takes the weight or output and returns a scalar.</param>

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch.Layers;
+namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 /// <summary>A layer that joins a list of inputs element by element.</summary>
 class Merge(LayerConfig config, Func<Tensor, Tensor, Tensor> join, bool isMean = false) : KerasLayer(config)

@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Infinorm.Keras.Layers;
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch.Layers;
+namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 /// <summary>One step of a recurrent layer.</summary>
 abstract class RecurrentCell(LayerConfig config) : KerasLayer(config)

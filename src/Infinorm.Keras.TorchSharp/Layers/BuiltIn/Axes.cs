@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Infinorm.Keras.Torch.Layers;
+namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 /// <summary>Views of tensors by axes.</summary>
 static class Axes
