@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Infinorm.Keras.Torch.Layers;
 using Infinorm.Keras.Torch.Training;
 using Infinorm.Torch;
-using Infinorm.Torch.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,7 +10,7 @@ namespace Infinorm.Keras.Torch;
 // Loss, optimizer, steps.
 public sealed partial class KerasModel
 {
-    OutputTraining[] _training = [];
+    OutputTraining[] _outputTraining = [];
     string? _compileProblem;
     readonly Dictionary<Variables.Variable, LayerWeight> _weights = new(ReferenceEqualityComparer.Instance);
     TorchOptimizer? _optimizer;
@@ -54,9 +53,9 @@ public sealed partial class KerasModel
         CheckCount(weightedMetrics, nameof(weightedMetrics));
         if (losses is not null)
             _compileProblem = null;
-        for (int i = 0; i < _training.Length; i++)
+        for (int i = 0; i < _outputTraining.Length; i++)
         {
-            OutputTraining output = _training[i];
+            OutputTraining output = _outputTraining[i];
             if (losses is not null)
                 output.Loss = losses[i];
             output.LossWeight = lossWeights?[i] ?? output.LossWeight;
@@ -68,122 +67,6 @@ public sealed partial class KerasModel
             return;
         optimizer.Build(Archive.TrainableVariables);
         UseOptimizer(optimizer);
-    }
-
-    /// <summary>Loss and metrics over examples, without training. Keras: <c>evaluate</c>.</summary>
-    /// <param name="data">Examples and targets.</param>
-    /// <param name="batchSize">How many to compute at once, ≥ 1. The default is 32.</param>
-    /// <returns><c>loss</c> and the metrics by their names in Keras's logs.</returns>
-    /// <exception cref="ArgumentException">The data do not fit the model.</exception>
-    /// <exception cref="InvalidOperationException">The model has no loss.</exception>
-    public OrderedDictionary<string, double> Evaluate(KerasData data, int batchSize = 32)
-    {
-        ArgumentNullException.ThrowIfNull(data);
-        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        RequireLoss();
-        data.CheckFits(InputNames, OutputNames);
-        using var noGrad = no_grad();
-        RunningLogs logs = NewLogs();
-        for (long start = 0; start < data.Count; start += batchSize)
-        {
-            using var scope = NewDisposeScope();
-            Tensor rows = arange(start, Math.Min(start + batchSize, data.Count), dtype: ScalarType.Int64);
-            (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(rows, OutputNames.Count, training: false);
-            Loss(Forward(inputs, targets, weights, training: false), logs);
-        }
-
-        return logs.Values();
-    }
-
-    /// <inheritdoc cref="Evaluate(KerasData, int)"/>
-    /// <param name="input">Examples, along the first axis.</param>
-    /// <param name="target">Their targets.</param>
-    /// <param name="batchSize">How many to compute at once, ≥ 1. The default is 32.</param>
-    public OrderedDictionary<string, double> Evaluate(Tensor input, Tensor target, int batchSize = 32) => Evaluate(new KerasData(input, target), batchSize);
-
-    /// <summary>
-    /// Trains the model, by way of a <see cref="Trainer"/>, and, after the last epoch, leaves the averages in it where the optimizer keeps
-    /// some. Keras: <c>fit</c>.
-    /// </summary>
-    /// <param name="data">Examples and targets.</param>
-    /// <param name="batchSize">Examples in a batch, ≥ 1. The default is 32.</param>
-    /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
-    /// <param name="validation">What to validate with after each epoch; null, the default, for nothing, or a split in the options.</param>
-    /// <param name="shuffle">Whether the order is drawn anew for each epoch, by torch's generator. The default is true.</param>
-    /// <param name="options">Callbacks, seed, resuming.</param>
-    /// <param name="cancellationToken">Stops the training after the present step.</param>
-    /// <returns>What was seen in each epoch.</returns>
-    /// <exception cref="OperationCanceledException">The training was cancelled.</exception>
-    /// <exception cref="ArgumentException">The data do not fit the model.</exception>
-    /// <exception cref="InvalidOperationException">The model has no loss, or no optimizer that is known.</exception>
-    public History Fit(
-        KerasData data, int batchSize = 32, int epochs = 1, KerasData? validation = null, bool shuffle = true, FitOptions? options = null,
-        CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(data);
-        RequireLoss();
-        data.CheckFits(InputNames, OutputNames);
-        validation?.CheckFits(InputNames, OutputNames);
-        var rows = new RowBatches(this, data, validation); // not disposed: it has the model's own layers
-        using Tensor numbers = RowBatches.Numbers(0, data.Count).DetachFromDisposeScope();
-        using Tensor? validationNumbers = validation is null ? null : RowBatches.Numbers(data.Count, validation.Count).DetachFromDisposeScope();
-        var trainer = new Trainer(rows, rows.Loss, Optimizer) { Metrics = rows.Metrics };
-        return trainer.Fit(
-            new TensorBatches(numbers, numbers, batchSize, shuffle),
-            epochs,
-            new FitOptions
-            {
-                ValidationData = validationNumbers is null ? options?.ValidationData : new TensorBatches(validationNumbers, validationNumbers, batchSize, shuffle: false),
-                ValidationSplit = options?.ValidationSplit,
-                Callbacks = [rows.NewEpoch, .. options?.Callbacks ?? []],
-                Seed = options?.Seed,
-                ResumeFrom = options?.ResumeFrom,
-            },
-            cancellationToken);
-    }
-
-    /// <inheritdoc cref="Fit(KerasData, int, int, KerasData?, bool, FitOptions?, CancellationToken)"/>
-    /// <param name="input">Examples, along the first axis.</param>
-    /// <param name="target">Their targets.</param>
-    /// <param name="batchSize">Examples in a batch, ≥ 1. The default is 32.</param>
-    /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
-    /// <param name="options">Callbacks, validation split, seed, resuming.</param>
-    /// <param name="cancellationToken">Stops the training after the present step.</param>
-    public History Fit(Tensor input, Tensor target, int batchSize = 32, int epochs = 1, FitOptions? options = null, CancellationToken cancellationToken = default) =>
-        Fit(new KerasData(input, target), batchSize, epochs, options: options, cancellationToken: cancellationToken);
-
-    /// <summary>Trains a model of one input and one output with batches from anywhere.</summary>
-    /// <param name="batches">Batches of inputs and targets, as <see cref="Trainer.Fit"/> takes them.</param>
-    /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
-    /// <param name="options">Validation, callbacks, seed, resuming.</param>
-    /// <param name="cancellationToken">Stops the training after the present step.</param>
-    /// <inheritdoc cref="Trainer.Fit" path="/returns|/exception"/>
-    public History Fit(IEnumerable<(Tensor Input, Tensor Target)> batches, int epochs = 1, FitOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(batches);
-        RequireLoss();
-        return NewTrainer().Fit(batches, epochs, options, cancellationToken);
-    }
-
-    /// <summary>
-    /// A trainer of a model of one input and one output, with its loss, optimizer and metrics. What a metric is over an epoch is the mean over
-    /// its batches; <see cref="Fit(KerasData, int, int, KerasData?, bool, FitOptions?, CancellationToken)"/> has Keras's own values.
-    /// </summary>
-    /// <exception cref="InvalidOperationException">The model has several inputs or outputs, no loss, or no optimizer that is known.</exception>
-    public Trainer NewTrainer()
-    {
-        RequireLoss();
-        if (InputNames.Count != 1 || OutputNames.Count != 1)
-            throw new InvalidOperationException($"The model has {InputNames.Count} inputs and {OutputNames.Count} outputs: use {nameof(Fit)} with {nameof(KerasData)}.");
-        return new Trainer(this, (prediction, target) => Loss(_lastPass! with { Outputs = [prediction], Targets = [target] }, logs: null), Optimizer)
-        {
-            Metrics = [.. _training[0].Metrics.Select(metric => new Metric(metric.Name, (prediction, target) =>
-            {
-                metric.Reset();
-                metric.Update(target, prediction);
-                return tensor(metric.Result);
-            }) { LargerIsBetter = metric.LargerIsBetter })],
-        };
     }
 
     /// <summary>One step: gradients of the loss of a batch, then the optimizer. Keras: <c>train_on_batch</c>.</summary>
@@ -216,7 +99,7 @@ public sealed partial class KerasModel
     /// <summary>Loss and metrics with nothing seen.</summary>
     internal RunningLogs NewLogs()
     {
-        var logs = new RunningLogs(_training);
+        var logs = new RunningLogs(_outputTraining);
         logs.Clear();
         return logs;
     }
@@ -234,15 +117,15 @@ public sealed partial class KerasModel
     internal Tensor Loss(Pass pass, RunningLogs? logs)
     {
         Tensor?[] masks = [.. pass.Outputs.Select(pass.Context.MaskOf)];
-        var losses = new Tensor?[_training.Length];
+        var losses = new Tensor?[_outputTraining.Length];
         Tensor? total = null;
-        for (int i = 0; i < _training.Length; i++)
+        for (int i = 0; i < _outputTraining.Length; i++)
         {
-            if (_training[i].Loss is not { } loss)
+            if (_outputTraining[i].Loss is not { } loss)
                 continue;
             Tensor target = pass.Targets[i] ?? throw new ArgumentException($"There is no target for the output {OutputNames[i]}, which has a loss.");
             losses[i] = loss.Compute(target, pass.Outputs[i], pass.Weights[i], masks[i]);
-            Tensor weighted = _training[i].LossWeight == 1 ? losses[i]! : losses[i]! * _training[i].LossWeight;
+            Tensor weighted = _outputTraining[i].LossWeight == 1 ? losses[i]! : losses[i]! * _outputTraining[i].LossWeight;
             total = total is null ? weighted : total + weighted;
         }
 
@@ -263,7 +146,7 @@ public sealed partial class KerasModel
 
     void ReadCompilation()
     {
-        _training = [.. OutputNames.Select(name => new OutputTraining { Name = name })];
+        _outputTraining = [.. OutputNames.Select(name => new OutputTraining { Name = name })];
         if (Archive.ModelConfig?["compile_config"] is not JsonObject config)
         {
             _compileProblem = "the archive has no compile_config";
@@ -272,7 +155,7 @@ public sealed partial class KerasModel
 
         try
         {
-            _training = Compilation.Read(config, OutputNames);
+            _outputTraining = Compilation.Read(config, OutputNames);
         }
         catch (FormatException e)
         {
@@ -282,7 +165,7 @@ public sealed partial class KerasModel
 
     void RequireLoss()
     {
-        if (_training.All(output => output.Loss is null))
+        if (_outputTraining.All(output => output.Loss is null))
             throw new InvalidOperationException($"The model has no loss{(_compileProblem is null ? "" : $": {_compileProblem}")}. Give it with {nameof(Compile)}.");
     }
 

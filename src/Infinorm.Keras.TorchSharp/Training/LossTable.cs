@@ -12,9 +12,16 @@ static class LossTable
     // Other names of Keras for the same, in lower case without underscores.
     static readonly Dictionary<string, string> Aliases = new()
     {
-        ["mse"] = "meansquarederror", ["mae"] = "meanabsoluteerror", ["mape"] = "meanabsolutepercentageerror", ["msle"] = "meansquaredlogarithmicerror",
-        ["kld"] = "kldivergence", ["kullbackleiblerdivergence"] = "kldivergence", ["bce"] = "binarycrossentropy", ["cce"] = "categoricalcrossentropy",
-        ["logcosherror"] = "logcosh", ["huberloss"] = "huber",
+        ["mse"] = "meansquarederror",
+        ["mae"] = "meanabsoluteerror",
+        ["mape"] = "meanabsolutepercentageerror",
+        ["msle"] = "meansquaredlogarithmicerror",
+        ["kld"] = "kldivergence",
+        ["kullbackleiblerdivergence"] = "kldivergence",
+        ["bce"] = "binarycrossentropy",
+        ["cce"] = "categoricalcrossentropy",
+        ["logcosherror"] = "logcosh",
+        ["huberloss"] = "huber",
     };
 
     static readonly Dictionary<string, Func<ConfigReader, Func<Tensor, Tensor, Tensor>>> Losses = new()

@@ -107,7 +107,8 @@ static class MetricTable
                 Tensor isTrue = y.ne(0).to(y.dtype);
                 return [(positive * isTrue * weights).sum().view(1), (positive * (1 - isTrue) * weights).sum().view(1), ((1 - positive) * isTrue * weights).sum().view(1)];
             },
-            sums => result(sums[0][0], sums[1][0], sums[2][0])) { LargerIsBetter = true };
+            sums => result(sums[0][0], sums[1][0], sums[2][0]))
+        { LargerIsBetter = true };
     }
 
     static KerasMetric FBeta(string name, ConfigReader config, double beta)
@@ -130,7 +131,8 @@ static class MetricTable
             {
                 double[] scores = [.. Enumerable.Range(0, sums[0].Length).Select(i => Score(sums[0][i], sums[1][i], sums[2][i]))];
                 return average == "weighted" ? scores.Zip(sums[3], (score, count) => score * Ratio(count, sums[3].Sum())).Sum() : scores.Average();
-            }) { LargerIsBetter = true };
+            })
+        { LargerIsBetter = true };
 
         double Score(double tp, double fp, double fn)
         {
@@ -160,7 +162,8 @@ static class MetricTable
                 double score = aggregation == "uniform_average" ? scores.Average() : scores.Zip(totals, (s, t) => s * t).Sum() / totals.Sum();
                 double count = sums[4][0];
                 return regressors == 0 ? score : 1 - ((1 - score) * (count - 1) / (count - regressors - 1));
-            }) { LargerIsBetter = true };
+            })
+        { LargerIsBetter = true };
     }
 
     static KerasMetric IoU(string name, string key, ConfigReader config)
@@ -196,6 +199,7 @@ static class MetricTable
                 }
 
                 return scores.Count == 0 ? 0 : scores.Average();
-            }) { LargerIsBetter = true };
+            })
+        { LargerIsBetter = true };
     }
 }
