@@ -185,8 +185,8 @@ public sealed partial class KerasModel
         }
     }
 
-    TorchOptimizer MakeOptimizer(Optimizer optimizer) =>
-        new(optimizer, [.. optimizer.TrainableVariables.Select(variable => (variable.Path, _weights[variable].Parameter!, variable))]);
+    TorchOptimizer MakeOptimizer(Optimizer optimizer) => TorchOptimizer.Over(
+        optimizer, optimizer.TrainableVariables.Select(variable => (variable.Path, _weights[variable].Parameter!, variable)));
 
     void UseOptimizer(Optimizer optimizer)
     {
