@@ -27,6 +27,9 @@ public sealed partial class KerasArchive
     /// <summary>Whether the file holds an optimizer's variables.</summary>
     public bool HasOptimizerState => _root.Find(VarsGroup)?.Datasets.Count > 0;
 
+    /// <summary>How many variables of an optimizer the file holds; counter and rate alone where it made no step and would have slots.</summary>
+    internal int OptimizerVariableCount => _root.Find(VarsGroup)?.Datasets.Count ?? 0;
+
     Optimizer? _loaded; // by LoadOptimizer, which was given the order where it was not known
 
     /// <summary>The group in which it is not known what comes first; null if the order of all variables is known.</summary>

@@ -407,8 +407,11 @@ sealed partial class ModelWeights
     {
         null => null,
         "GroupQueryAttention" => "grouped_query_attention", // Keras's other name of GroupedQueryAttention
-        string name => LowerThenUpper().Replace(AnyThenWord().Replace(name, "$1_$2"), "$1_$2").ToLowerInvariant(),
+        string name => GroupNameOf(name),
     };
+
+    /// <summary>A class's name in snake case, as the groups of its layers are called.</summary>
+    internal static string GroupNameOf(string className) => LowerThenUpper().Replace(AnyThenWord().Replace(className, "$1_$2"), "$1_$2").ToLowerInvariant();
 
     // Operations such as keras.ops.add stand among the layers and are none.
     static bool IsOperation(JsonObject serialized) =>

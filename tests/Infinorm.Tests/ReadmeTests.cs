@@ -40,6 +40,7 @@ public partial class ReadmeTests
     [InlineData("README.md", 4)]
     [InlineData("docs/optimizer.md", 11)]
     [InlineData("docs/optimizers.md", 1)]
+    [InlineData("docs/keras-models.md", 2)]
     [InlineData("docs/torchsharp.md", 5)]
     [InlineData("docs/training.md", 6)]
     [InlineData("docs/your-own-optimizer.md", 4)]
