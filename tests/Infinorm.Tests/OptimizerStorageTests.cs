@@ -28,8 +28,13 @@ public sealed class OptimizerStorageTests
         ["lion"] = (storage, threads) => new Lion(0.01) { SlotStorage = storage, MaxDegreeOfParallelism = threads },
         ["all stages"] = (storage, threads) => new Adamax(0.01)
         {
-            SlotStorage = storage, MaxDegreeOfParallelism = threads, GlobalClipNorm = 1, WeightDecay = 0.01, UseEma = true,
-            GradientAccumulationSteps = 2, LossScaleFactor = 4,
+            SlotStorage = storage,
+            MaxDegreeOfParallelism = threads,
+            GlobalClipNorm = 1,
+            WeightDecay = 0.01,
+            UseEma = true,
+            GradientAccumulationSteps = 2,
+            LossScaleFactor = 4,
         },
     };
 
