@@ -56,6 +56,7 @@ sealed class TensorExecutor : IExecutor, IDisposable
         StateKind.Average => _states[variable].Average,
         StateKind.Accumulator => _states[variable].Accumulator,
         StateKind.MasterWeights => _states[variable].Master,
+        StateKind.SlotScales => null,
         _ when _slots!.Declared[slot].Place is >= 0 and var place => _states[variable].Slots[place],
         _ => _states[variable].OwnSlots[slot],
     }) is { } tensor ? new TensorVariable(path, tensor) : null;
