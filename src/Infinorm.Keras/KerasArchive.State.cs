@@ -149,7 +149,7 @@ public sealed partial class KerasArchive
             return $"{changed[0]} has LoRA or is quantized, which was switched on after compile(): the state is of the variables before it. {NewOptimizer}";
         }
 
-        Variable[] all = [.. Weights.Where(weight => weight.Variable.DType is not (DType.Int32 or DType.Int64)).Select(weight => weight.Variable)];
+        Variable[] all = [.. Weights.Where(weight => weight.Variable.DType.IsFloating()).Select(weight => weight.Variable)];
         KerasWeight[] frozen = [.. Weights.Where(weight => !weight.IsTrainable && all.Contains(weight.Variable) && !optimizer.TrainableVariables.Contains(weight.Variable))];
         if (frozen.Length > 0 && stored > optimizer.Variables.Count)
         {

@@ -130,7 +130,7 @@ sealed partial class ModelWeights
             Constraint? constraint = unplaced is not null ? KerasConstraints.Unplaced(unplaced)
                 : about?.Constraint is { } setting ? KerasConstraints.FromConfig(layer.Config?[setting]) : null;
             Variable variable = ToVariable(Hdf5Group.Join(layer.Path, about?.Name ?? keys[i]), type, dataset, constraint);
-            bool trains = isTrainable && (about?.IsTrainable ?? true) && type is not (DType.Int32 or DType.Int64);
+            bool trains = isTrainable && (about?.IsTrainable ?? true) && type.IsFloating();
             var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, dataset.Data, trains)
             {
                 IsNamed = about is not null,
@@ -258,6 +258,7 @@ sealed partial class ModelWeights
             DType.Float32 => Of<float>(),
             DType.Float64 => Of<double>(),
             DType.Int32 => Of<int>(),
+            DType.UInt8 => Of<byte>(),
             _ => Of<long>(),
         };
 
@@ -342,7 +343,7 @@ sealed partial class ModelWeights
     }
 
     static bool HasFloats(Hdf5Group group) =>
-        group.AllDatasets().Any(d => d.Dataset.Type.DType is not (null or DType.Int32 or DType.Int64));
+        group.AllDatasets().Any(d => d.Dataset.Type.DType is { } type && type.IsFloating());
 
     Part PartOf(Part whole, Hdf5Group group, string key, string? layerClass, JsonObject? config, string? called = null)
     {

@@ -41,13 +41,8 @@ static void Averages()
         Step();
     float own = one.Span[0];
     var ballast = new List<byte[]>();
-    Refused(() =>
-    {
-        while (true)
-            ballast.Add(new byte[4 * Million]);
-    });
-    ballast.RemoveRange(0, 14); // room for a copy of the first variable, not of both
-    GC.Collect();
+    while (Free() > 60 * Million) // room for a copy of the first variable, not of both; without any, the runtime itself may fail
+        ballast.Add(new byte[4 * Million]);
     Refused(() => one.Span.ToArray().CopyTo(new float[15 * Million], 0));
     Console.WriteLine(Refused(() => adamax.UseAverages().Dispose()));
     RequireOwn();
@@ -58,6 +53,13 @@ static void Averages()
         Require(one.Span[0] > own && two.Span[0] > own, "The averages are there.");
     RequireOwn();
     Step();
+
+    static long Free()
+    {
+        GC.Collect();
+        GCMemoryInfo memory = GC.GetGCMemoryInfo();
+        return memory.TotalAvailableMemoryBytes - memory.TotalCommittedBytes;
+    }
 
     void Step() => adamax.Apply([Filled(one.Length, 1), Filled(two.Length, 1)]);
 
