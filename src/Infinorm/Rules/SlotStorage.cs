@@ -7,8 +7,8 @@ public enum SlotStorage
     Full,
 
     /// <summary>
-    /// As codes of one byte, with one float for every 256 elements of a variable: a quarter of the memory, and steps that are faster where
-    /// memory is the limit. A slot then has three or four bits of fraction; it is rounded up or down at random, so that the mean is right.
+    /// As codes of one byte, with one float for every 256 elements of a variable: a quarter of the memory. A slot then has
+    /// three or four bits of fraction; it is rounded up or down at random, so that the mean is right.
     /// </summary>
     Byte,
 }
