@@ -4,22 +4,52 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
-sealed class BatchNormalization : Passing
+/// <summary>A normalization that is then scaled and shifted, each where the layer has a weight for it.</summary>
+abstract class ScaledNormalization : Passing
+{
+    readonly LayerWeight? _gamma, _beta;
+
+    protected ScaledNormalization(LayerConfig config, bool scales, bool centers)
+        : base(config)
+    {
+        config.Ignore("gamma_regularizer", "beta_regularizer");
+        _gamma = scales ? AddWeight("gamma", regularizer: "gamma_regularizer") : null;
+        _beta = centers ? AddWeight("beta", regularizer: "beta_regularizer") : null;
+    }
+
+    /// <summary>Normalizes an input of 32 bits or more.</summary>
+    /// <param name="x">The input.</param>
+    /// <param name="call">The call.</param>
+    /// <param name="shape">The shape in which the weights are broadcast over it.</param>
+    protected abstract Tensor Normalize(Tensor x, LayerCall call, out long[] shape);
+
+    protected sealed override Tensor Compute(Tensor input, LayerCall call)
+    {
+        // Sums of squares leave the range of 16 bits.
+        Tensor x = input.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? input.to(ScalarType.Float32) : input;
+        Tensor normal = Normalize(x, call, out long[] shape);
+        if (_gamma is not null)
+            normal = normal * _gamma.Tensor.view(shape);
+        if (_beta is not null)
+            normal = normal + _beta.Tensor.view(shape);
+        return normal.dtype == input.dtype ? normal : normal.to(input.dtype);
+    }
+}
+
+sealed class BatchNormalization : ScaledNormalization
 {
     readonly long _axis;
     readonly double _momentum, _epsilon, _renormMomentum;
-    readonly LayerWeight? _gamma, _beta, _movingDeviation, _renormMean, _renormDeviation;
+    readonly LayerWeight? _movingDeviation, _renormMean, _renormDeviation;
     readonly LayerWeight _movingMean, _movingVariance;
     readonly (double? RMax, double? RMin, double? DMax) _clipping;
 
     public BatchNormalization(LayerConfig config)
-        : base(config)
+        : base(config, config.Boolean("scale", true), config.Boolean("center", true))
     {
-        config.Ignore("synchronized", "gamma_regularizer", "beta_regularizer");
+        config.Ignore("synchronized");
         _axis = config.Axes("axis") is [var axis] ? axis : -1;
         (_momentum, _epsilon) = (config.Number("momentum", 0.99), config.Number("epsilon", 1e-3));
-        _gamma = config.Boolean("scale", true) ? AddWeight("gamma", regularizer: "gamma_regularizer") : null;
-        _beta = config.Boolean("center", true) ? AddWeight("beta", regularizer: "beta_regularizer") : null;
         _movingMean = AddWeight("moving_mean", isTrained: false);
         _movingVariance = AddWeight("moving_variance", isTrained: false);
         _renormMomentum = config.OptionalNumber("renorm_momentum") ?? 0.99;
@@ -35,12 +65,10 @@ sealed class BatchNormalization : Passing
         double? Limit(string key) => clipping?[key]?.GetValue<double>();
     }
 
-    protected override Tensor Compute(Tensor input, LayerCall call)
+    protected override Tensor Normalize(Tensor x, LayerCall call, out long[] shape)
     {
-        // Sums of squares leave the range of 16 bits.
-        Tensor x = input.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? input.to(ScalarType.Float32) : input;
         long axis = Axes.FromFront(_axis, x.dim());
-        long[] shape = Axes.Broadcast(x, axis);
+        shape = Axes.Broadcast(x, axis);
         Tensor mean = _movingMean.Tensor, variance = _movingVariance.Tensor;
         Tensor? scale = null, shift = null;
         if (call.Training && IsTrainable)
@@ -56,11 +84,7 @@ sealed class BatchNormalization : Passing
         Tensor normal = (x - mean.view(shape)) * (variance + _epsilon).rsqrt().view(shape);
         if (scale is not null)
             normal = (normal * scale.view(shape)) + shift!.view(shape);
-        if (_gamma is not null)
-            normal = normal * _gamma.Tensor.view(shape);
-        if (_beta is not null)
-            normal = normal + _beta.Tensor.view(shape);
-        return normal.dtype == input.dtype ? normal : normal.to(input.dtype);
+        return normal;
     }
 
     static (Tensor Mean, Tensor Variance) Moments(Tensor x, long axis, Tensor? mask)
@@ -101,37 +125,28 @@ sealed class BatchNormalization : Passing
     }
 }
 
-sealed class LayerNormalization : Passing
+sealed class LayerNormalization : ScaledNormalization
 {
     readonly long[] _axes;
     readonly double _epsilon;
     readonly bool _scalesOnly;
-    readonly LayerWeight? _gamma, _beta;
 
     public LayerNormalization(LayerConfig config)
-        : base(config)
+        : base(
+            config, config.Boolean("scale", true) || config.Boolean("rms_scaling", false),
+            config.Boolean("center", true) && !config.Boolean("rms_scaling", false))
     {
-        config.Ignore("gamma_regularizer", "beta_regularizer");
         _axes = config.Axes("axis") ?? [-1];
         _epsilon = config.Number("epsilon", 1e-3);
         _scalesOnly = config.Boolean("rms_scaling", false);
-        bool scales = config.Boolean("scale", true), centers = config.Boolean("center", true);
-        _gamma = scales || _scalesOnly ? AddWeight("gamma", regularizer: "gamma_regularizer") : null;
-        _beta = centers && !_scalesOnly ? AddWeight("beta", regularizer: "beta_regularizer") : null;
     }
 
-    protected override Tensor Compute(Tensor input, LayerCall call)
+    protected override Tensor Normalize(Tensor x, LayerCall call, out long[] shape)
     {
-        Tensor x = input.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? input.to(ScalarType.Float32) : input;
         long[] axes = Axes.FromFront(_axes, x.dim());
-        long[] shape = Axes.Broadcast(x, axes);
+        shape = Axes.Broadcast(x, axes);
         Tensor factor = (x.var(axes, unbiased: false, keepdim: true) + _epsilon).rsqrt();
-        Tensor normal = (_scalesOnly ? x : x - x.mean(axes, keepdim: true)) * factor;
-        if (_gamma is not null)
-            normal = normal * _gamma.Tensor.view(shape);
-        if (_beta is not null)
-            normal = normal + _beta.Tensor.view(shape);
-        return normal.dtype == input.dtype ? normal : normal.to(input.dtype);
+        return (_scalesOnly ? x : x - x.mean(axes, keepdim: true)) * factor;
     }
 }
 
@@ -155,38 +170,26 @@ sealed class RMSNormalization : Plain
     }
 }
 
-sealed class GroupNormalization : Passing
+sealed class GroupNormalization : ScaledNormalization
 {
     readonly long _axis;
     readonly int _groups;
     readonly double _epsilon;
-    readonly LayerWeight? _gamma, _beta;
 
     public GroupNormalization(LayerConfig config)
-        : base(config)
-    {
-        config.Ignore("gamma_regularizer", "beta_regularizer");
-        (_axis, _groups, _epsilon) = (config.OptionalInteger("axis") ?? -1, config.OptionalInteger("groups") ?? 32, config.Number("epsilon", 1e-3));
-        _gamma = config.Boolean("scale", true) ? AddWeight("gamma", regularizer: "gamma_regularizer") : null;
-        _beta = config.Boolean("center", true) ? AddWeight("beta", regularizer: "beta_regularizer") : null;
-    }
+        : base(config, config.Boolean("scale", true), config.Boolean("center", true)) => (_axis, _groups, _epsilon) =
+            (config.OptionalInteger("axis") ?? -1, config.OptionalInteger("groups") ?? 32, config.Number("epsilon", 1e-3));
 
-    protected override Tensor Compute(Tensor input, LayerCall call)
+    protected override Tensor Normalize(Tensor x, LayerCall call, out long[] shape)
     {
-        Tensor x = input.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? input.to(ScalarType.Float32) : input;
         long axis = Axes.FromFront(_axis, x.dim());
+        shape = Axes.Broadcast(x, axis);
         long groups = _groups == -1 ? x.shape[axis] : _groups;
         Tensor grouped = x.movedim([axis], [1]);
         long[] moved = grouped.shape;
         grouped = grouped.reshape(moved[0], groups, -1);
         Tensor normal = (grouped - grouped.mean([2], keepdim: true)) * (grouped.var([2], unbiased: false, keepdim: true) + _epsilon).rsqrt();
-        normal = normal.view(moved).movedim([1], [axis]);
-        long[] shape = Axes.Broadcast(x, axis);
-        if (_gamma is not null)
-            normal = normal * _gamma.Tensor.view(shape);
-        if (_beta is not null)
-            normal = normal + _beta.Tensor.view(shape);
-        return normal.dtype == input.dtype ? normal : normal.to(input.dtype);
+        return normal.view(moved).movedim([1], [axis]);
     }
 }
 
