@@ -25,33 +25,39 @@ public abstract partial class RuleOptimizer
         source.RequireBuilt("to give state");
         using ExclusiveUse mine = Enter(), its = source.Enter();
         source.RequireWhole();
-        NdArray[] values = [.. CounterAndRate().Zip(source.CounterAndRate(), (_, from) => from.ToNdArray()), .. _states.Select(StateIn(source))];
+        NdArray[] values = [.. CounterAndRate().Zip(source.CounterAndRate(), (_, from) => from.ToNdArray()), .. StatesIn(source)];
         AssignAll(values);
     }
 
-    Func<OwnedState, NdArray> StateIn(RuleOptimizer source)
+    // A value for each state of this optimizer. The scales of codes stand behind them.
+    IEnumerable<NdArray> StatesIn(RuleOptimizer source)
     {
         var its = source._states.ToDictionary(state => (state.Kind, state.Of?.Path), state => state.Values);
         Dictionary<string, bool> isSigned = _slots!.Declared.ToDictionary(slot => slot.Spec.Name, slot => !slot.Spec.IsNeverNegative);
-        return state =>
+        NdArray? scalesOfCodes = null;
+        foreach (OwnedState state in _states)
         {
+            string slot = state.Kind.EndsWith($"_{CodesSlot}", StringComparison.Ordinal) ? state.Kind[..^(CodesSlot.Length + 1)] : "";
             if (Found(state.Kind) is { } same)
-                return same;
-            if (Found($"{state.Kind}_{CodesSlot}") is { } codes && Found($"{state.Kind}_{ScalesSlot}") is { } scales)
-                return ByteArrays.Decode(codes, scales, isSigned[state.Kind]);
-            foreach (string part in (ReadOnlySpan<string>)[CodesSlot, ScalesSlot])
             {
-                string slot = state.Kind.EndsWith($"_{part}", StringComparison.Ordinal) ? state.Kind[..^(part.Length + 1)] : "";
-                if (slot.Length > 0 && Found(slot) is { } full)
-                {
-                    var (encoded, blocks) = ByteArrays.Encode(full, isSigned[slot]);
-                    return part == CodesSlot ? encoded : blocks;
-                }
+                yield return same;
+            }
+            else if (Found($"{state.Kind}_{CodesSlot}") is { } codes && Found($"{state.Kind}_{ScalesSlot}") is { } scales)
+            {
+                yield return ByteArrays.Decode(codes, scales, isSigned[state.Kind]);
+            }
+            else if (Found(slot) is { } full)
+            {
+                (NdArray encoded, scalesOfCodes) = ByteArrays.Encode(full, isSigned[slot]);
+                yield return encoded;
+            }
+            else
+            {
+                yield return scalesOfCodes ?? throw new ArgumentException($"{source.Name} has no {state.Kind} of {state.Of?.Path ?? Name}.", nameof(source));
+                scalesOfCodes = null;
             }
 
-            throw new ArgumentException($"{source.Name} has no {state.Kind} of {state.Of?.Path ?? Name}.", nameof(source));
-
             NdArray? Found(string kind) => its.GetValueOrDefault((kind, state.Of?.Path))?.ToNdArray();
-        };
+        }
     }
 }

@@ -17,6 +17,9 @@ static unsafe class ByteCodes
     /// <summary>How many elements share a scale.</summary>
     public const int BlockLength = 256;
 
+    /// <summary>How many blocks hold a number of elements, ≥ 1.</summary>
+    public static int BlocksFor(int length) => ((length - 1) / BlockLength) + 1;
+
     const int ExponentBits = 4, FractionBitsOfFloat = 23, Bias = 127;
 
     // The exponent field of a float whose code has the exponent 0.
@@ -35,8 +38,8 @@ static unsafe class ByteCodes
             Decode<CodeLane256, UnsignedCode>(codes, scales, target, blocks);
     }
 
-    /// <summary>codes ← values, which are overwritten beyond their end by zeros.</summary>
-    /// <param name="values">The values; filled up to whole blocks.</param>
+    /// <summary>codes ← values.</summary>
+    /// <param name="values">The values, filled up to whole blocks with zeros.</param>
     /// <param name="codes">Their codes.</param>
     /// <param name="scales">A scale for each block, as the last encoding left it.</param>
     /// <param name="blocks">How many blocks there are.</param>

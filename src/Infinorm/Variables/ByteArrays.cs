@@ -23,7 +23,7 @@ static unsafe class ByteArrays
     public static (NdArray Codes, NdArray Scales) Encode(NdArray values, bool isSigned)
     {
         ReadOnlySpan<float> given = values.Cast(DType.Float32).AsSpan<float>();
-        int blocks = ((given.Length - 1) / ByteCodes.BlockLength) + 1;
+        int blocks = ByteCodes.BlocksFor(given.Length);
         var padded = new float[blocks * ByteCodes.BlockLength];
         given.CopyTo(padded);
         byte[] codes = new byte[padded.Length];

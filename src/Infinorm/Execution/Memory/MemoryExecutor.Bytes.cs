@@ -24,7 +24,7 @@ sealed unsafe partial class MemoryExecutor
         ByteSlot bytes = state.ByteSlots[slot];
         if (kind == StateKind.Slot)
             return _arena!.ViewAs<byte>((byte*)bytes.Codes, state.Elements.Length, state.Variable.Shape, path);
-        int blocks = ((state.Elements.Length - 1) / ByteCodes.BlockLength) + 1;
+        int blocks = ByteCodes.BlocksFor(state.Elements.Length);
         return _arena!.ViewAs<float>((byte*)bytes.Scales, blocks, [blocks], path);
     }
 
@@ -34,7 +34,7 @@ sealed unsafe partial class MemoryExecutor
     {
         ref readonly VariableState state = ref view.State;
         IReadOnlyList<DeclaredSlot> declared = _slots!.Declared;
-        int start = view.Chunk.Start + offset, blocks = ((count - 1) / ByteCodes.BlockLength) + 1;
+        int start = view.Chunk.Start + offset, blocks = ByteCodes.BlocksFor(count);
         byte* slots = view.Scratch.Slots;
         for (int i = 0; i < state.ByteSlots.Length; i++)
         {

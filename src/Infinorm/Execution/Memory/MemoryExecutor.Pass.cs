@@ -64,7 +64,10 @@ sealed unsafe partial class MemoryExecutor
             ref readonly Chunk chunk = ref chunks[c];
             if (!IsDirect(chunk.Variable, type))
             {
-                RunChunks<L, TRule>(chunks.Slice(c, 1), in plan, in rule);
+                int first = c;
+                while (c + 1 < chunks.Length && !IsDirect(chunks[c + 1].Variable, type))
+                    c++;
+                RunChunks<L, TRule>(chunks[first..(c + 1)], in plan, in rule);
                 continue;
             }
 

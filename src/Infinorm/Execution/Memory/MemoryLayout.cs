@@ -103,11 +103,9 @@ static unsafe class MemoryLayout
 
     static nint OwnSize(in VariableState state, OwnSlot own) => Arena.Padded((nint)own.Length * state.ComputeType.Size());
 
-    static nint CodeSize(in VariableState state) => Arena.Padded((nint)BlocksOf(in state) * ByteCodes.BlockLength);
+    static nint CodeSize(in VariableState state) => Arena.Padded((nint)ByteCodes.BlocksFor(state.Elements.Length) * ByteCodes.BlockLength);
 
-    static nint ScaleSize(in VariableState state) => Arena.Padded((nint)BlocksOf(in state) * sizeof(float));
-
-    static int BlocksOf(in VariableState state) => ((state.Elements.Length - 1) / ByteCodes.BlockLength) + 1;
+    static nint ScaleSize(in VariableState state) => Arena.Padded((nint)ByteCodes.BlocksFor(state.Elements.Length) * sizeof(float));
 
     static bool HasByteSlots(in VariableState state, BuildRequest request) =>
         state.Elements.Length >= request.ByteStorageMinimum && state.ComputeType == DType.Float32 && !state.OverwrittenByGradient;
