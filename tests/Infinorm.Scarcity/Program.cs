@@ -31,18 +31,28 @@ static void Build()
 
 static void Threads()
 {
-    const int addressSpace = 9, room = 32 << 20; // less than a thread's stack, which whoever starts this process makes 64 MiB
+    const int addressSpace = 9;
+    const long room = 512 << 20; // plenty, but less than a thread's stack, which whoever starts this process makes 1 GiB
     new Thread(() => Thread.Sleep(Timeout.Infinite)) { IsBackground = true }.Start(); // has loaded what starting takes
     byte[] alone = Train(new Adamax { GlobalClipNorm = 1, MaxDegreeOfParallelism = 1 }); // also has the code compiled
     Console.WriteLine("Helpers are refused.");
-    long used = long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[0]) * Environment.SystemPageSize;
-    long[] limit = [used + room, used + room];
-    Require(SetLimit(addressSpace, limit) == 0, "The limit is set.");
+    var limits = new long[2]; // the one that counts, and the most it may be set to
+    Require(GetLimit(addressSpace, limits) == 0, "The limit is known.");
+    long used;
+    do
+    {
+        used = Used();
+        limits[0] = used + room;
+        Require(SetLimit(addressSpace, limits) == 0, "The limit is set.");
+    }
+    while (Used() > used); // another thread took some meanwhile: less room would be left than is meant
     Refused(() => new Thread(() => { }).Start());
     byte[] withoutHelpers = Train(new Adamax { GlobalClipNorm = 1, MaxDegreeOfParallelism = 8 });
     Require(alone.AsSpan().SequenceEqual(withoutHelpers), "The bits are the same.");
     foreach (string task in Directory.GetDirectories("/proc/self/task"))
         Require(!File.ReadAllText(Path.Combine(task, "comm")).StartsWith("Infinorm"), "There is no helper.");
+
+    static long Used() => long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[0]) * Environment.SystemPageSize;
 
     static byte[] Train(Adamax adamax)
     {
@@ -83,4 +93,7 @@ static void Require(bool condition, string what)
 }
 
 [DllImport("libc", EntryPoint = "setrlimit")]
-static extern int SetLimit(int resource, long[] limit);
+static extern int SetLimit(int resource, long[] limits);
+
+[DllImport("libc", EntryPoint = "getrlimit")]
+static extern int GetLimit(int resource, [Out] long[] limits);

@@ -30,8 +30,9 @@ public sealed class ScarcityTests
         };
         if (megabytes > 0)
             start.Environment["DOTNET_GCHeapHardLimit"] = $"{megabytes << 20:x}";
-        start.Environment["DOTNET_Thread_DefaultStackSize"] = $"{64 << 20:x}";
+        start.Environment["DOTNET_Thread_DefaultStackSize"] = $"{1 << 30:x}";
         start.Environment["DOTNET_TieredCompilation"] = "0"; // nothing is compiled on another thread
+        start.Environment["DOTNET_gcConcurrent"] = "0"; // nor collected
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         string output = process.StandardOutput.ReadToEnd();
