@@ -22,7 +22,7 @@ public static class TorchOptimizers
     /// <summary>The optimizer for named parameters.</summary>
     /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
     /// <param name="parameters">Each parameter once, with its name in the model.</param>
-    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>
+    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)" path="/exception|/returns|/typeparam"/>
     public static TorchOptimizer For(this Optimizer optimizer, IEnumerable<(string Name, Parameter Parameter)> parameters)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -37,7 +37,7 @@ public static class TorchOptimizers
     /// </remarks>
     /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
     /// <param name="groups">The groups; each parameter in one of them, under a name of its own.</param>
-    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>
+    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)" path="/exception|/returns|/typeparam"/>
     public static TorchOptimizer For(this Optimizer optimizer, params IReadOnlyList<ParameterGroup> groups)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
