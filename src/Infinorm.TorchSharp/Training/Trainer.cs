@@ -219,7 +219,7 @@ public sealed class Trainer
     public IAsyncEnumerable<Tensor> PredictAsync(IAsyncEnumerable<Tensor> batches, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return Predictions(BatchStream.Of(batches, batch => [batch]), cancellationToken);
+        return Predictions(BatchStream.Of(batches, batch => [batch], CancellationToken.None), cancellationToken); // which it hands on
     }
 
     async IAsyncEnumerable<Tensor> Predictions(
