@@ -32,7 +32,7 @@ public sealed partial class KerasModel
         return logs.Values();
     }
 
-    /// <inheritdoc cref="Evaluate(KerasData, int)"/>
+    /// <inheritdoc cref="Evaluate(KerasData, int)" path="/summary|/returns|/exception"/>
     /// <param name="input">Examples, along the first axis.</param>
     /// <param name="target">Their targets.</param>
     /// <param name="batchSize">How many to compute at once, ≥ 1. The default is 32.</param>
@@ -79,7 +79,7 @@ public sealed partial class KerasModel
             cancellationToken);
     }
 
-    /// <inheritdoc cref="Fit(KerasData, int, int, KerasData?, bool, FitOptions?, CancellationToken)"/>
+    /// <inheritdoc cref="Fit(KerasData, int, int, KerasData?, bool, FitOptions?, CancellationToken)" path="/summary|/remarks|/returns|/exception"/>
     /// <param name="input">Examples, along the first axis.</param>
     /// <param name="target">Their targets.</param>
     /// <param name="batchSize">Examples in a batch, ≥ 1. The default is 32.</param>

@@ -83,7 +83,7 @@ static class Cli
             return $"{missing.Name} is missing: {missing.Description}";
         if (parsed.Errors.Count == 0)
             return parsed.Tokens.Any(token => token.Value.Length == 0) ? "An argument is empty." : null;
-        string? unknown = parsed.UnmatchedTokens.FirstOrDefault();
+        string? unknown = parsed.UnmatchedTokens is [string token, ..] ? token : null;
         ParseError? first = parsed.Errors.FirstOrDefault(error => unknown is not null && error.Message.Contains($"'{unknown}'"));
         return (first ?? parsed.Errors[^1]).Message;
     }

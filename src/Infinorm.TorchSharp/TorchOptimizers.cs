@@ -22,7 +22,7 @@ public static class TorchOptimizers
     /// <summary>The optimizer for named parameters.</summary>
     /// <param name="optimizer">Any optimizer that is not built yet. This call builds it.</param>
     /// <param name="parameters">Each parameter once, with its name in the model.</param>
-    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>
+    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)" path="/exception|/returns|/typeparam"/>
     public static TorchOptimizer For(this Optimizer optimizer, IEnumerable<(string Name, Parameter Parameter)> parameters)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -37,7 +37,7 @@ public static class TorchOptimizers
     /// </remarks>
     /// <param name="optimizer">Any optimizer that is not built yet. This call builds it.</param>
     /// <param name="groups">The groups. Each parameter is in one of them, with a unique name.</param>
-    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>
+    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)" path="/exception|/returns|/typeparam"/>
     public static TorchOptimizer For(this Optimizer optimizer, params IReadOnlyList<ParameterGroup> groups)
     {
         ArgumentNullException.ThrowIfNull(optimizer);

@@ -80,7 +80,7 @@ public abstract partial class Optimizer
     /// </summary>
     /// <param name="gradients">One for each variable; <see langword="default"/> where there is none.</param>
     /// <param name="trainableVariables">Variables that the optimizer was built for, each at most once, in any order.</param>
-    /// <inheritdoc cref="Apply(ReadOnlySpan{Gradient})"/>
+    /// <inheritdoc cref="Apply(ReadOnlySpan{Gradient})" path="/exception|/returns|/typeparam"/>
     public StepInfo Apply(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> trainableVariables)
     {
         if (gradients.Length != trainableVariables.Length)

@@ -77,7 +77,7 @@ public abstract partial class Optimizer
 
     /// <summary>As <see cref="Load(string, IEnumerable{Variable}, LoadOptions?)"/>, from a stream.</summary>
     /// <param name="stream">What is read, from where it stands to its end; it stays open. One that cannot seek is read into memory.</param>
-    /// <inheritdoc cref="Load(string, IEnumerable{Variable}, LoadOptions?)"/>
+    /// <inheritdoc cref="Load(string, IEnumerable{Variable}, LoadOptions?)" path="/exception|/returns|/typeparam"/>
     /// <param name="variables">As there.</param>
     /// <param name="options">What may differ; by default nothing.</param>
     public static Optimizer Load(Stream stream, IEnumerable<Variable> variables, LoadOptions? options = null)
@@ -118,7 +118,7 @@ public abstract partial class Optimizer
 
     /// <summary>As <see cref="Restore(string, LoadOptions?)"/>, from a stream.</summary>
     /// <param name="stream">What is read, from where it stands to its end; it stays open. One that cannot seek is read into memory.</param>
-    /// <inheritdoc cref="Restore(string, LoadOptions?)"/>
+    /// <inheritdoc cref="Restore(string, LoadOptions?)" path="/exception|/returns|/typeparam"/>
     /// <param name="options">What may differ; by default nothing.</param>
     public void Restore(Stream stream, LoadOptions? options = null)
     {

@@ -1,5 +1,6 @@
 using Infinorm.Checkpoints;
 using Infinorm.Keras;
+using Infinorm.Tests;
 
 namespace Infinorm.Fuzz;
 

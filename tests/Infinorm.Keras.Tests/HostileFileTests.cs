@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Infinorm.Checkpoints;
-using Infinorm.Fuzz;
 using Infinorm.Optimizers;
 using Infinorm.Tests;
 

@@ -72,7 +72,7 @@ public partial class ReadmeTests
     {
         if (Environment.GetEnvironmentVariable("INFINORM_GOLDEN") is not null)
             return; // other cases than those that the README counts
-        int run = Conformance.GoldenFolder.Entries.Values.Count(entry => entry.Skip is null);
+        int run = Conformance.GoldenFolder.Entries.Count;
         Assert.Contains(
             run.ToString("N0", CultureInfo.InvariantCulture) + " cases that Keras", File.ReadAllText(Path.Combine(Repository.Root, "README.md")), StringComparison.Ordinal);
     }

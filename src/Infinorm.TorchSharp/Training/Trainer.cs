@@ -117,7 +117,7 @@ public sealed class Trainer
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="options">Validation data (a split is for <see cref="TensorBatches"/>), callbacks, seed, resuming.</param>
     /// <param name="cancellationToken">Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.</param>
-    /// <inheritdoc cref="Fit"/>
+    /// <inheritdoc cref="Fit" path="/exception|/returns|/typeparam"/>
     public Task<History> FitAsync(
         IAsyncEnumerable<(Tensor Input, Tensor Target)> data, int epochs = 1, FitOptions? options = null,
         CancellationToken cancellationToken = default)
@@ -214,12 +214,12 @@ public sealed class Trainer
     /// <param name="cancellationToken">
     /// Stops between batches; the stream of batches gets it too. A token given by <c>WithCancellation</c> does the same.
     /// </param>
-    /// <inheritdoc cref="Predict(IEnumerable{Tensor})"/>
+    /// <inheritdoc cref="Predict(IEnumerable{Tensor})" path="/exception|/returns|/typeparam"/>
     /// <exception cref="OperationCanceledException">It was cancelled; thrown when the next prediction is asked for.</exception>
     public IAsyncEnumerable<Tensor> PredictAsync(IAsyncEnumerable<Tensor> batches, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return Predictions(BatchStream.Of(batches, batch => [batch]), cancellationToken);
+        return Predictions(BatchStream.Of(batches, batch => [batch], CancellationToken.None), cancellationToken); // which it hands on
     }
 
     async IAsyncEnumerable<Tensor> Predictions(

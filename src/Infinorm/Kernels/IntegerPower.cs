@@ -43,7 +43,9 @@ static class IntegerPower
     static (double High, double Low) Multiply((double High, double Low) x, (double High, double Low) y)
     {
         double product = x.High * y.High;
+#pragma warning disable RS0030 // What the rounding of the product lost, exactly: only one rounding gives it.
         double error = Math.FusedMultiplyAdd(x.High, y.High, -product) + (x.High * y.Low + x.Low * y.High);
+#pragma warning restore RS0030
         double high = product + error;
         return (high, error - (high - product));
     }

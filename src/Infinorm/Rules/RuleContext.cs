@@ -38,7 +38,7 @@ public readonly struct RuleContext<L>
     public void Run<TRule>(in TRule rule)
         where TRule : struct, IRule0<L> => _target.Take<L, SlotRule0<L, TRule>>(new(in rule));
 
-    /// <inheritdoc cref="Run{TRule}(in TRule)"/>
+    /// <inheritdoc cref="Run{TRule}(in TRule)" path="/summary|/exception|/returns|/typeparam"/>
     /// <param name="rule">The formula with its coefficients.</param>
     /// <param name="slot">The slot that the rule steps.</param>
     public void Run<TRule>(in TRule rule, Slot slot)
@@ -51,7 +51,7 @@ public readonly struct RuleContext<L>
             _target.Take<L, SlotRule3<L, OneOfThree<L, TRule>>>(new(new(in rule), index, -1, -1));
     }
 
-    /// <inheritdoc cref="Run{TRule}(in TRule)"/>
+    /// <inheritdoc cref="Run{TRule}(in TRule)" path="/summary|/exception|/returns|/typeparam"/>
     /// <param name="rule">The formula with its coefficients.</param>
     /// <param name="first">The rule's first slot.</param>
     /// <param name="second">The rule's second slot.</param>
@@ -66,7 +66,7 @@ public readonly struct RuleContext<L>
             _target.Take<L, SlotRule3<L, TwoOfThree<L, TRule>>>(new(new(in rule), a, b, -1));
     }
 
-    /// <inheritdoc cref="Run{TRule}(in TRule)"/>
+    /// <inheritdoc cref="Run{TRule}(in TRule)" path="/summary|/exception|/returns|/typeparam"/>
     /// <param name="rule">The formula with its coefficients.</param>
     /// <param name="first">The rule's first slot.</param>
     /// <param name="second">The rule's second slot.</param>

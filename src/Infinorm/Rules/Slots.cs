@@ -42,7 +42,7 @@ public sealed class Slots
     }
 
     /// <summary>Declares three slots that are listed by variable.</summary>
-    /// <inheritdoc cref="Add(SlotSpec, SlotSpec)"/>
+    /// <inheritdoc cref="Add(SlotSpec, SlotSpec)" path="/exception|/returns|/typeparam"/>
     /// <param name="first">The first slot, or just its name.</param>
     /// <param name="second">The second slot, or just its name.</param>
     /// <param name="third">The third slot, or just its name.</param>

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
 
-namespace Infinorm.Fuzz;
+namespace Infinorm.Tests;
 
 /// <summary>Keras files that are made to cost the most for their size: one structure each, as often as it fits.</summary>
 static class HostileFiles

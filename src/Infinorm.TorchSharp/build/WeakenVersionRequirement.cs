@@ -6,7 +6,7 @@ using Microsoft.Build.Utilities;
 
 /// <summary>
 /// Copies a 64-bit ELF library, marking one of the symbol versions that it requires as weak: the loader then accepts a system
-/// that lacks it. MSBuild compiles this file when TorchSharp.targets needs it, against .NET Standard 2.0.
+/// that lacks it. MSBuild compiles this file when Infinorm.TorchSharp.targets needs it, against .NET Standard 2.0.
 /// </summary>
 public class WeakenVersionRequirement : Task
 {
@@ -32,12 +32,11 @@ public class WeakenVersionRequirement : Task
             return false;
         }
         int flags = FindFlags(elf, Version);
-        if (flags < 0)
-        {
-            Log.LogError("{0} does not require {1}: this build step has nothing left to do and should be removed.", Library, Version);
-            return false;
-        }
-        elf[flags] |= WeakFlag;
+        // A library that does not require it, such as that of another version of TorchSharp, stays as it is.
+        if (flags >= 0)
+            elf[flags] |= WeakFlag;
+        else
+            Log.LogMessage(MessageImportance.Normal, "{0} does not require {1}: it is not patched.", Library, Version);
         // Never written through: the file there may be a hard link that an output folder shares.
         File.Delete(PatchedCopy);
         Directory.CreateDirectory(Path.GetDirectoryName(PatchedCopy));
