@@ -20,15 +20,17 @@ sealed record Choice(string Name, float Rate)
         Choice? known = Compared.FirstOrDefault(choice => choice.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
         try
         {
-            return known is null
-                ? new Choice(name, rate ?? (float)Make(name, []).CurrentLearningRate)
-                : known with { Rate = rate ?? known.Rate };
+            known ??= Untuned(name);
+            return known with { Rate = rate ?? known.Rate };
         }
         catch (FormatException e)
         {
             throw new InvalidDataException(e.Message, e);
         }
     }
+
+    /// <summary>An optimizer with the rate that it has by default.</summary>
+    public static Choice Untuned(string name) => new(name, (float)Make(name, []).CurrentLearningRate);
 
     /// <summary>Makes it, as every other one: the same schedule, clipping and averages.</summary>
     public RuleOptimizer Make(int steps)
@@ -45,7 +47,7 @@ sealed record Choice(string Name, float Rate)
         return Make(Name, settings);
     }
 
-    public override string ToString() => FormattableString.Invariant($"{Name} {Rate}");
+    public override string ToString() => FormattableString.Invariant($"{Name} {Rate:G4}");
 
     static RuleOptimizer Make(string name, JsonObject settings) =>
         Optimizer.FromConfig(new JsonObject { ["class_name"] = name, ["config"] = settings }) as RuleOptimizer

@@ -23,9 +23,14 @@ var compare = new Option<bool>("--compare")
 {
     Description = $"Also train with {string.Join(", ", Choice.Compared)}, and show all results.",
 };
+var rates = new Option<bool>("--rates")
+{
+    Description = "Instead, train with each optimizer of --compare at six rates from a tenth to thirty times its default, and draw the accuracies.",
+};
+var seeds = new Option<int>("--seeds") { Description = "With --rates: how many seeds, from --seed on.", DefaultValueFactory = _ => 3 };
 var command = new RootCommand("Trains a recogniser of spoken digits while the noise around the speech keeps changing.")
 {
-    data, split, steps, seed, optimizer, rate, output, compare,
+    data, split, steps, seed, optimizer, rate, output, compare, rates, seeds,
 };
 return SampleCommand.Run(command, args, arguments =>
 {
@@ -34,10 +39,22 @@ return SampleCommand.Run(command, args, arguments =>
     Choice choice = Choice.Of(arguments.GetRequiredValue(optimizer), arguments.GetValue(rate));
 
     var recordings = SpeechOptions.Load(arguments.GetValue(data));
-    var experiment = new Experiment(recordings, arguments.GetValue(split), arguments.GetValue(seed));
+    int first = arguments.GetValue(seed);
+    Experiment WithSeed(int number) => new(recordings, arguments.GetValue(split), number);
     var report = new Report(Console.Out);
-    report.Start(experiment);
+    if (arguments.GetValue(rates))
+    {
+        Experiment[] experiments = [.. Enumerable.Range(first, arguments.AtLeastOne(seeds)).Select(WithSeed)];
+        report.Start(experiments[0]);
+        IReadOnlyList<SweepPoint> points = Sweep.Of((tried, number) => report.Watch(experiments[number], tried, count), experiments.Length);
+        report.Show(points);
+        Sweep.Draw(points, picture);
+        Console.WriteLine($"drawn  {picture}");
+        return;
+    }
 
+    Experiment experiment = WithSeed(first);
+    report.Start(experiment);
     var watch = Stopwatch.StartNew();
     Run run = report.Watch(experiment, choice, count);
     report.Show(run, watch.Elapsed);

@@ -61,6 +61,18 @@ sealed class Report(TextWriter output)
             Line($"{run.Name,-18} {run.Clean.Averaged,7:F1} {run.NoisyAveraged,9:F1} {run.OptimizerTime.TotalSeconds,10:F2}");
     }
 
+    /// <summary>A line for each optimizer and rate: the mean over the seeds, and the least and most of them.</summary>
+    public void Show(IReadOnlyList<SweepPoint> points)
+    {
+        Line($"averaged weights, {points[0].Runs.Count} seeds: mean (least to most)");
+        Line("optimizer, rate       clean %               noisy %               points lost after a change of the noise");
+        foreach (SweepPoint point in points)
+            Line($"{point.Choice,-18} {Spread(point.Clean),-21} {Spread(point.Noisy),-21} {Spread(point.Dip)}");
+
+        static string Spread(IEnumerable<double> values) =>
+            string.Create(CultureInfo.InvariantCulture, $"{values.Average(),5:F1} ({values.Min():F1} to {values.Max():F1})");
+    }
+
     /// <summary>
     /// After each change to a condition: the steps until the mean accuracy of <see cref="Window"/> batches is back at 95 % of what it
     /// was over the phase before.
