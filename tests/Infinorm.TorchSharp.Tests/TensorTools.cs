@@ -40,4 +40,21 @@ static class TensorTools
             return bits < 0 ? int.MinValue - (long)bits : bits;
         }
     }
+
+    /// <summary>
+    /// Runs what creates numbers of TorchSharp's, which TorchSharp may free before libtorch has read them: not while garbage is collected.
+    /// For a test that runs <see cref="Alone"/>, and allocates less than 200 MB here.
+    /// </summary>
+    public static void WithoutCollection(Action action)
+    {
+        Assert.True(GC.TryStartNoGCRegion(200_000_000));
+        try
+        {
+            action();
+        }
+        finally
+        {
+            GC.EndNoGCRegion(); // throws if garbage was collected after all
+        }
+    }
 }
