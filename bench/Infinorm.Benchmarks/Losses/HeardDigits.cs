@@ -5,7 +5,12 @@ namespace Infinorm.Benchmarks.Losses;
 /// <summary>Spoken digits, each heard some times, clean or in noise.</summary>
 sealed class HeardDigits
 {
-    const int Times = 4, MaxShift = 800;
+    /// <summary>As many of the examples, which are in random order, tell the loss.</summary>
+    public const int Tested = 2048;
+
+    const int Times = 12, MaxShift = 800;
+
+    static readonly Dictionary<int, HeardDigits> s_made = [];
 
     HeardDigits(Recording[] recordings, int seed)
     {
@@ -15,6 +20,7 @@ sealed class HeardDigits
         Hearing[] hearings = [.. Enumerable.Repeat(recordings, Times).SelectMany(all => all).Select(
             recording => new Hearing(recording, conditions[random.Next(conditions.Length)], random.Next()))];
         Features = new float[hearings.Length * FeatureExtractor.Features];
+        random.Shuffle(hearings);
         extractor.ExtractAll(hearings, MaxShift, Features);
         Digits = Array.ConvertAll(hearings, hearing => hearing.Recording.Digit);
     }
@@ -25,7 +31,13 @@ sealed class HeardDigits
     /// <summary>The digit of each example.</summary>
     public int[] Digits { get; }
 
-    public static HeardDigits Of(string? folder, int seed) => new(SpeechSet.Load(folder ?? SpeechSet.BundledFolder), seed);
+    /// <summary>Those of a seed; made once.</summary>
+    public static HeardDigits Of(string? folder, int seed)
+    {
+        if (!s_made.TryGetValue(seed, out HeardDigits? made))
+            s_made[seed] = made = new(SpeechSet.Load(folder ?? SpeechSet.BundledFolder), seed);
+        return made;
+    }
 
     /// <summary>Draws a batch.</summary>
     public void Draw(Random random, Span<float> features, Span<int> digits)

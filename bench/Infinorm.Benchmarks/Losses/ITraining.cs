@@ -9,6 +9,6 @@ interface ITraining
     /// <param name="optimizer">A new optimizer that keeps averages.</param>
     /// <param name="steps">How many steps.</param>
     /// <param name="seed">Of everything random: data, first weights, batches.</param>
-    /// <param name="nudged">Whether one of the first weights is moved by a millionth of itself: what comes of that is chance.</param>
+    /// <param name="nudged">Whether the first layer begins larger by a thousandth: what comes of that is chance.</param>
     double FinalLoss(RuleOptimizer optimizer, int steps, int seed, bool nudged);
 }

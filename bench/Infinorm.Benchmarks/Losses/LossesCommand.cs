@@ -20,7 +20,7 @@ static class LossesCommand
             DefaultValueFactory = _ => "Adamax",
         };
         optimizer.AcceptOnlyFromAmong([.. Rates.Keys]);
-        var steps = new Option<int>("--steps") { Description = "Steps of each training.", DefaultValueFactory = _ => 1000 };
+        var steps = new Option<int>("--steps") { Description = "Steps of each training.", DefaultValueFactory = _ => 800 };
         var seeds = new Option<int>("--seeds") { Description = "Trainings of each kind.", DefaultValueFactory = _ => 5 };
         var data = new Option<string?>("--data") { Description = "A folder of recordings as the samples take it; theirs if there is none." };
         var command = new Command("losses", "Trains with full slots and with slots of one byte, and compares the final losses. It takes some minutes.")
@@ -36,7 +36,7 @@ static class LossesCommand
     {
         ITraining[] trainings = [new NoisySpeechTraining(data), new SpokenDigitsTraining(data), new RegressionTraining()];
         Console.WriteLine($"{name}, {steps} steps, {seeds} seeds. Losses of the averaged weights over the training data.");
-        Console.WriteLine("difference: one byte ÷ full − 1. chance: the same of full slots from weights one of which was moved by a millionth of itself.");
+        Console.WriteLine("difference: one byte ÷ full − 1. chance: the same of full slots and a first layer that began larger by a thousandth.");
         Console.WriteLine();
         Console.WriteLine("| training | seed | full | one byte | difference | chance |");
         Console.WriteLine("|---|---|---|---|---|---|");
@@ -74,7 +74,7 @@ static class LossesCommand
         }
     }
 
-    static string Percent(double part) => (100 * part).ToString("+0.00;−0.00", CultureInfo.InvariantCulture) + " %";
+    static string Percent(double part) => Math.Round(100 * part, 2).ToString("+0.00;−0.00;0.00", CultureInfo.InvariantCulture) + " %";
 
     static string Spread(List<double> values)
     {

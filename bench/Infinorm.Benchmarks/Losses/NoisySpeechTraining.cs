@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Infinorm.Samples.NoisySpeech;
 using Infinorm.Samples.Speech;
 using Infinorm.Variables;
@@ -18,7 +19,7 @@ sealed class NoisySpeechTraining(string? data) : ITraining
         var random = new Random(seed + 1000);
         var network = new Network(FeatureExtractor.Features, Hidden, outputs: 10, random);
         if (nudged)
-            network.W1[0] *= 1 + 1e-6f;
+            TensorPrimitives.Multiply(network.W1, 1.001f, network.W1);
         optimizer.Build(network.Variables());
         Gradient[] gradients = network.Gradients();
         var features = new float[BatchSize * FeatureExtractor.Features];
@@ -31,6 +32,9 @@ sealed class NoisySpeechTraining(string? data) : ITraining
         }
 
         using (optimizer.UseAverages())
-            return network.Backward(heard.Features, heard.Digits, dropout: 0, random).Loss;
+        {
+            return network.Backward(
+                heard.Features.AsSpan(0, HeardDigits.Tested * FeatureExtractor.Features), heard.Digits.AsSpan(0, HeardDigits.Tested), dropout: 0, random).Loss;
+        }
     }
 }

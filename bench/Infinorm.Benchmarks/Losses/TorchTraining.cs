@@ -28,7 +28,7 @@ abstract class TorchTraining : ITraining
         if (nudged)
         {
             using (no_grad())
-                model.parameters().First().view(-1)[0].mul_(1 + 1e-6f);
+                model.parameters().First().mul_(1.001f);
         }
 
         using TorchOptimizer stepper = optimizer.For(model);
@@ -45,7 +45,7 @@ abstract class TorchTraining : ITraining
         model.eval();
         using (optimizer.UseAverages())
         using (no_grad())
-            return Loss(model.forward(inputs), targets).item<float>();
+            return Loss(model.forward(inputs[..HeardDigits.Tested]), targets[..HeardDigits.Tested]).item<float>();
     }
 }
 
