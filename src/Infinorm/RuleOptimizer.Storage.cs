@@ -10,8 +10,8 @@ public abstract partial class RuleOptimizer
     /// </summary>
     /// <remarks>
     /// From codes of one byte to full slots nothing is lost. From full slots to codes each element is rounded to the nearest code: of what
-    /// has a sign three bits of fraction remain, of what has none four; an element smaller than 2⁻¹⁵ of the largest in its block of 256 becomes
-    /// zero or, where there is no sign, the smallest code. Settings, such as rates, are not taken.
+    /// has a sign three bits of fraction remain, of what has none four, and fewer of an element smaller than 2⁻¹⁵ of the largest in its block of
+    /// 256. Settings, such as rates, are not taken.
     /// </remarks>
     /// <param name="source">The optimizer whose state it is.</param>
     /// <exception cref="ArgumentException">The source is of another class, keeps other state, or its variables differ.</exception>

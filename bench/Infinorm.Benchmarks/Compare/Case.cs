@@ -14,9 +14,18 @@ sealed record Case(string Name, Func<Budget, Measurement> Measure);
 /// <param name="Seconds">The median time of one step of Infinorm.</param>
 /// <param name="Against">The median time of what it is compared with.</param>
 /// <param name="Traffic">What a step of Infinorm moves.</param>
+/// <param name="Remark">What the reader must know about the value.</param>
 readonly record struct Measurement(
-    double Value, (double Low, double High)? Spread = null, double? Seconds = null, double? Against = null, Traffic? Traffic = null)
+    double Value, (double Low, double High)? Spread = null, double? Seconds = null, double? Against = null, Traffic? Traffic = null, string? Remark = null)
 {
+    /// <summary>As <see cref="Of"/>, where the second contender is the ceiling.</summary>
+    public static Measurement OverCeiling(Rounds rounds, Func<double[], double> ratio)
+    {
+        const double most = 1.05; // a step that is faster than the ceiling by more shows that a better loop is missing
+        Measurement measurement = Of(rounds, ratio);
+        return measurement.Value > most ? measurement with { Remark = "the ceiling is too low here" } : measurement;
+    }
+
     /// <summary>The first two contenders' times and the ratio of each round.</summary>
     public static Measurement Of(Rounds rounds, Func<double[], double> ratio) => new(
         rounds.Quantile(ratio, 0.5), (rounds.Quantile(ratio, 0.25), rounds.Quantile(ratio, 0.75)), rounds.Seconds(0), rounds.Seconds(1));
@@ -25,13 +34,14 @@ readonly record struct Measurement(
 /// <summary>What a step reads from memory and writes to it.</summary>
 /// <param name="BytesAnElement">Bytes read and written for each element of the weights.</param>
 /// <param name="Elements">Elements of all weights together.</param>
-readonly record struct Traffic(int BytesAnElement, long Elements)
+/// <param name="StateBytes">Bytes that the optimizer keeps for each element.</param>
+readonly record struct Traffic(int BytesAnElement, long Elements, double StateBytes)
 {
     public double Bytes => (double)BytesAnElement * Elements;
 
     /// <summary>That of a bare step of a built optimizer: weights and slots are read and written, gradients read.</summary>
     public static Traffic Of(RuleOptimizer optimizer) =>
-        new(12 + 8 * SlotsOf(optimizer), optimizer.TrainableVariables.Sum(variable => (long)variable.Length));
+        new(12 + 8 * SlotsOf(optimizer), optimizer.TrainableVariables.Sum(variable => (long)variable.Length), 4 * SlotsOf(optimizer));
 
     /// <summary>How many numbers a built optimizer keeps for each element; single numbers do not count.</summary>
     public static int SlotsOf(RuleOptimizer optimizer) => (int)(
@@ -49,6 +59,7 @@ sealed record Goal(double Limit, bool AtLeast, string? Of = null)
     public static readonly IReadOnlyDictionary<string, Goal> ByCase = new Dictionary<string, Goal>(
         FamilyMember.All.SelectMany(member => (KeyValuePair<string, Goal>[])[new(member.CeilingCase, Least(0.90)), new(member.TorchCase, Least(5))]))
     {
+        ["ceiling/1k/1T"] = Least(0.95),
         ["ceiling/64k/1T"] = Least(0.85),
         ["ceiling/1M/1T"] = Least(0.90),
         ["ceiling/25M/1T"] = Least(0.90),

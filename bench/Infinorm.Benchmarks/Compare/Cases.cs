@@ -20,7 +20,17 @@ sealed class Cases(Workbench bench)
     static readonly int[] ThreadCounts = [.. new[] { 1, AllThreads }.Distinct()];
 
     public IEnumerable<Case> All() =>
-        [.. CeilingCases(), .. FamilyCeilingCases(), .. ByteCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All()];
+        [.. BandwidthCases(), .. CeilingCases(), .. FamilyCeilingCases(), .. ByteCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All()];
+
+    // GB/s, the line that is written not counted as read before.
+    IEnumerable<Case> BandwidthCases() =>
+        from loop in ((string Name, int Bytes, Func<int, Contender> Make)[])[("copy", 8, bench.Copy), ("triad", 12, bench.Triad)]
+        select new Case($"bandwidth/{loop.Name}/25M/{AllThreads}T", budget =>
+        {
+            const int Length = 25 * M;
+            double seconds = Rounds.Measure([loop.Make(Length)], budget.Part(0.5), TimeSpan.Zero).Seconds(0);
+            return new Measurement((double)loop.Bytes * Length / seconds / 1e9, Against: seconds);
+        });
 
     IEnumerable<Case> CeilingCases() =>
         from length in Lengths
@@ -29,7 +39,7 @@ sealed class Cases(Workbench bench)
         {
             Contender ceiling = bench.Ceiling(length.Length, threads, AdamaxSlots, budget.Part(0.3));
             Contender ours = bench.BareStep(length.Length, threads);
-            return Measurement.Of(Rounds.Measure([ours, ceiling], budget.Part(0.7), Settle(threads)), OtherOverOurs) with
+            return Measurement.OverCeiling(Rounds.Measure([ours, ceiling], budget.Part(0.7), Settle(threads)), OtherOverOurs) with
             {
                 Traffic = BareTraffic(length.Length),
             };
@@ -42,7 +52,7 @@ sealed class Cases(Workbench bench)
             RuleOptimizer optimizer = member.Make();
             Contender ours = bench.Step(optimizer, 25 * M);
             Contender ceiling = bench.Ceiling(25 * M, AllThreads, Traffic.SlotsOf(optimizer), budget.Part(0.2));
-            return Measurement.Of(Rounds.Measure([ours, ceiling], budget.Part(0.8), Settle(AllThreads)), OtherOverOurs) with
+            return Measurement.OverCeiling(Rounds.Measure([ours, ceiling], budget.Part(0.8), Settle(AllThreads)), OtherOverOurs) with
             {
                 Traffic = Traffic.Of(optimizer),
             };
@@ -58,7 +68,7 @@ sealed class Cases(Workbench bench)
             Rounds.Measure([bench.Step(make(SlotStorage.Byte), 25 * M), bench.Step(make(SlotStorage.Full), 25 * M)], budget, Settle(AllThreads)),
             OursOverOther) with
         {
-            Traffic = new Traffic(16, 25 * M),
+            Traffic = new Traffic(16, 25 * M, 2 * (1 + 4 / 256.0)),
         });
     }
 
@@ -114,16 +124,17 @@ sealed class Cases(Workbench bench)
     IEnumerable<Case> FeatureCases()
     {
         const int Length = 25 * M;
-        yield return Feature("clip", 32, () => new() { GlobalClipNorm = 1 });
-        yield return Feature("decay", 28, () => new() { WeightDecay = 0.004 });
-        yield return Feature("ema", 36, () => new() { UseEma = true });
-        yield return Feature("accumulation", 32, () => new() { GradientAccumulationSteps = 2 });
-        yield return Feature("decay+clip+ema", 40, () => new() { WeightDecay = 0.004, GlobalClipNorm = 1, UseEma = true });
-        yield return Feature("all", 48, AllFeatures);
+        yield return Feature("clip", 32, 0, () => new() { GlobalClipNorm = 1 });
+        yield return Feature("decay", 28, 0, () => new() { WeightDecay = 0.004 });
+        yield return Feature("ema", 36, 1, () => new() { UseEma = true });
+        yield return Feature("accumulation", 32, 1, () => new() { GradientAccumulationSteps = 2 });
+        yield return Feature("decay+clip+ema", 40, 1, () => new() { WeightDecay = 0.004, GlobalClipNorm = 1, UseEma = true });
+        yield return Feature("all", 48, 2, AllFeatures);
         yield return OverBare("all-separate", null, () => bench.SeparateStep(Length));
 
-        Case Feature(string name, int bytes, Func<Adamax> optimizer) =>
-            OverBare(name, new Traffic(bytes, Length), () => bench.Step(optimizer(), Length));
+        // kept: the average, the accumulator.
+        Case Feature(string name, int bytes, int kept, Func<Adamax> optimizer) =>
+            OverBare(name, new Traffic(bytes, Length, 4 * (AdamaxSlots + kept)), () => bench.Step(optimizer(), Length));
 
         Case OverBare(string name, Traffic? traffic, Func<Contender> step) => new($"feature/{name}", budget => Measurement.Of(
             Rounds.Measure([step(), bench.BareStep(Length, AllThreads)], budget, Settle(AllThreads)), OursOverOther) with
@@ -232,7 +243,7 @@ sealed class Cases(Workbench bench)
     });
 
     // Of a step of Adamax with nothing on.
-    static Traffic BareTraffic(int length) => new(12 + 8 * AdamaxSlots, length);
+    static Traffic BareTraffic(int length) => new(12 + 8 * AdamaxSlots, length, 4 * AdamaxSlots);
 
     static double OtherOverOurs(double[] times) => times[1] / times[0];
 

@@ -13,7 +13,7 @@ static class Report
         Console.WriteLine($"{Processor()}, {Environment.ProcessorCount} threads, {VectorBits()}-bit vectors");
         Console.WriteLine($"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}");
         Console.WriteLine();
-        PrintTable(["case", "value", "quartiles", "Infinorm", "against", "bytes/element", "GB/s", "goal", ""], [.. results.Select(Row)]);
+        PrintTable(["case", "value", "quartiles", "Infinorm", "against", "bytes/element", "GB/s", "state", "goal", ""], [.. results.Select(Row)]);
         Console.WriteLine();
         foreach ((string name, Measurement measurement) in results)
             Console.WriteLine($"ratio {name} {Number(measurement.Value)}");
@@ -29,8 +29,9 @@ static class Report
                 Time(measurement.Seconds), Time(measurement.Against),
                 measurement.Traffic is { } moved ? $"{moved.BytesAnElement}" : "",
                 measurement is { Traffic: { } traffic, Seconds: { } seconds } ? Number(traffic.Bytes / seconds / 1e9) : "",
+                measurement.Traffic is { } kept ? kept.StateBytes.ToString("0.##", CultureInfo.InvariantCulture) : "",
                 goal?.ToString() ?? "",
-                goal?.Met(measurement.Value, results) switch { true => "met", false => "missed", null => "" },
+                string.Join("; ", ((string?[])[goal?.Met(measurement.Value, results) switch { true => "met", false => "missed", null => null }, measurement.Remark]).OfType<string>()),
             ];
         }
     }

@@ -40,13 +40,21 @@ sealed class Workbench
     public Contender SeparateStep(int length) =>
         new(new SeparatePasses(Streams(length), _team, gradients => Step(Bare(AllThreads), length, gradients).Step).Step);
 
-    /// <summary>The fastest of the ceiling's variants for a step with so many slots.</summary>
+    /// <summary>The fastest of the ceiling's variants for a step with so many slots; one thread's where more do not pay.</summary>
     public Contender Ceiling(int length, int threads, int slots, Budget budget) => Cached(_ceilings, (length, threads, slots), () =>
     {
-        Contender[] variants = Benchmarks.Ceiling.Variants(Streams(length), slots, threads == 1 ? null : _team);
-        Rounds rounds = Rounds.Measure(variants, budget, Settle(threads));
+        Contender[] variants = threads == 1
+            ? Benchmarks.Ceiling.Variants(Streams(length), slots, null)
+            : [.. Benchmarks.Ceiling.Variants(Streams(length), slots, _team), Ceiling(length, 1, slots, budget.Part(0.4))];
+        Rounds rounds = Rounds.Measure(variants, budget.Part(threads == 1 ? 1 : 0.6), Settle(threads));
         return variants[Enumerable.Range(0, variants.Length).MinBy(rounds.Seconds)];
     });
+
+    /// <summary>A copy of memory on all threads.</summary>
+    public Contender Copy(int length) => Bandwidth.Copy(Streams(length), _team);
+
+    /// <summary>A triad on all threads.</summary>
+    public Contender Triad(int length) => Bandwidth.Triad(Streams(length), _team);
 
     /// <summary>How long spinning helper threads need to park after a step on so many threads.</summary>
     public static TimeSpan Settle(int threads) => threads == 1 ? TimeSpan.Zero : TimeSpan.FromMilliseconds(1);

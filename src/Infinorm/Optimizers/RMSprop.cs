@@ -47,21 +47,39 @@ public sealed class RMSprop : RuleOptimizer
     }
 
     /// <inheritdoc/>
-    protected override void UpdateStep<L>(RuleContext<L> context) => context.Run(
-        new Rule<L>(context.LearningRate, L.Of(Rho), L.Of(1 - Rho), L.Of(Momentum), L.Of(Epsilon), Centered, Momentum > 0),
-        _velocity, _moment, _mean);
+    protected override void UpdateStep<L>(RuleContext<L> context)
+    {
+        var rule = new Rule<L>(context.LearningRate, L.Of(Rho), L.Of(1 - Rho), L.Of(Momentum), L.Of(Epsilon), Centered, Momentum > 0);
+        if (_moment.IsAbsent && _mean.IsAbsent)
+            context.Run(rule, _velocity);
+        else
+            context.Run(rule, _velocity, _moment, _mean);
+    }
 
-    readonly struct Rule<L>(L rate, L rho, L rest, L momentum, L epsilon, bool centered, bool moves) : IRule3<L>
+    readonly struct Rule<L>(L rate, L rho, L rest, L momentum, L epsilon, bool centered, bool moves) : IRule1<L>, IRule3<L>
         where L : struct, ILane<L>
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Step(ref L weight, L gradient, ref L velocity)
+        {
+            velocity = Mean(velocity, gradient * gradient);
+            weight -= Scaled(gradient, velocity);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Step(ref L weight, L gradient, ref L velocity, ref L moment, ref L mean)
         {
-            velocity = rho * velocity + rest * (gradient * gradient);
-            mean = rho * mean + rest * gradient;
-            L step = rate * gradient / L.Sqrt((centered ? velocity - mean * mean : velocity) + epsilon);
+            velocity = Mean(velocity, gradient * gradient);
+            mean = Mean(mean, gradient);
+            L step = Scaled(gradient, centered ? velocity - mean * mean : velocity);
             moment = momentum * moment + step;
             weight -= moves ? moment : step;
         }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        L Mean(L before, L value) => rho * before + rest * value;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        L Scaled(L gradient, L variance) => rate * gradient / L.Sqrt(variance + epsilon);
     }
 }

@@ -17,8 +17,9 @@ public sealed unsafe class ByteCodesTests
         for (int code = 0; code < Length; code++)
         {
             int bits = isSigned ? 3 : 4, magnitude = isSigned ? code & 0x7F : code;
-            double value = 0.75 * Math.Pow(2, (magnitude >> bits) - 15) * (1 + ((magnitude & ((1 << bits) - 1)) / (double)(1 << bits)));
-            Assert.Equal(magnitude == 0 ? 0 : code != magnitude ? -value : value, values[code]);
+            double fraction = (magnitude & ((1 << bits) - 1)) / (double)(1 << bits);
+            double value = 0.75 * ((Math.Pow(2, (magnitude >> bits) - 15) * (1 + fraction)) - Math.Pow(2, -15));
+            Assert.Equal(code != magnitude ? -value : value, values[code]);
         }
     }
 
@@ -121,7 +122,7 @@ public sealed unsafe class ByteCodesTests
         Encode(values, codes, scales, isSigned: true, decay: 0, seed: 1);
         float[] decoded = Decode(codes, scales, isSigned: true);
         Assert.All(decoded[..Length], x => Assert.True(float.IsNaN(x)));
-        Assert.Equal(1, decoded[Length]);
+        Assert.Equal(1 - MathF.ScaleB(1, -15), decoded[Length]); // the nearest code's value
     }
 
     [Fact]
@@ -133,6 +134,58 @@ public sealed unsafe class ByteCodesTests
         float[] scales = new float[1];
         Encode(values, codes, scales, isSigned: false, decay: 0.999f, seed: 1);
         Assert.All(Decode(codes, scales, isSigned: false), x => Assert.InRange(x, float.Epsilon, 1e-38f));
+    }
+
+    // With a sign and in the mean, also far below the largest.
+    [Fact]
+    public void SmallValuesAreRightInTheMean()
+    {
+        const int blocks = 4000;
+        const float small = 1e-6f;
+        var values = new float[blocks * Length];
+        for (int i = 0; i < values.Length; i++)
+            values[i] = i % Length == 0 ? 1.5f : i % 2 == 0 ? small : -small;
+        byte[] codes = new byte[values.Length];
+        var scales = new float[blocks];
+        Encode([.. values], codes, scales, isSigned: true, decay: 0, seed: 99);
+        float[] rounded = Decode(codes, scales, isSigned: true);
+        double mean = Enumerable.Range(0, values.Length).Where(i => i % Length != 0).Average(i => rounded[i] * Math.Sign(values[i]));
+        Assert.InRange(mean / small, 0.98, 1.02);
+    }
+
+    [Fact]
+    public void TheRandomBitsOfTwoElementsAreIndependent()
+    {
+        const int blocks = 4000;
+        var values = new float[blocks * Length];
+        for (int i = 0; i < values.Length; i++)
+            values[i] = i % Length == 0 ? 1.5f : 1.0625f; // half way between two codes
+        byte[] codes = new byte[values.Length];
+        var scales = new float[blocks];
+        Encode([.. values], codes, scales, isSigned: true, decay: 0, seed: 7);
+        float[] rounded = Decode(codes, scales, isSigned: true);
+        foreach ((int one, int other) in ((int, int)[])[(1, 2), (1, 17), (16, 48), (3, 255), (100, 228)])
+        {
+            double both = Enumerable.Range(0, blocks).Average(
+                block => Math.Sign(rounded[(block * Length) + one] - 1.0625f) * Math.Sign(rounded[(block * Length) + other] - 1.0625f));
+            Assert.InRange(both, -4 / Math.Sqrt(blocks), 4 / Math.Sqrt(blocks));
+        }
+    }
+
+    // The scale follows the largest value down, but not every small change of it; up at once.
+    [Fact]
+    public void AScaleMovesOnlyWhenItMust()
+    {
+        var values = new float[Length];
+        byte[] codes = new byte[Length];
+        float[] scales = new float[1];
+        foreach ((float largest, float scale) in ((float, float)[])[(1, 1), (1.8f, 1), (0.5f, 1), (0.4f, 0.25f), (0.47f, 0.5f), (3, 2), (4, 4), (0, 0)])
+        {
+            values[5] = largest;
+            Encode([.. values], codes, scales, isSigned: true, decay: 0, seed: 1);
+            Assert.Equal(scale, scales[0]);
+            Assert.Equal(largest, Decode(codes, scales, isSigned: true)[5], largest / 8);
+        }
     }
 
     static float[] Decode(byte[] codes, float[] scales, bool isSigned)

@@ -9,7 +9,7 @@ readonly unsafe struct Scratch(byte* memory)
     public const int Size = (4 * BlockSize) + (SquareSums.Count * sizeof(double)) + (Rules.Slots.MostOfBytes * SlotSize);
 
     /// <summary>From one decoded slot to the next.</summary>
-    public const int SlotSize = GradientBlocks.BlockLength * sizeof(float);
+    public const int SlotSize = ByteCodes.BlockLength * sizeof(float);
 
     const int BlockSize = GradientBlocks.BlockLength * sizeof(double);
 
@@ -24,7 +24,7 @@ readonly unsafe struct Scratch(byte* memory)
     /// <summary>The sums of squares of the chunk.</summary>
     public double* Sums => (double*)(memory + (4 * BlockSize));
 
-    /// <summary>The slots of a block, decoded, where they have one byte an element.</summary>
+    /// <summary>The slots of a block of codes, decoded, where they have one byte an element.</summary>
     public byte* Slots => memory + (4 * BlockSize) + (SquareSums.Count * sizeof(double));
 }
 

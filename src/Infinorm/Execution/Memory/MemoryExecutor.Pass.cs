@@ -141,8 +141,8 @@ sealed unsafe partial class MemoryExecutor
                 return;
 
             // What needs no conversion is worked on where it lies.
-            bool direct = !view.State.Is16Bit && view.State.ByteSlots.Length == 0 && (!view.HasGradient || (dense != null && view.GradientDType == view.State.Elements.DType));
-            int inPlace = direct ? chunk.Count & -LineLength<L>() : 0;
+            bool direct = !view.State.Is16Bit && (!view.HasGradient || (dense != null && view.GradientDType == view.State.Elements.DType));
+            int inPlace = direct ? chunk.Count & -(view.State.ByteSlots.Length > 0 ? ByteCodes.BlockLength : LineLength<L>()) : 0;
             if (inPlace > 0)
                 RunBlocks<L, TRule>(in view, 0, inPlace, inPlace, in rule);
             RunBlocks<L, TRule>(in view, inPlace, chunk.Count, BlockLength, in rule);
@@ -186,17 +186,14 @@ sealed unsafe partial class MemoryExecutor
             int count = Math.Min(blockLength, end - offset);
             if (hasGradient && view.State.OverwrittenByGradient)
                 Overwrite<L>(in view, offset, count);
-            else if (hasGradient && view.Plan.Updates && view.State.ByteSlots.Length > 0)
-                UpdateBytes(in view, offset, count, in rule, in weightFormula);
             else if (hasGradient && view.Plan.Updates)
-                Update(in view, offset, count, in rule, in weightFormula, view.State.Slots + view.At(offset), view.State.Stride);
+                Update(in view, offset, count, in rule, in weightFormula);
             else
                 AccumulateOrAverage<L>(in view, offset, count, in weightFormula);
         }
     }
 
-    static void Update<L, TRule>(
-        in ChunkView view, int offset, int count, in TRule rule, in WeightFormula<L> weightFormula, byte* slots, nint stride)
+    void Update<L, TRule>(in ChunkView view, int offset, int count, in TRule rule, in WeightFormula<L> weightFormula)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
@@ -205,11 +202,17 @@ sealed unsafe partial class MemoryExecutor
         byte* gradient = LoadUpdate<L>(in view, offset, count, out byte* accumulator, out GradientFormula<L> gradientFormula);
         byte* average = view.IsAveraged ? state.Average + view.At(offset) : null;
         nint bytes = PaddedBytes<L>(count);
-        if (view.Plan.IsBare)
-            RuleLoop.RunBare<L, TRule>(in rule, slots, stride, weights, gradient, bytes, weights + bytes, gradient + bytes);
+        byte* slots = state.Slots + view.At(offset);
+        if (state.ByteSlots.Length > 0)
+            RunCoded(in view, offset, count, in rule, weights, gradient, accumulator, average, in gradientFormula, in weightFormula);
+        else if (view.Plan.IsBare)
+            RuleLoop.RunBare<L, TRule>(in rule, slots, state.Stride, weights, gradient, bytes, weights + bytes, gradient + bytes);
         else
+        {
             RuleLoop.Run(
-                in rule, slots, stride, weights, gradient, accumulator, average, bytes, in gradientFormula, in weightFormula);
+                in rule, slots, state.Stride, weights, gradient, accumulator, average, bytes, in gradientFormula, in weightFormula);
+        }
+
         WeightBlocks.Store<L>(in view, weights, offset, count);
     }
 

@@ -57,7 +57,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         _work = WorkList.Cut(_states, taskElements);
         _passes = [.. _work.Select(work => new PreparedPass(this, work, request.Slots))];
         _checks = new GradientChecks(request.Together, _arena);
-        _decays = Array.Exists(_states, state => state.ByteSlots.Length > 0) ? new float[request.Slots.Declared.Count] : [];
+        _codings = Array.Exists(_states, state => state.ByteSlots.Length > 0) ? new SlotCoding[request.Slots.Declared.Count] : [];
     }
 
     void CopyVariable(in VariableState state, byte* target) =>
