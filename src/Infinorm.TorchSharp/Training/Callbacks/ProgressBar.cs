@@ -145,5 +145,5 @@ public sealed class ProgressBar : Callback
         yield return folded;
     }
 
-    static string Title(TrainingRun run) => $"epoch {run.Epoch + 1}/{run.Epochs}";
+    static string Title(TrainingRun run) => $"epoch {run.Epoch}/{run.Epochs}";
 }
