@@ -8,7 +8,11 @@ public sealed partial class Metric
     /// <summary>
     /// The part of examples whose largest prediction (axis 1) stands at the target, a class index. Keras: <c>SparseCategoricalAccuracy</c>.
     /// </summary>
-    public static Metric Accuracy { get; } = new("accuracy", (prediction, target) => prediction.argmax(1).eq(target))
+    public static Metric Accuracy { get; } = new("accuracy", (prediction, target) =>
+    {
+        Tensor found = prediction.argmax(1);
+        return found.eq(AsIn(found, target));
+    })
     {
         LargerIsBetter = true,
     };
@@ -55,7 +59,8 @@ public sealed partial class Metric
         ArgumentOutOfRangeException.ThrowIfLessThan(k, 1);
         return new($"top_{k}_accuracy", (prediction, target) =>
         {
-            Tensor own = prediction.gather(1, target.to(ScalarType.Int64).unsqueeze(1));
+            Tensor index = AsIn(prediction.select(1, 0), target).to(ScalarType.Int64);
+            Tensor own = prediction.gather(1, index.unsqueeze(1));
             return prediction.gt(own).sum(1).With(k, static (larger, most) => larger.lt(most));
         })
         {

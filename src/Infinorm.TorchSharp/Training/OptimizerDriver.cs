@@ -22,8 +22,10 @@ abstract class OptimizerDriver
     /// <summary>Whether steps with gradients that are not finite are passed over.</summary>
     public virtual bool SkipsNonFinite => false;
 
-    /// <summary>Whether its state can be remembered and written.</summary>
-    public virtual bool CanSave => true;
+    /// <exception cref="NotSupportedException">Its state can be neither remembered nor written.</exception>
+    public virtual void RequireSavable()
+    {
+    }
 
     public static OptimizerDriver Of(optim.Optimizer optimizer) =>
         optimizer is TorchOptimizer own ? new InfinormDriver(own) : new TorchDriver(optimizer);
@@ -56,6 +58,9 @@ abstract class OptimizerDriver
 
     /// <summary>Writes the state, with more tensors and metadata, to a file, which is replaced as a whole.</summary>
     public abstract void Write(string path, IEnumerable<SafetensorsTensor> more, IEnumerable<KeyValuePair<string, string>> metadata);
+
+    /// <summary>What speaks against reading the state from a file, as far as it can be said at once; null for nothing.</summary>
+    public abstract string? Difference(SafetensorsFile file);
 
     /// <summary>Reads the state.</summary>
     /// <param name="file">The file.</param>
@@ -117,6 +122,10 @@ sealed class InfinormDriver(TorchOptimizer torchOptimizer) : OptimizerDriver
         torchOptimizer.Locate();
         AtomicFile.Write(path, stream => CheckpointFile.Write(_optimizer, stream, includeVariables: true, more, metadata));
     }
+
+    public override string? Difference(SafetensorsFile file) => file.Tensors.ContainsKey(TorchDriver.State)
+        ? $"optimizer: one of TorchSharp's in the file, {_optimizer.GetType().Name} here"
+        : null;
 
     public override void Restore(SafetensorsFile file, string root, Action whenChecked)
     {

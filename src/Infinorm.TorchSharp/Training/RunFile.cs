@@ -77,7 +77,7 @@ static class RunFile
         if (!(sums[^1] >= 0 && double.IsFinite(sums[^1])))
             throw file.Invalid($"its \"{Means}\" are over {sums[^1]} examples");
         Dictionary<string, Callback> callbacks = Named(run.Options.Callbacks);
-        List<string> differences = [.. Differences(run, state, sums.Length, callbacks), .. ModelDifferences(file, RestOfModel(run.Trainer))];
+        List<string> differences = [.. Differences(run, state, sums.Length, callbacks), .. ModelDifferences(file, run.Trainer, RestOfModel(run.Trainer))];
         if (differences.Count > 0)
             throw new CheckpointMismatchException(file.Name, differences);
 
@@ -116,7 +116,7 @@ static class RunFile
     static void RestoreModel(Trainer trainer, SafetensorsFile file, Action whenChecked)
     {
         Dictionary<string, Tensor> model = RestOfModel(trainer);
-        List<string> differences = [.. ModelDifferences(file, model)];
+        List<string> differences = [.. ModelDifferences(file, trainer, model)];
         if (differences.Count > 0)
             throw new CheckpointMismatchException(file.Name, differences);
 
@@ -186,8 +186,10 @@ static class RunFile
 
     static string DataOf(string? data, int? batches) => data ?? $"{batches} batches";
 
-    static IEnumerable<string> ModelDifferences(SafetensorsFile file, Dictionary<string, Tensor> model)
+    static IEnumerable<string> ModelDifferences(SafetensorsFile file, Trainer trainer, Dictionary<string, Tensor> model)
     {
+        if (trainer.Driver.Difference(file) is { } optimizer)
+            yield return optimizer;
         foreach (var (name, tensor) in model)
         {
             if (!file.Tensors.TryGetValue(ModelRoot + name, out SafetensorsEntry? entry))

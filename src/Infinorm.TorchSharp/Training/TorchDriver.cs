@@ -1,5 +1,6 @@
 using Infinorm.Checkpoints;
 using Infinorm.Types;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -8,7 +9,8 @@ namespace Infinorm.Torch.Training;
 /// <summary>One of TorchSharp's optimizers. In files its state is what it writes itself, as bytes.</summary>
 sealed class TorchDriver : OptimizerDriver
 {
-    const string State = "run/torch_optimizer";
+    /// <summary>Its name in files.</summary>
+    public const string State = "run/torch_optimizer";
 
     readonly optim.Optimizer _optimizer;
 
@@ -21,8 +23,6 @@ sealed class TorchDriver : OptimizerDriver
                 "LBFGS computes the loss several times in a step, and Trainer once. Use it in a loop of your own.", nameof(optimizer));
         }
     }
-
-    public override bool CanSave => _optimizer is OptimizerHelper;
 
     // Classes of users may derive from less.
     OptimizerHelper Stateful => _optimizer as OptimizerHelper ?? throw new NotSupportedException(
@@ -40,6 +40,8 @@ sealed class TorchDriver : OptimizerDriver
                 group.LearningRate = value;
         }
     }
+
+    public override void RequireSavable() => _ = Stateful;
 
     public override void Step() => _optimizer.step();
 
@@ -64,12 +66,15 @@ sealed class TorchDriver : OptimizerDriver
         AtomicFile.Write(path, stream => SafetensorsWriter.Write(stream, metadata, [.. more, tensor]));
     }
 
+    public override string? Difference(SafetensorsFile file) =>
+        file.Tensors.TryGetValue(State, out SafetensorsEntry? entry) && entry.DType == DType.UInt8
+            ? null
+            : $"optimizer: none of TorchSharp's in the file, {_optimizer.GetType().Name} here";
+
     // It checks nothing before it changes something, so what goes wrong is undone.
     public override void Restore(SafetensorsFile file, string root, Action whenChecked)
     {
-        if (!file.Tensors.TryGetValue(State, out SafetensorsEntry? entry) || entry.DType != DType.UInt8)
-            throw new CheckpointMismatchException(file.Name, [$"optimizer: none of TorchSharp's in the file, {_optimizer.GetType().Name} here"]);
-        byte[] former = Bytes(), state = file.Read(entry).Bytes.ToArray();
+        byte[] former = Bytes(), state = file.Read(file.Tensors[State]).Bytes.ToArray();
         try
         {
             Load(state);
@@ -103,9 +108,12 @@ sealed class TorchDriver : OptimizerDriver
         return stream.ToArray();
     }
 
+    // Some of its tensors are made anew, and are its own.
     void Load(byte[] state)
     {
+        using DisposeScope scope = NewDisposeScope();
         using var reader = new BinaryReader(new MemoryStream(state));
         Stateful.load_state_dict(reader);
+        scope.Detach(scope.DisposablesView);
     }
 }
