@@ -84,6 +84,17 @@ public sealed class FitOptions
     } = [];
 
     /// <summary>
+    /// What is shown on the console if none of the callbacks is a <see cref="ProgressBar"/>. The default, Auto, is a bar in
+    /// a terminal, and nothing if the output is redirected. Keras: <c>verbose</c>.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such verbosity.</exception>
+    public Verbosity Verbosity
+    {
+        get;
+        init => field = Enum.IsDefined(value) ? value : throw new ArgumentOutOfRangeException(nameof(Verbosity), value, "Unknown verbosity.");
+    }
+
+    /// <summary>
     /// What all randomness of the run follows from: before each step torch's generator is seeded from this and the number of the step.
     /// Null, the default, draws one from torch's generator, so that <c>torch.manual_seed</c> before Fit fixes it as well.
     /// </summary>
@@ -105,6 +116,7 @@ public sealed class FitOptions
         StepsPerEpoch = StepsPerEpoch,
         InitialEpoch = InitialEpoch,
         Callbacks = callbacks,
+        Verbosity = Verbosity,
         Seed = Seed,
         ResumeFrom = ResumeFrom,
     };

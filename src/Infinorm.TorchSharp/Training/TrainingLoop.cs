@@ -14,6 +14,7 @@ sealed class TrainingLoop
     readonly Func<IAsyncEnumerable<Batch>> _data;
     readonly IEnumerable<Batch>? _validation;
     readonly FitOptions _options;
+    readonly IReadOnlyList<Callback> _callbacks;
     readonly TrainingRun _run;
     readonly ThreadCount _threads = new();
 
@@ -30,6 +31,7 @@ sealed class TrainingLoop
                 nameof(options));
         }
 
+        _callbacks = [.. _options.Callbacks, .. ProgressBar.For(_options, Console.IsOutputRedirected)];
         (_optimizer, _parameters) = (trainer.Driver, trainer.Driver.Parameters);
         _run = new TrainingRun(trainer, epochs, _options) { BatchesPerEpoch = _options.StepsPerEpoch ?? count, Data = description };
     }
@@ -215,7 +217,7 @@ sealed class TrainingLoop
         _run.Outcome = outcome;
         List<Exception> failures = cause is null ? [] : [cause];
         int before = failures.Count;
-        foreach (Callback callback in _options.Callbacks)
+        foreach (Callback callback in _callbacks)
         {
             try
             {
@@ -233,7 +235,7 @@ sealed class TrainingLoop
 
     void Notify(Action<Callback> what)
     {
-        foreach (Callback callback in _options.Callbacks)
+        foreach (Callback callback in _callbacks)
             what(callback);
     }
 }
