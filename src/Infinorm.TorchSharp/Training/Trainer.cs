@@ -239,6 +239,29 @@ public sealed class Trainer
         Driver.FinalizeAverages();
     }
 
+    /// <summary>Writes the model's parameters and persistent buffers, as they are, by their names to a file of safetensors.</summary>
+    /// <param name="path">The file. It is replaced as a whole.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void SaveWeights(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ModelTensors.Save(Model, path);
+    }
+
+    /// <summary>
+    /// Reads the model's weights from a file that <see cref="SaveWeights"/>, <see cref="TrainingRun.SaveWeights"/> or a program of PyTorch's wrote
+    /// as safetensors. Names, shapes and types must be the model's; all is checked before anything is changed. The optimizer stays as it is.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="InvalidFileException">The file is malformed.</exception>
+    /// <exception cref="CheckpointMismatchException">It does not fit; the message lists every difference.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public void LoadWeights(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ModelTensors.Load(Model, path);
+    }
+
     /// <summary>The loss and metrics over data, with the model as it is, in evaluation mode. Keras: <c>evaluate</c>.</summary>
     /// <param name="data">Batches of inputs and targets.</param>
     /// <param name="cancellationToken">Stops between batches.</param>

@@ -25,7 +25,7 @@ public enum FitOutcome
 /// <summary>A call of <see cref="Trainer"/>'s Fit, as callbacks see it.</summary>
 public sealed class TrainingRun
 {
-    readonly List<string> _requestedFiles = [];
+    readonly List<RequestedFile> _requestedFiles = [];
 
     internal TrainingRun(Trainer trainer, int epochs, FitOptions options)
     {
@@ -122,9 +122,18 @@ public sealed class TrainingRun
     public void Save(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        _requestedFiles.Add(path);
-        if (Outcome != FitOutcome.Running)
-            SaveRequestedFiles();
+        Request(path, weightsOnly: false, () => { });
+    }
+
+    /// <summary>
+    /// Writes the model's weights, and nothing else, to a file, for <see cref="Trainer.LoadWeights"/> and other programs: parameters and
+    /// persistent buffers by their names, with the averages in them where the optimizer keeps some. It is done when <see cref="Save"/> is.
+    /// </summary>
+    /// <param name="path">A file of safetensors. It is replaced as a whole.</param>
+    public void SaveWeights(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        Request(path, weightsOnly: true, () => { });
     }
 
     /// <summary>
@@ -133,10 +142,34 @@ public sealed class TrainingRun
     /// <returns>To be disposed; null, for which <c>using</c> does nothing, where the optimizer keeps no averages.</returns>
     public IDisposable? UseAverages() => Trainer.Driver.UseAverages();
 
+    /// <summary>As <see cref="Save"/> and <see cref="SaveWeights"/>, and tells when it is done.</summary>
+    internal void Request(string path, bool weightsOnly, Action whenSaved)
+    {
+        _requestedFiles.Add(new(path, weightsOnly, whenSaved));
+        if (Outcome != FitOutcome.Running)
+            SaveRequestedFiles();
+    }
+
     internal void SaveRequestedFiles()
     {
-        foreach (string path in _requestedFiles.Distinct())
-            RunFile.Save(this, path);
+        RequestedFile[] files = [.. _requestedFiles];
         _requestedFiles.Clear();
+        foreach (RequestedFile file in files.DistinctBy(file => (file.Path, file.WeightsOnly)))
+        {
+            if (file.WeightsOnly)
+            {
+                using IDisposable? averages = UseAverages();
+                ModelTensors.Save(Model, file.Path);
+            }
+            else
+            {
+                RunFile.Save(this, file.Path);
+            }
+        }
+
+        foreach (RequestedFile file in files)
+            file.WhenSaved();
     }
+
+    sealed record RequestedFile(string Path, bool WeightsOnly, Action WhenSaved);
 }
