@@ -66,6 +66,12 @@ sealed class OperationArguments(
     /// <summary>A whole number or a list of them; null for none.</summary>
     public long[]? Axes(string key = "axis") => AsAxes(Setting(key));
 
+    /// <summary>The axes that are given; all where none are.</summary>
+    public long[] AllAxes(string key = "axis") => Axes(key) ?? [.. Enumerable.Range(0, (int)Tensor(0).dim()).Select(i => (long)i)];
+
+    /// <summary>The first argument, as floating point.</summary>
+    public Tensor Float() => Tensor(0) is var x && x.is_floating_point() ? x : x.to(ScalarType.Float32);
+
     public static long[]? AsAxes(object? value) => value switch
     {
         long axis => [axis],

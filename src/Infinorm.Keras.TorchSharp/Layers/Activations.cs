@@ -31,14 +31,14 @@ static class Activations
         ["glu"] = x => x.chunk(2, -1) is [var value, var gate] ? value * gate.sigmoid() : throw new InvalidOperationException("glu needs an even last axis."),
         ["sparse_plus"] = x => where(x.le(-1), zeros_like(x), where(x.lt(1), (x + 1).square() / 4, x)),
         ["sparse_sigmoid"] = x => ((x + 1) * 0.5).clamp(0, 1),
-        ["sparsemax"] = SparseMax,
-        ["squareplus"] = x => (x + (x.square() + 4).sqrt()) / 2,
+        ["sparsemax"] = x => SparseMax(x, -1),
+        ["squareplus"] = x => SquarePlus(x, 4),
         ["hard_tanh"] = x => x.clamp(-1, 1),
         ["tanh_shrink"] = x => x - x.tanh(),
         ["soft_shrink"] = x => functional.softshrink(x, 0.5),
         ["hard_shrink"] = x => functional.hardshrink(x, 0.5),
         ["log_sigmoid"] = x => x.log_sigmoid(),
-        ["threshold"] = x => functional.threshold(x, 0, 0),
+        ["threshold"] = x => Threshold(x, 0, 0),
     };
 
     /// <exception cref="FormatException">There is none of this name.</exception>
@@ -60,15 +60,22 @@ static class Activations
 
     static Tensor HardSigmoid(Tensor x) => (x + 3).relu6() / 6;
 
-    // As Keras computes it: the threshold is made of the running sums, not of the values.
-    static Tensor SparseMax(Tensor x)
+    /// <summary>What is not above the threshold becomes a value.</summary>
+    public static Tensor Threshold(Tensor x, double threshold, double value) => where(x.gt(threshold), x, full_like(x, value));
+
+    /// <summary>A smooth relu made of a root.</summary>
+    public static Tensor SquarePlus(Tensor x, double b) => (x + (x.square() + b).sqrt()) / 2;
+
+    /// <summary>As Keras computes it: the threshold is made of the running sums, not of the values.</summary>
+    public static Tensor SparseMax(Tensor x, long axis)
     {
+        x = x.movedim([axis], [-1]);
         Tensor sorted = x.sort(-1, descending: true).Values;
         Tensor sums = sorted.cumsum(-1);
         Tensor ranks = arange(1, x.shape[^1] + 1, dtype: x.dtype);
         Tensor isIn = (sorted - ((sums - 1) / ranks)).gt(0);
         Tensor count = isIn.to(x.dtype).sum([-1], keepdim: true);
         Tensor threshold = (where(isIn, sums, zeros_like(sums)).sum([-1], keepdim: true) - 1) / count;
-        return (x - threshold).relu();
+        return (x - threshold).relu().movedim([-1], [axis]);
     }
 }

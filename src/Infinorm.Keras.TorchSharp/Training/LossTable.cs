@@ -22,6 +22,9 @@ static class LossTable
         ["cce"] = "categoricalcrossentropy",
         ["logcosherror"] = "logcosh",
         ["huberloss"] = "huber",
+        ["cosine"] = "cosinesimilarity",
+        ["cosineproximity"] = "cosinesimilarity",
+        ["ce"] = "crossentropy",
     };
 
     static readonly Dictionary<string, Func<ConfigReader, Func<Tensor, Tensor, Tensor>>> Losses = new()
@@ -91,6 +94,7 @@ static class LossTable
             double q = config.Number("q", 0.5);
             return (y, p) => (1 - p.gather(-1, Indices(y, p).unsqueeze(-1)).squeeze(-1).pow(q)) / q;
         },
+        ["ctc"] = _ => Ctc,
         ["dice"] = config =>
         {
             long[]? axes = AxesOf(config);
@@ -108,6 +112,14 @@ static class LossTable
         },
     };
 
+    // Losses whose values have a mask of their own.
+    static readonly Dictionary<string, Func<ConfigReader, Func<Tensor, Tensor, (Tensor, Tensor?)>>> Masked = new()
+    {
+        ["sparsecategoricalcrossentropy"] = SparseCrossEntropy,
+        ["circle"] = Circle,
+        ["crossentropy"] = _ => ByShape(),
+    };
+
     /// <summary>The loss with these settings.</summary>
     /// <exception cref="FormatException">There is none of this name, or a setting is of the wrong kind.</exception>
     public static KerasLoss Create(string name, ConfigReader config)
@@ -116,8 +128,8 @@ static class LossTable
         string own = config.Text("name", name), reduction = config.Text("reduction", "sum_over_batch_size");
         config.Ignore("fn");
         config.Ignore("dtype");
-        if (key == "sparsecategoricalcrossentropy")
-            return new KerasLoss(own, SparseCrossEntropy(config), reduction);
+        if (Masked.TryGetValue(key, out var makeMasked))
+            return new KerasLoss(own, makeMasked(config), reduction);
         if (Losses.TryGetValue(key, out var make))
             return new KerasLoss(own, make(config), reduction);
         throw new FormatException($"loss: '{name}' is not known. Give a loss in code");
@@ -151,21 +163,54 @@ static class LossTable
         bool isLogits = config.Boolean("from_logits", false);
         int axis = config.OptionalInteger("axis") ?? -1;
         int? ignored = config.OptionalInteger("ignore_class");
-        if (axis != -1)
-            throw new FormatException($"SparseCategoricalCrossentropy: axis {axis} is not supported, only -1");
         return (target, prediction) =>
         {
             Tensor index = Indices(target, prediction);
-            Tensor? kept = null;
-            if (ignored is { } other)
-            {
-                kept = index.ne(other);
-                index = index * kept.to(ScalarType.Int64);
-            }
+            Tensor? kept = ignored is { } other ? index.ne(other) : null;
 
-            Tensor values = LogProbabilities(prediction, isLogits, -1).gather(-1, index.unsqueeze(-1)).squeeze(-1).neg();
-            return (kept is null ? values : where(kept, values, zeros_like(values)), kept);
+            // A class below 0 is none: its values are 0, as those of a class that is ignored.
+            Tensor isClass = kept is null ? index.ge(0) : kept.logical_and(index.ge(0));
+            Tensor own = where(isClass, index, zeros_like(index));
+            Tensor values = LogProbabilities(prediction.movedim([axis], [-1]), isLogits, -1).gather(-1, own.unsqueeze(-1)).squeeze(-1).neg();
+            return (where(isClass, values, zeros_like(values)), kept);
         };
+    }
+
+    // Which cross-entropy is meant, the shapes tell.
+    static Func<Tensor, Tensor, (Tensor, Tensor?)> ByShape() => (target, prediction) => prediction.shape[^1] == 1
+        ? (KerasLoss.Of("binary_crossentropy").Values(target, prediction), null)
+        : (KerasLoss.Of(target.dim() < prediction.dim() || target.shape[^1] == 1 ? "sparse_categorical_crossentropy" : "categorical_crossentropy")
+            .Values(target, prediction), null);
+
+    // Similarities of all pairs of a batch: those of one class should be near, those of two far. Examples without a loss do not count.
+    static Func<Tensor, Tensor, (Tensor, Tensor?)> Circle(ConfigReader config)
+    {
+        double gamma = config.Number("gamma", 80), margin = config.Number("margin", 0.4);
+        bool removesDiagonal = config.Boolean("remove_diagonal", true);
+        return (target, prediction) =>
+        {
+            Tensor labels = target.to(ScalarType.Int64).view(-1, 1);
+            Tensor isSame = labels.eq(labels.t()), isOther = isSame.logical_not();
+            if (removesDiagonal)
+                isSame = isSame.logical_and(eye(labels.shape[0], dtype: ScalarType.Bool).logical_not());
+            Tensor distances = (1 - prediction.matmul(prediction.t())).relu();
+            Tensor near = (distances + margin).relu() * (margin - distances) * -gamma;
+            Tensor far = ((1 + margin) - distances).relu() * ((1 - margin) - distances) * gamma;
+            Tensor values = (LogSumExp(near, isSame) + LogSumExp(far, isOther)).softplus();
+            return (values, values.gt(0));
+        };
+
+        static Tensor LogSumExp(Tensor x, Tensor counts) => where(counts, x, full_like(x, double.NegativeInfinity)).logsumexp(1);
+    }
+
+    // Targets are sequences of classes, filled up with 0, which is the blank.
+    static Tensor Ctc(Tensor target, Tensor prediction)
+    {
+        if (target.dim() != 2 || prediction.dim() != 3)
+            throw new ArgumentException("The CTC loss takes targets (examples, classes) and predictions (examples, steps, classes).");
+        Tensor classes = target.to(ScalarType.Int64), lengths = classes.ne(0).sum(-1);
+        Tensor steps = full([prediction.shape[0]], prediction.shape[1], dtype: ScalarType.Int64);
+        return nn.functional.ctc_loss(prediction.transpose(0, 1).log_softmax(-1), classes, steps, lengths, blank: 0, zero_infinity: false, nn.Reduction.None);
     }
 
     static Tensor LogProbabilities(Tensor p, bool isLogits, long axis) =>

@@ -44,11 +44,19 @@ static class MetricTable
                 int axis = config.OptionalInteger("axis") ?? -1;
                 return new MeanMetric(name, Pairs((y, p) => LossTable.CosineSimilarity(y, p, axis))) { LargerIsBetter = true };
             case "precision":
-                return Counts(name, config, (tp, fp, _) => Ratio(tp, tp + fp));
+                return Counts(name, config, c => Ratio(c.Tp, c.Tp + c.Fp));
             case "recall":
-                return Counts(name, config, (tp, _, fn) => Ratio(tp, tp + fn));
-            case "truepositives" or "falsepositives" or "falsenegatives":
-                return Counts(name, config, (tp, fp, fn) => key == "truepositives" ? tp : key == "falsepositives" ? fp : fn);
+                return Counts(name, config, c => Ratio(c.Tp, c.Tp + c.Fn));
+            case "truepositives" or "falsepositives" or "truenegatives" or "falsenegatives":
+                return Counts(name, config, c => key switch { "truepositives" => c.Tp, "falsepositives" => c.Fp, "truenegatives" => c.Tn, _ => c.Fn });
+            case "precisionatrecall":
+                return new BestAtConstraint(name, config, "recall", Recall, Precision);
+            case "recallatprecision":
+                return new BestAtConstraint(name, config, "precision", Precision, Recall);
+            case "sensitivityatspecificity":
+                return new BestAtConstraint(name, config, "specificity", Specificity, Recall);
+            case "specificityatsensitivity":
+                return new BestAtConstraint(name, config, "sensitivity", Recall, Specificity);
             case "f1score" or "fbetascore":
                 return FBeta(name, config, key == "f1score" ? 1 : config.Number("beta", 1));
             case "r2score":
@@ -84,10 +92,17 @@ static class MetricTable
 
     static double Ratio(double part, double whole) => whole == 0 ? 0 : part / whole;
 
+    // As Keras divides where it looks for the best threshold.
+    static double Precision((double Tp, double Fp, double Tn, double Fn) counts) => counts.Tp / (counts.Tp + counts.Fp + KerasLoss.Epsilon);
+
+    static double Recall((double Tp, double Fp, double Tn, double Fn) counts) => counts.Tp / (counts.Tp + counts.Fn + KerasLoss.Epsilon);
+
+    static double Specificity((double Tp, double Fp, double Tn, double Fn) counts) => counts.Tn / (counts.Tn + counts.Fp + KerasLoss.Epsilon);
+
     static Tensor Weights(Tensor like, Tensor? weight) => weight is null ? ones_like(like)
         : Matching.Extend(weight.dim() == like.dim() + 1 ? weight.squeeze(-1) : weight, like.dim()).to(like.dtype).broadcast_to(like.shape);
 
-    static KerasMetric Counts(string name, ConfigReader config, Func<double, double, double, double> result)
+    static KerasMetric Counts(string name, ConfigReader config, Func<(double Tp, double Fp, double Tn, double Fn), double> result)
     {
         if (config.IsList("thresholds"))
             throw new FormatException($"metric {name}: a list of thresholds is not supported, only one");
@@ -105,9 +120,12 @@ static class MetricTable
                     (y, p, weights) = (y.select(-1, id), p.select(-1, id), weights.select(-1, id));
                 Tensor positive = (top is not null && config.OptionalNumber("thresholds") is null ? p.gt(double.NegativeInfinity) : p.gt(threshold)).to(y.dtype);
                 Tensor isTrue = y.ne(0).to(y.dtype);
-                return [(positive * isTrue * weights).sum().view(1), (positive * (1 - isTrue) * weights).sum().view(1), ((1 - positive) * isTrue * weights).sum().view(1)];
+                Tensor negative = 1 - positive, isFalse = 1 - isTrue;
+                return [Count(positive, isTrue), Count(positive, isFalse), Count(negative, isFalse), Count(negative, isTrue)];
+
+                Tensor Count(Tensor found, Tensor truth) => (found * truth * weights).sum().view(1);
             },
-            sums => result(sums[0][0], sums[1][0], sums[2][0]))
+            sums => result((sums[0][0], sums[1][0], sums[2][0], sums[3][0])))
         { LargerIsBetter = true };
     }
 
