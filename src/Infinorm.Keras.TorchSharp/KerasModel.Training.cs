@@ -199,6 +199,7 @@ public sealed partial class KerasModel
     Optimizer ForOthers(Optimizer former)
     {
         Optimizer optimizer = Infinorm.Optimizer.FromConfig(former.GetConfig());
+        optimizer.ExcludeAs(former);
         optimizer.Build(Archive.TrainableVariables);
         Dictionary<string, Variables.Variable> state = former.Variables.DistinctBy(variable => variable.Path).ToDictionary(variable => variable.Path);
         foreach (Variables.Variable variable in optimizer.Variables)

@@ -21,6 +21,7 @@ public abstract class KerasLayer : nn.Module
         : base((config ?? throw new ArgumentNullException(nameof(config))).Name)
     {
         _config = config;
+        config.Owner = this;
         (LayerName, ClassName, Path) = (config.Name, config.ClassName, config.Path);
         _isTrainable = config.Boolean("trainable", true);
         (ComputeType, VariableType) = config.DTypePolicy();
@@ -99,7 +100,7 @@ public abstract class KerasLayer : nn.Module
     /// <summary>Adds a layer in this one.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="storedKey">What its group is called in this layer's group of the HDF5 file.</param>
-    private protected TLayer AddLayer<TLayer>(TLayer layer, string storedKey)
+    internal TLayer AddLayer<TLayer>(TLayer layer, string storedKey)
         where TLayer : KerasLayer
     {
         layer.StoredKey = storedKey;
@@ -136,6 +137,7 @@ public abstract class KerasLayer : nn.Module
     internal void Bind(WeightSource source)
     {
         _owner = source.Archive;
+        Load(source.Archive);
         foreach (LayerWeight weight in _weights)
         {
             if (source.Find(weight) is not { } stored)
@@ -157,6 +159,12 @@ public abstract class KerasLayer : nn.Module
                 name = $"{layer.LayerName.Replace('.', '_')}_{number}";
             register_module(name, layer);
         }
+    }
+
+    /// <summary>Reads what the layer keeps beside its weights.</summary>
+    /// <exception cref="FormatException">It is not there.</exception>
+    private protected virtual void Load(KerasArchive archive)
+    {
     }
 
     LayerCall Converted(LayerCall call)

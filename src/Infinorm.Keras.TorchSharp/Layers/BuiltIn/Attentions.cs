@@ -93,6 +93,45 @@ static class ScoreMasks
     public static Tensor? And(Tensor? one, Tensor? other) => one is null ? other : other is null ? one : one.logical_and(other);
 }
 
+/// <summary>The axes of projected sequences (batch, …, heads, size), some of which are attended over, and their order for products of matrices.</summary>
+/// <param name="attended">The axes that are attended over, from the front.</param>
+/// <param name="rank">The rank of the sequences before they were projected.</param>
+sealed class HeadAxes(int[] attended, int rank)
+{
+    readonly int[] _others = [.. Enumerable.Range(1, rank - 2).Except(attended)];
+
+    /// <summary>(batch, others, heads, attended, size), the attended axes as one.</summary>
+    public Tensor ToRows(Tensor projected)
+    {
+        Tensor ordered = projected.permute([0, .. _others, rank - 1, .. attended, rank]);
+        return attended.Length == 1 ? ordered : ordered.flatten(-1 - attended.Length, -2);
+    }
+
+    /// <summary>The reverse, with the attended axes of the queries.</summary>
+    public Tensor FromRows(Tensor rows, Tensor query)
+    {
+        Tensor ordered = attended.Length == 1 ? rows : rows.unflatten(rows.dim() - 2, Sizes(query));
+        int[] order = [0, .. _others, rank - 1, .. attended, rank];
+        return ordered.permute([.. Enumerable.Range(0, rank + 1).Select(axis => (long)Array.IndexOf(order, axis))]);
+    }
+
+    /// <summary>Weights with the attended axes of queries and keys by themselves.</summary>
+    public Tensor Scores(Tensor weights, Tensor query, Tensor key) =>
+        attended.Length == 1 ? weights : weights.unflatten(weights.dim() - 1, Sizes(key)).unflatten(weights.dim() - 2, Sizes(query));
+
+    /// <summary>A mask (batch, …, attended of the queries, attended of the keys) as it is broadcast over scores.</summary>
+    public Tensor MaskOfScores(Tensor mask, Tensor scores)
+    {
+        if (attended.Length > 1)
+            mask = mask.flatten(-attended.Length, -1).flatten(-1 - attended.Length, -2);
+        while (mask.dim() < scores.dim())
+            mask = mask.unsqueeze(-3);
+        return mask;
+    }
+
+    long[] Sizes(Tensor sequence) => [.. attended.Select(axis => sequence.shape[axis])];
+}
+
 /// <summary>A projection of multi-head attention: a kernel and a bias under a name of their own.</summary>
 sealed class Projection : KerasLayer
 {
@@ -144,24 +183,28 @@ sealed class MultiHeadAttention : KerasLayer
         Tensor query = call.Input;
         Tensor value = (Tensor?)call.Argument("value", 1) ?? throw new ArgumentException($"{Path} needs a query and a value.");
         Tensor key = call.Argument("key", 2) as Tensor ?? value;
-        if (query.dim() != 3 || _axes is { Length: not 1 } || _axes is [not (1 or -2)])
-            throw new NotSupportedException($"{Path}: attention over other axes than the second of three is not supported.");
-        Tensor q = _query.Project(query) * (1 / Math.Sqrt(_keySize)), k = _key.Project(key), v = _value.Project(value);
-        Tensor scores = einsum("bqhd,bkhd->bhqk", q, k);
+        int[] axes = [.. _axes is null ? Enumerable.Range(1, (int)query.dim() - 2) : _axes.Select(axis => (int)Axes.FromFront(axis, query.dim()))];
+        var heads = new HeadAxes(axes, (int)query.dim());
+        Tensor q = heads.ToRows(_query.Project(query) * (1 / Math.Sqrt(_keySize))), k = heads.ToRows(_key.Project(key)), v = heads.ToRows(_value.Project(value));
+        Tensor scores = q.matmul(k.transpose(-1, -2));
         Tensor? masked = Allowed(call, query, value, key);
-        if (masked is { } allowed)
-            scores += (1 - allowed.unsqueeze(1).to(scores.dtype)) * (scores.dtype == ScalarType.Float16 ? -3e4 : -1e9);
+        if (masked is not null)
+        {
+            Tensor wide = heads.MaskOfScores(masked, scores);
+            scores += (1 - wide.to(scores.dtype)) * (scores.dtype == ScalarType.Float16 ? -3e4 : -1e9);
+        }
+
         Tensor weights = scores.softmax(-1);
         Tensor used = call.Training && _dropout > 0 ? NoiseLayer.Drop(weights, _dropout, weights.shape) : weights;
-        Tensor mixed = einsum("bhqk,bkhd->bqhd", used, v);
-        if (masked is not null && _dropout == 0 && call.Argument("return_attention_scores") is not true)
+        Tensor mixed = heads.FromRows(used.matmul(v), query);
+        if (masked is not null && query.dim() == 3 && _dropout == 0 && call.Argument("return_attention_scores") is not true)
             mixed = ScoreMasks.AsFused(mixed, masked, key.shape[1]);
         Tensor result = _output.Project(mixed);
 
         // Keras takes the masks off the inputs, so that what is added to the result has none.
         foreach (Tensor input in (Tensor[])[query, value, key])
             call.Context.SetMask(input, null);
-        return call.Argument("return_attention_scores") is true ? (object?[])[result, weights] : result;
+        return call.Argument("return_attention_scores") is true ? (object?[])[result, heads.Scores(weights, query, key)] : result;
     }
 
     // (batch, queries, keys): the masks of query, value and key, the one that is given, and the causal one.

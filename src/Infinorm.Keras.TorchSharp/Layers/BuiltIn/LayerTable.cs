@@ -8,6 +8,7 @@ static class LayerTable
         ["Dense"] = c => new Dense(c),
         ["EinsumDense"] = c => new EinsumDense(c),
         ["Embedding"] = c => new Embedding(c),
+        ["ReversibleEmbedding"] = c => new ReversibleEmbedding(c),
         ["Masking"] = c => new Masking(c),
         ["Identity"] = c => new Passing(c),
         ["ActivityRegularization"] = c => new ActivityRegularization(c),
@@ -110,6 +111,15 @@ static class LayerTable
         ["Normalization"] = c => new Normalization(c),
         ["Rescaling"] = c => new Rescaling(c),
         ["Discretization"] = c => new Discretization(c),
+        ["Resizing"] = c => new Resizing(c),
+        ["CenterCrop"] = c => new CenterCrop(c),
+        ["IntegerLookup"] = c => new IntegerLookup(c),
+        ["Hashing"] = c => new Hashing(c),
+        ["StringLookup"] = OfStrings,
+        ["TextVectorization"] = OfStrings,
         ["CategoryEncoding"] = c => new CategoryEncoding(c),
     };
+
+    static KerasLayer OfStrings(LayerConfig config) => throw new FormatException(
+        "its inputs are strings, which tensors do not hold. Save a model in Python that begins behind the layer, and look the strings up before it");
 }

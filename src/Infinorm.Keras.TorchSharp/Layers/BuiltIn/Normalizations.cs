@@ -69,7 +69,7 @@ sealed class BatchNormalization : ScaledNormalization
     {
         long axis = Axes.FromFront(_axis, x.dim());
         shape = Axes.Broadcast(x, axis);
-        Tensor mean = _movingMean.Tensor, variance = _movingVariance.Tensor;
+        Tensor mean = _movingMean.Tensor.to(x.dtype), variance = _movingVariance.Tensor.to(x.dtype);
         Tensor? scale = null, shift = null;
         if (call.Training && IsTrainable)
         {
@@ -121,7 +121,7 @@ sealed class BatchNormalization : ScaledNormalization
     static void Update(LayerWeight average, Tensor value, double momentum)
     {
         using var noGrad = no_grad();
-        average.Assign((average.Tensor * momentum) + (value * (1 - momentum)));
+        average.Assign((average.Tensor.to(value.dtype) * momentum) + (value * (1 - momentum)));
     }
 }
 

@@ -80,7 +80,7 @@ sealed class Rescaling : Plain
 }
 
 /// <summary>Numbers of classes as vectors: one for each element, or one for all of a row.</summary>
-static class Encoding
+static class ClassEncoding
 {
     public static Tensor Encode(Tensor indices, string mode, int depth, ScalarType type, Tensor? weights = null)
     {
@@ -117,7 +117,7 @@ sealed class Discretization : Plain
     protected override Tensor Compute(Tensor x, LayerCall call)
     {
         Tensor indices = bucketize(x.to(ScalarType.Float32), tensor(_boundaries, dtype: ScalarType.Float32), right: true);
-        return _mode == "int" ? indices.to(ScalarType.Int32) : Encoding.Encode(indices, _mode, _boundaries.Length + 1, ScalarType.Float32);
+        return _mode == "int" ? indices.to(ScalarType.Int32) : ClassEncoding.Encode(indices, _mode, _boundaries.Length + 1, ScalarType.Float32);
     }
 }
 
@@ -135,5 +135,5 @@ sealed class CategoryEncoding : KerasLayer
     }
 
     protected internal override object Call(LayerCall call) =>
-        Encoding.Encode(call.Input, _mode, _count, ComputeType, _mode == "count" ? call.Argument("count_weights", 1) as Tensor : null);
+        ClassEncoding.Encode(call.Input, _mode, _count, ComputeType, _mode == "count" ? call.Argument("count_weights", 1) as Tensor : null);
 }
