@@ -93,7 +93,7 @@ static class ArrayOperations
         long[] fromFront = Array.ConvertAll(axes, axis => axis < 0 ? axis + x.dim() : axis);
         long[] kept = [.. Enumerable.Range(0, (int)x.dim()).Select(i => (long)i).Except(fromFront)];
         Tensor rows = x.permute([.. kept, .. fromFront]).reshape([.. kept.Select(axis => x.shape[axis]), -1]);
-        Tensor result = rows.quantile(tensor(q, dtype: x.dtype), -1);
+        Tensor result = rows.quantile(tensor(q, dtype: x.dtype), rows.dim() - 1);
         return a.IsTrue("keepdims") ? result.view([.. x.shape.Select((size, axis) => fromFront.Contains(axis) ? 1 : size)]) : result;
     }
 
