@@ -1,5 +1,7 @@
 using Infinorm.Keras.Torch.Training;
+using Infinorm.Torch;
 using Infinorm.Torch.Training;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch;
@@ -24,7 +26,7 @@ public sealed partial class KerasModel
         for (long start = 0; start < data.Count; start += batchSize)
         {
             using var scope = NewDisposeScope();
-            Tensor rows = arange(start, Math.Min(start + batchSize, data.Count), dtype: ScalarType.Int64);
+            Tensor rows = Range(start, Math.Min(start + batchSize, data.Count));
             (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(rows, OutputNames.Count, training: false);
             Loss(Forward(inputs, targets, weights, training: false), logs);
         }

@@ -1,4 +1,6 @@
 using Infinorm.Keras.Torch.Layers;
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 using Activations = Infinorm.Keras.Torch.Layers.Activations;
@@ -13,7 +15,7 @@ static class ArrayOperations
         ["Arccosh"] = a => a.Float().acosh(),
         ["Arcsinh"] = a => a.Float().asinh(),
         ["Arctanh"] = a => a.Float().atanh(),
-        ["Cbrt"] = a => a.Float().abs().pow(1 / 3.0) * a.Float().sign(),
+        ["Cbrt"] = a => a.Float().abs().pow(Constant(1 / 3.0)) * a.Float().sign(),
         ["Exp2"] = a => a.Float().exp2(),
         ["Erfinv"] = a => a.Float().erfinv(),
         ["Trunc"] = a => a.Tensor(0).trunc(),
@@ -24,7 +26,7 @@ static class ArrayOperations
         ["Copy"] = a => a.Tensor(0).clone(),
         ["NanToNum"] = a => a.Tensor(0).nan_to_num(a.Number("nan") ?? 0, a.Number("posinf"), a.Number("neginf")),
         ["Isclose"] = a => a.Tensor(0).isclose(a.Tensor(1), a.Number("rtol") ?? 1e-5, a.Number("atol") ?? 1e-8, a.IsTrue("equal_nan")),
-        ["FullLike"] = a => full_like(a.Tensor(0), OperationArguments.AsNumber(a.Raw(1)) ?? a.Number("fill_value") ?? 0),
+        ["FullLike"] = a => full_like(a.Tensor(0), Constant(OperationArguments.AsNumber(a.Raw(1)) ?? a.Number("fill_value") ?? 0)),
 
         ["Outer"] = a => a.Tensor(0).flatten().outer(a.Tensor(1).flatten()),
         ["Inner"] = a => inner(a.Tensor(0), a.Tensor(1)),
@@ -36,7 +38,7 @@ static class ArrayOperations
         ["Median"] = a => Quantile(a, a.Float(), 0.5),
         ["Quantile"] = a => Quantile(a, a.Float(), OperationArguments.AsNumber(a.Raw(1))
             ?? throw new InvalidOperationException("Quantile: only one number q is supported.")),
-        ["CountNonzero"] = a => a.Tensor(0).ne(0).to(ScalarType.Int32).sum(a.AllAxes(), type: ScalarType.Int32),
+        ["CountNonzero"] = a => a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).sum(a.AllAxes(), type: ScalarType.Int32),
         ["Cumprod"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).cumprod(axis) : a.Tensor(0).flatten().cumprod(0),
         ["Diff"] = a => diff(a.Tensor(0), a.Whole("n") ?? 1, a.Whole("axis") ?? -1),
         ["Sort"] = a => a.Tensor(0).sort(a.Whole("axis") ?? -1, stable: true).Values,
@@ -53,13 +55,13 @@ static class ArrayOperations
         ["Unstack"] = a => a.Tensor(0).unbind((int)(a.Whole("axis") ?? 0)).Cast<object?>().ToArray(),
         ["Pad"] = Pad,
 
-        ["Mish"] = a => functional.mish(a.Tensor(0)),
+        ["Mish"] = a => Activations.Mish(a.Tensor(0)),
         ["Glu"] = a => a.Tensor(0).chunk(2, a.Whole("axis") ?? -1) is [var value, var gate]
             ? value * gate.sigmoid()
             : throw new InvalidOperationException("Glu needs an even axis."),
         ["TanhShrink"] = a => Activations.Get("tanh_shrink")(a.Tensor(0)),
-        ["SoftShrink"] = a => functional.softshrink(a.Tensor(0), a.Number("threshold") ?? 0.5),
-        ["HardShrink"] = a => functional.hardshrink(a.Tensor(0), a.Number("threshold") ?? 0.5),
+        ["SoftShrink"] = a => Activations.SoftShrink(a.Tensor(0), a.Number("threshold") ?? 0.5),
+        ["HardShrink"] = a => Activations.HardShrink(a.Tensor(0), a.Number("threshold") ?? 0.5),
         ["Threshold"] = a => Activations.Threshold(a.Tensor(0), a.Number("threshold") ?? 0, a.Number("default_value") ?? a.Number("value") ?? 0),
         ["Squareplus"] = a => Activations.SquarePlus(a.Tensor(0), a.Number("b") ?? 4),
         ["SparsePlus"] = a => Activations.Get("sparse_plus")(a.Tensor(0)),
@@ -143,8 +145,8 @@ static class ArrayOperations
         long[] axes = a.Axes() ?? [-1];
         double order = a.Number("order") ?? 2, epsilon = a.Number("epsilon") ?? 1e-12;
         if (order == 2)
-            return x * x.square().sum(axes, keepdim: true).clamp_min(epsilon * epsilon).rsqrt();
-        Tensor norm = double.IsPositiveInfinity(order) ? x.abs().amax(axes, keepdim: true) : x.abs().pow(order).sum(axes, keepdim: true).pow(1 / order);
-        return x / norm.clamp_min(epsilon);
+            return x * x.Squared().sum(axes, keepdim: true).clamp_min(Constant(epsilon * epsilon)).rsqrt();
+        Tensor norm = double.IsPositiveInfinity(order) ? x.abs().amax(axes, keepdim: true) : x.abs().pow(Constant(order)).sum(axes, keepdim: true).pow(Constant(1 / order));
+        return x / norm.clamp_min(Constant(epsilon));
     }
 }

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Infinorm.Keras.Torch.Layers;
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Graph;
@@ -94,7 +96,7 @@ sealed class OperationArguments(
             _ => throw Missing("a tensor"),
         };
 
-        static Tensor torch_tensor(double number, ScalarType type) => full([], number, dtype: type == ScalarType.Bool ? ScalarType.Int32 : type);
+        static Tensor torch_tensor(double number, ScalarType type) => full([], Constant(number), dtype: type == ScalarType.Bool ? ScalarType.Int32 : type);
     }
 
     InvalidOperationException Missing(string what) => new($"The operation {name} is called without {what}.");

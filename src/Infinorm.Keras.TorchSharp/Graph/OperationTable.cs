@@ -1,4 +1,6 @@
 using Infinorm.Keras.Torch.Layers;
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -9,15 +11,15 @@ static class OperationTable
 {
     static readonly Dictionary<string, Func<OperationArguments, object>> Common = new(StringComparer.Ordinal)
     {
-        ["Add"] = a => a.Tensor(0) + a.Tensor(1),
-        ["Subtract"] = a => a.Tensor(0) - a.Tensor(1),
+        ["Add"] = a => a.Tensor(0).Plus(a.Tensor(1)),
+        ["Subtract"] = a => a.Tensor(0).Minus(a.Tensor(1)),
         ["Multiply"] = a => a.Tensor(0) * a.Tensor(1),
         ["Divide"] = TrueDivide,
         ["TrueDivide"] = TrueDivide,
-        ["DivideNoNan"] = a => where(a.Tensor(1).eq(0), zeros_like(a.Tensor(0)), a.Tensor(0) / a.Tensor(1)),
+        ["DivideNoNan"] = a => where(a.Tensor(1).eq(Constant(0)), zeros_like(a.Tensor(0)), a.Tensor(0) / a.Tensor(1)),
         ["FloorDivide"] = a => a.Tensor(0).floor_divide(a.Tensor(1)),
         ["Mod"] = a => a.Tensor(0).remainder(a.Tensor(1)),
-        ["Power"] = a => OperationArguments.AsNumber(a.Raw(1)) is { } exponent ? a.Tensor(0).pow(exponent) : a.Tensor(0).pow(a.Tensor(1)),
+        ["Power"] = a => OperationArguments.AsNumber(a.Raw(1)) is { } exponent ? a.Tensor(0).pow(Constant(exponent)) : a.Tensor(0).pow(a.Tensor(1)),
         ["Maximum"] = a => a.Tensor(0).maximum(a.Tensor(1)),
         ["Minimum"] = a => a.Tensor(0).minimum(a.Tensor(1)),
         ["Matmul"] = a => a.Tensor(0).matmul(a.Tensor(1)),
@@ -42,7 +44,7 @@ static class OperationTable
         ["Absolute"] = a => a.Tensor(0).abs(),
         ["Abs"] = a => a.Tensor(0).abs(),
         ["Negative"] = a => a.Tensor(0).neg(),
-        ["Square"] = a => a.Tensor(0).square(),
+        ["Square"] = a => a.Tensor(0).Squared(),
         ["Sqrt"] = a => a.Float().sqrt(),
         ["Rsqrt"] = a => a.Float().rsqrt(),
         ["Reciprocal"] = a => a.Float().reciprocal(),
@@ -67,11 +69,11 @@ static class OperationTable
         ["Sign"] = a => a.Tensor(0).sign(),
         ["Floor"] = a => a.Float().floor(),
         ["Ceil"] = a => a.Float().ceil(),
-        ["Round"] = a => a.Whole("decimals") is { } decimals and not 0 ? (a.Tensor(0) * Math.Pow(10, decimals)).round() / Math.Pow(10, decimals) : a.Tensor(0).round(),
+        ["Round"] = a => a.Whole("decimals") is { } decimals and not 0 ? a.Tensor(0).Times(Math.Pow(10, decimals)).round().Over(Math.Pow(10, decimals)) : a.Tensor(0).round(),
         ["Isnan"] = a => a.Tensor(0).isnan(),
         ["Isfinite"] = a => a.Tensor(0).isfinite(),
         ["Isinf"] = a => a.Tensor(0).isinf(),
-        ["Clip"] = a => a.Tensor(0).clamp(a.Number("x_min") ?? double.NegativeInfinity, a.Number("x_max") ?? double.PositiveInfinity),
+        ["Clip"] = a => a.Tensor(0).clamp(Constant(a.Number("x_min") ?? double.NegativeInfinity), Constant(a.Number("x_max") ?? double.PositiveInfinity)),
         ["Cast"] = a => a.Tensor(0).to(DTypes.Parse(a.Text("dtype")) ?? throw new InvalidOperationException($"Cast to {a.Text("dtype")} is not supported.")),
         ["StopGradient"] = a => a.Tensor(0).detach(),
         ["ZerosLike"] = a => zeros_like(a.Tensor(0)),
@@ -80,17 +82,17 @@ static class OperationTable
         ["Relu"] = a => a.Tensor(0).relu(),
         ["Relu6"] = a => a.Tensor(0).relu6(),
         ["Sigmoid"] = a => a.Tensor(0).sigmoid(),
-        ["Softplus"] = a => a.Tensor(0).softplus(),
+        ["Softplus"] = a => a.Tensor(0).SoftPlus(),
         ["Softsign"] = a => Layers.Activations.Get("softsign")(a.Tensor(0)),
         ["Silu"] = a => a.Tensor(0).silu(),
         ["LogSigmoid"] = a => a.Tensor(0).log_sigmoid(),
-        ["LeakyRelu"] = a => a.Tensor(0).leaky_relu(a.Number("negative_slope") ?? 0.2),
+        ["LeakyRelu"] = a => a.Tensor(0).leaky_relu(Constant(a.Number("negative_slope") ?? 0.2)),
         ["HardSigmoid"] = a => Layers.Activations.Get("hard_sigmoid")(a.Tensor(0)),
         ["HardSilu"] = a => Layers.Activations.Get("hard_silu")(a.Tensor(0)),
         ["HardTanh"] = a => Layers.Activations.Get("hard_tanh")(a.Tensor(0)),
-        ["Elu"] = a => a.Tensor(0).elu(a.Number("alpha") ?? 1),
+        ["Elu"] = a => Layers.Activations.Elu(a.Tensor(0), a.Number("alpha") ?? 1),
         ["Selu"] = a => a.Tensor(0).selu(),
-        ["Celu"] = a => a.Tensor(0).celu(a.Number("alpha") ?? 1),
+        ["Celu"] = a => a.Tensor(0).celu(Constant(a.Number("alpha") ?? 1)),
         ["Gelu"] = a => a.Setting("approximate") is not false ? functional.gelu(a.Tensor(0), TorchSharp.Modules.GELU.Approximate.tanh) : a.Tensor(0).gelu(),
         ["Softmax"] = a => a.Tensor(0).softmax(a.Whole("axis") ?? -1),
         ["LogSoftmax"] = a => a.Tensor(0).log_softmax(a.Whole("axis") ?? -1),
@@ -106,12 +108,12 @@ static class OperationTable
         ["Var"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")),
         ["Std"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")).sqrt(),
         ["Prod"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).prod(axis, a.IsTrue("keepdims")) : All(a, x => x.prod()),
-        ["Norm"] = a => a.Axes() is { } axes ? a.Tensor(0).square().sum(axes, a.IsTrue("keepdims")).sqrt() : All(a, x => x.square().sum().sqrt()),
+        ["Norm"] = a => a.Axes() is { } axes ? a.Tensor(0).Squared().sum(axes, a.IsTrue("keepdims")).sqrt() : All(a, x => x.Squared().sum().sqrt()),
         ["Cumsum"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).cumsum(axis) : a.Tensor(0).flatten().cumsum(0),
         ["Argmax"] = a => (a.Whole("axis") is { } axis ? a.Tensor(0).argmax(axis, a.IsTrue("keepdims")) : a.Tensor(0).argmax()).to(ScalarType.Int32),
         ["Argmin"] = a => (a.Whole("axis") is { } axis ? a.Tensor(0).argmin(axis, a.IsTrue("keepdims")) : a.Tensor(0).argmin()).to(ScalarType.Int32),
-        ["Any"] = a => a.Axes() is { } axes ? a.Tensor(0).ne(0).to(ScalarType.Int32).amax(axes, a.IsTrue("keepdims")).ne(0) : All(a, x => x.any()),
-        ["All"] = a => a.Axes() is { } axes ? a.Tensor(0).ne(0).to(ScalarType.Int32).amin(axes, a.IsTrue("keepdims")).ne(0) : All(a, x => x.all()),
+        ["Any"] = a => a.Axes() is { } axes ? a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amax(axes, a.IsTrue("keepdims")).ne(Constant(0)) : All(a, x => x.any()),
+        ["All"] = a => a.Axes() is { } axes ? a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amin(axes, a.IsTrue("keepdims")).ne(Constant(0)) : All(a, x => x.all()),
 
         ["Reshape"] = a => a.Tensor(0).reshape(a.Axes("newshape")!),
         ["Transpose"] = a => a.Axes("axes") is { } axes ? a.Tensor(0).permute(axes) : a.Tensor(0).permute(Enumerable.Range(0, (int)a.Tensor(0).dim()).Reverse().Select(i => (long)i).ToArray()),
@@ -152,7 +154,7 @@ static class OperationTable
         if (value is Tensor tensor)
             return tensor;
         Tensor? other = a.AllTensors.Skip(1).FirstOrDefault();
-        return full([], OperationArguments.AsNumber(value) ?? 0, dtype: other?.dtype ?? ScalarType.Float32);
+        return full([], Constant(OperationArguments.AsNumber(value) ?? 0), dtype: other?.dtype ?? ScalarType.Float32);
     }
 
     static Tensor All(OperationArguments a, Func<Tensor, Tensor> reduce) =>

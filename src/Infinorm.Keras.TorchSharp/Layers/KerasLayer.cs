@@ -1,3 +1,4 @@
+using Infinorm.Torch;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers;
@@ -118,7 +119,7 @@ public abstract class KerasLayer : nn.Module
         if (_activityRegularizer is not null)
         {
             foreach (Tensor output in Values.Tensors(outputs))
-                call.AddLoss(_activityRegularizer.Of(output) / (output.dim() > 0 ? output.shape[0] : 1));
+                call.AddLoss(_activityRegularizer.Of(output).Over(output.dim() > 0 ? output.shape[0] : 1));
         }
 
         if (ComputeMask(call, previous) is { } mask && Values.Tensors(outputs).FirstOrDefault() is { } masked && call.MaskOf(masked) is null)

@@ -1,3 +1,5 @@
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Training;
@@ -88,7 +90,7 @@ public sealed class KerasData
         Tensor indices = target.dim() > 1 && target.shape[^1] > 1 ? target.argmax(-1) : target.dim() > 1 ? target.squeeze(-1) : target;
         Tensor weights = ones(indices.shape, dtype: ScalarType.Float32);
         foreach ((long index, double weight) in ClassWeights!)
-            weights = weights.masked_fill(indices.eq(index), weight);
+            weights = weights.masked_fill(indices.eq(Constant(index)), Constant(weight));
         return weights;
     }
 }

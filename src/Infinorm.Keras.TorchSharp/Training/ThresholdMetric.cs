@@ -1,4 +1,6 @@
 using Infinorm.Config;
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Training;
@@ -31,7 +33,7 @@ abstract class ThresholdMetric : KerasMetric
             (y, p, weights) = (y.select(-1, only), p.select(-1, only), weights.select(-1, only));
         long columns = _isPerLabel ? y.shape[^1] : 1;
         weights = weights.reshape(-1, columns);
-        y = y.ne(0).to(ScalarType.Float64).reshape(-1, columns);
+        y = y.ne(Constant(0)).to(ScalarType.Float64).reshape(-1, columns);
         p = (_isLogits ? p.sigmoid() : p).reshape(-1, columns);
         Tensor above = p.unsqueeze(0).gt(tensor(_thresholds).view(-1, 1, 1)).to(ScalarType.Float64), below = above.logical_not().to(ScalarType.Float64);
         Tensor positive = y * weights, negative = y.logical_not().to(ScalarType.Float64) * weights;

@@ -1,3 +1,5 @@
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -37,7 +39,7 @@ class Attention : KerasLayer
         if (call.Named.GetValueOrDefault("use_causal_mask") is true)
             allowed = ScoreMasks.And(allowed, ScoreMasks.Causal(scores.shape[1], scores.shape[2]).unsqueeze(0));
         if (allowed is not null)
-            scores -= allowed.logical_not().to(scores.dtype) * (scores.dtype == ScalarType.Float16 ? 65504 : 1e9);
+            scores = scores.Minus(allowed.logical_not().to(scores.dtype).Times(scores.dtype == ScalarType.Float16 ? 65504 : 1e9));
         Tensor weights = scores.softmax(-1);
         Tensor used = call.Training && _dropout > 0 ? NoiseLayer.Drop(weights, _dropout, weights.shape) : weights;
         Tensor result = used.matmul(value);
@@ -52,7 +54,7 @@ class Attention : KerasLayer
     {
         if (_concatenates)
         {
-            Tensor sums = query.unsqueeze(2) + key.unsqueeze(1);
+            Tensor sums = query.unsqueeze(2).Plus(key.unsqueeze(1));
             return ScoreWeight!.Value * (Scale is null ? sums : Scale.Value * sums).tanh().sum(-1);
         }
 
@@ -65,7 +67,7 @@ sealed class AdditiveAttention(LayerConfig config) : Attention(config, scalesByD
 {
     private protected override Tensor Scores(Tensor query, Tensor key)
     {
-        Tensor sums = (query.unsqueeze(2) + key.unsqueeze(1)).tanh();
+        Tensor sums = query.unsqueeze(2).Plus(key.unsqueeze(1)).tanh();
         return (Scale is null ? sums : sums * Scale.Value).sum(-1);
     }
 }
@@ -85,9 +87,9 @@ static class ScoreMasks
     /// <param name="keys">How many keys there are.</param>
     public static Tensor AsFused(Tensor mixed, Tensor allowed, long keys)
     {
-        Tensor factor = where(allowed.any(-1, keepdim: true).unsqueeze(-1), ones(1, dtype: mixed.dtype), full(1, keys, dtype: mixed.dtype));
+        Tensor factor = where(allowed.any(-1, keepdim: true).unsqueeze(-1), ones(1, dtype: mixed.dtype), full(1, Constant(keys), dtype: mixed.dtype));
         Tensor fixedPart = mixed.detach();
-        return fixedPart + ((mixed - fixedPart) * factor);
+        return fixedPart.Plus(mixed.Minus(fixedPart) * factor);
     }
 
     public static Tensor? And(Tensor? one, Tensor? other) => one is null ? other : other is null ? one : one.logical_and(other);
@@ -149,7 +151,7 @@ sealed class Projection : KerasLayer
 
     protected internal override object Call(LayerCall call) => Project(call.Input);
 
-    public Tensor Project(Tensor x) => einsum(_equation, x, _kernel.Value) is var y && _bias is not null ? y + _bias.Value : y;
+    public Tensor Project(Tensor x) => einsum(_equation, x, _kernel.Value) is var y && _bias is not null ? y.Plus(_bias.Value) : y;
 }
 
 sealed class MultiHeadAttention : KerasLayer
@@ -185,13 +187,13 @@ sealed class MultiHeadAttention : KerasLayer
         Tensor key = call.Argument("key", 2) as Tensor ?? value;
         int[] axes = [.. _axes is null ? Enumerable.Range(1, (int)query.dim() - 2) : _axes.Select(axis => (int)Axes.FromFront(axis, query.dim()))];
         var heads = new HeadAxes(axes, (int)query.dim());
-        Tensor q = heads.ToRows(_query.Project(query) * (1 / Math.Sqrt(_keySize))), k = heads.ToRows(_key.Project(key)), v = heads.ToRows(_value.Project(value));
+        Tensor q = heads.ToRows(_query.Project(query).Times(1 / Math.Sqrt(_keySize))), k = heads.ToRows(_key.Project(key)), v = heads.ToRows(_value.Project(value));
         Tensor scores = q.matmul(k.transpose(-1, -2));
         Tensor? masked = Allowed(call, query, value, key);
         if (masked is not null)
         {
             Tensor wide = heads.MaskOfScores(masked, scores);
-            scores += (1 - wide.to(scores.dtype)) * (scores.dtype == ScalarType.Float16 ? -3e4 : -1e9);
+            scores = scores.Plus(wide.to(scores.dtype).SubtractedFrom(1).Times(scores.dtype == ScalarType.Float16 ? -3e4 : -1e9));
         }
 
         Tensor weights = scores.softmax(-1);
@@ -219,8 +221,8 @@ sealed class MultiHeadAttention : KerasLayer
         allowed = ScoreMasks.And(allowed, (call.Argument("attention_mask", 3) as Tensor)?.to(ScalarType.Bool));
         if (_window is { } window)
         {
-            Tensor places = arange(query.shape[1], dtype: ScalarType.Int64).unsqueeze(1) - arange(value.shape[1], dtype: ScalarType.Int64).unsqueeze(0);
-            allowed = ScoreMasks.And(allowed, places.abs().lt(window).unsqueeze(0));
+            Tensor places = Range(0, query.shape[1]).unsqueeze(1).Minus(Range(0, value.shape[1]).unsqueeze(0));
+            allowed = ScoreMasks.And(allowed, places.abs().lt(Constant(window)).unsqueeze(0));
         }
 
         return allowed;
@@ -259,7 +261,7 @@ sealed class GroupedQueryAttention : KerasLayer
         Tensor value = (Tensor?)call.Argument("value", 1) ?? throw new ArgumentException($"{Path} needs a query and a value.");
         Tensor key = call.Argument("key", 2) as Tensor ?? value;
         Tensor q = _query.Project(query), k = _key.Project(key).repeat_interleave(_repeats, 2), v = _value.Project(value).repeat_interleave(_repeats, 2);
-        Tensor scores = einsum("bqhd,bkhd->bhqk", q, k) * (1 / Math.Sqrt(_headSize));
+        Tensor scores = einsum("bqhd,bkhd->bhqk", q, k).Times(1 / Math.Sqrt(_headSize));
         Tensor? allowed = Mask("query_mask", query)?.to(ScalarType.Bool).unsqueeze(2);
         allowed = ScoreMasks.And(allowed, Mask("value_mask", value)?.to(ScalarType.Bool).unsqueeze(1));
         if (!ReferenceEquals(key, value))
@@ -268,7 +270,7 @@ sealed class GroupedQueryAttention : KerasLayer
             allowed = ScoreMasks.And(allowed, ScoreMasks.Causal(query.shape[1], value.shape[1]).unsqueeze(0));
         allowed = ScoreMasks.And(allowed, (call.Argument("attention_mask", 3) as Tensor)?.to(ScalarType.Bool));
         if (allowed is not null)
-            scores += (1 - allowed.unsqueeze(1).to(scores.dtype)) * (scores.dtype == ScalarType.Float16 ? -3e4 : -1e9);
+            scores = scores.Plus(allowed.unsqueeze(1).to(scores.dtype).SubtractedFrom(1).Times(scores.dtype == ScalarType.Float16 ? -3e4 : -1e9));
         Tensor weights = scores.softmax(-1);
         Tensor used = call.Training && _dropout > 0 ? NoiseLayer.Drop(weights, _dropout, weights.shape) : weights;
         Tensor result = _output.Project(einsum("bhqk,bkhd->bqhd", used, v));

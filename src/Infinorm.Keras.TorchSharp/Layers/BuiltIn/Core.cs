@@ -1,3 +1,5 @@
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -76,7 +78,7 @@ sealed class EinsumDense : KerasLayer
     protected internal override object Call(LayerCall call)
     {
         Tensor x = einsum(_equation, call.Input, _kernel.Value);
-        return _activation(_bias is null ? x : x + _bias.Value);
+        return _activation(_bias is null ? x : x.Plus(_bias.Value));
     }
 }
 
@@ -103,10 +105,10 @@ sealed class Embedding : KerasLayer
     public static Tensor Rows(Tensor rows, Tensor numbers)
     {
         Tensor index = numbers.flatten().to(ScalarType.Int64);
-        return rows.index_select(0, index.remainder(rows.shape[0])).view([.. numbers.shape, rows.shape[1]]);
+        return rows.index_select(0, index.remainder(Constant(rows.shape[0]))).view([.. numbers.shape, rows.shape[1]]);
     }
 
-    protected override Tensor? ComputeMask(LayerCall call, Tensor? previous) => _masksZero ? call.Input.ne(0) : null;
+    protected override Tensor? ComputeMask(LayerCall call, Tensor? previous) => _masksZero ? call.Input.ne(Constant(0)) : null;
 }
 
 /// <summary>An embedding that, called with <c>reverse</c>, gives a score for each of its rows.</summary>
@@ -134,11 +136,11 @@ sealed class ReversibleEmbedding : KerasLayer
         if (call.Argument("reverse", 1) is not true)
             return Embedding.Rows(_embeddings.Value, call.Input);
         Tensor scores = call.Input.to(ComputeType).matmul(_reverse is null ? _embeddings.Value.t() : _reverse.Value);
-        return _softCap is { } cap ? (scores / cap).tanh() * cap : scores;
+        return _softCap is { } cap ? scores.Over(cap).tanh().Times(cap) : scores;
     }
 
     protected override Tensor? ComputeMask(LayerCall call, Tensor? previous) =>
-        call.Argument("reverse", 1) is true ? previous : _masksZero ? call.Input.ne(0) : null;
+        call.Argument("reverse", 1) is true ? previous : _masksZero ? call.Input.ne(Constant(0)) : null;
 }
 
 sealed class Masking : KerasLayer
@@ -150,7 +152,7 @@ sealed class Masking : KerasLayer
 
     protected internal override object Call(LayerCall call)
     {
-        Tensor mask = call.Input.ne(_value).any(-1, keepdim: true);
+        Tensor mask = call.Input.ne(Constant(_value)).any(-1, keepdim: true);
         Tensor output = call.Input * mask.to(call.Input.dtype);
         call.Context.SetMask(output, mask.squeeze(-1));
         return output;
@@ -166,7 +168,7 @@ sealed class ActivityRegularization : Passing
 
     protected override Tensor Compute(Tensor x, LayerCall call)
     {
-        call.AddLoss(_regularizer.Of(x) / (x.dim() > 0 ? x.shape[0] : 1));
+        call.AddLoss(_regularizer.Of(x).Over(x.dim() > 0 ? x.shape[0] : 1));
         return x;
     }
 }

@@ -1,3 +1,5 @@
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -23,7 +25,7 @@ static class ImageSize
         if (x.is_floating_point())
             return resized;
         Tensor whole = resized.round();
-        return (x.dtype == ScalarType.Byte ? whole.clamp(0, 255) : whole).to(x.dtype);
+        return (x.dtype == ScalarType.Byte ? whole.clamp(Constant(0), Constant(255)) : whole).to(x.dtype);
     }
 
     /// <summary>The largest part in the middle that has the proportions of the new size.</summary>

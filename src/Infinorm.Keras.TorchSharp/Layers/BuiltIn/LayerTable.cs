@@ -1,3 +1,4 @@
+using Infinorm.Torch;
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 /// <summary>Keras's layers by the names of their classes.</summary>
@@ -72,12 +73,12 @@ static class LayerTable
         ["UpSampling2D"] = c => new UpSampling(c, rank: 2),
         ["UpSampling3D"] = c => new UpSampling(c, rank: 3),
 
-        ["Add"] = c => new Merge(c, (x, y) => x + y),
-        ["Subtract"] = c => new Merge(c, (x, y) => x - y),
+        ["Add"] = c => new Merge(c, (x, y) => x.Plus(y)),
+        ["Subtract"] = c => new Merge(c, (x, y) => x.Minus(y)),
         ["Multiply"] = c => new MaskedMerge(c, (x, y) => x * y, isProduct: true),
         ["Maximum"] = c => new MaskedMerge(c, (x, y) => x.maximum(y), isProduct: false),
         ["Minimum"] = c => new MaskedMerge(c, (x, y) => x.minimum(y), isProduct: false),
-        ["Average"] = c => new Merge(c, (x, y) => x + y, isMean: true),
+        ["Average"] = c => new Merge(c, (x, y) => x.Plus(y), isMean: true),
         ["Concatenate"] = c => new Concatenate(c),
         ["Dot"] = c => new Dot(c),
 

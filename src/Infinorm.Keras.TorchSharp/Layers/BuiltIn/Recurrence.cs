@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Infinorm.Torch;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -153,8 +154,8 @@ sealed class Bidirectional : KerasLayer
         object?[] outputs = _merge switch
         {
             "concat" => [cat([forward, backward], -1)],
-            "sum" => [forward + backward],
-            "ave" => [(forward + backward) / 2],
+            "sum" => [forward.Plus(backward)],
+            "ave" => [forward.Plus(backward).Over(2)],
             "mul" => [forward * backward],
             _ => [forward, backward],
         };

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Infinorm.Torch;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -88,7 +89,7 @@ sealed class SimpleRNNCell(LayerConfig config) : DenseCell(config)
 {
     public override (Tensor, Tensor[]) Step(Tensor input, Tensor[] states, bool training)
     {
-        Tensor output = Activation(input + Dropped(states[0]).matmul(Recurrent.Value));
+        Tensor output = Activation(input.Plus(Dropped(states[0]).matmul(Recurrent.Value)));
         return (output, [output]);
     }
 }
@@ -109,7 +110,7 @@ sealed class LSTMCell : DenseCell
     public override (Tensor, Tensor[]) Step(Tensor input, Tensor[] states, bool training)
     {
         Tensor[] gates = input.addmm(Dropped(states[0]), Recurrent.Value).chunk(4, -1);
-        Tensor carry = (_gate(gates[1]) * states[1]) + (_gate(gates[0]) * Activation(gates[2]));
+        Tensor carry = (_gate(gates[1]) * states[1]).Plus(_gate(gates[0]) * Activation(gates[2]));
         Tensor output = _gate(gates[3]) * Activation(carry);
         return (output, [output, carry]);
     }
@@ -139,19 +140,19 @@ sealed class GRUCell : DenseCell
         {
             Tensor inner = Bias is null ? dropped.matmul(kernel) : addmm(Bias.Value.select(0, 1), dropped, kernel, 1, 1);
             Tensor[] h = inner.chunk(3, -1);
-            z = _gate(x[0] + h[0]);
-            Tensor r = _gate(x[1] + h[1]);
-            candidate = Activation(x[2] + (r * h[2]));
+            z = _gate(x[0].Plus(h[0]));
+            Tensor r = _gate(x[1].Plus(h[1]));
+            candidate = Activation(x[2].Plus(r * h[2]));
         }
         else
         {
             Tensor[] h = dropped.matmul(kernel.narrow(1, 0, 2 * Units)).chunk(2, -1);
-            z = _gate(x[0] + h[0]);
-            Tensor r = _gate(x[1] + h[1]);
-            candidate = Activation(x[2] + (r * dropped).matmul(kernel.narrow(1, 2 * Units, Units)));
+            z = _gate(x[0].Plus(h[0]));
+            Tensor r = _gate(x[1].Plus(h[1]));
+            candidate = Activation(x[2].Plus((r * dropped).matmul(kernel.narrow(1, 2 * Units, Units))));
         }
 
-        Tensor output = (z * state) + ((1 - z) * candidate);
+        Tensor output = (z * state).Plus(z.SubtractedFrom(1) * candidate);
         return (output, [output]);
     }
 }
@@ -259,8 +260,8 @@ sealed class ConvLSTMCell : RecurrentCell
     {
         long[] ones = [.. _strides.Select(_ => 1L)];
         Tensor state = _recurrentMask is null ? states[0] : states[0] * _recurrentMask;
-        Tensor[] gates = (input + Kernels.Convolve(state, Kernels.OutInSpace(_recurrent.Value), null, ones, "same", ones, 1)).chunk(4, 1);
-        Tensor carry = (_gate(gates[1]) * states[1]) + (_gate(gates[0]) * _activation(gates[2]));
+        Tensor[] gates = input.Plus(Kernels.Convolve(state, Kernels.OutInSpace(_recurrent.Value), null, ones, "same", ones, 1)).chunk(4, 1);
+        Tensor carry = (_gate(gates[1]) * states[1]).Plus(_gate(gates[0]) * _activation(gates[2]));
         Tensor output = _gate(gates[3]) * _activation(carry);
         return (output, [output, carry]);
     }
