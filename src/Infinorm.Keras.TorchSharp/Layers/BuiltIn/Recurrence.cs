@@ -94,6 +94,8 @@ sealed class Recurrent : KerasLayer
             : [.. initial.Select(state => (isLast ? Axes.ToChannelsFirst(state) : state).to(ComputeType))];
         if (states.Length != _cell.StateCount)
             throw new ArgumentException($"{Path}: {states.Length} states are given, it has {_cell.StateCount}.");
+        if (mask is null && _cell.Whole(_isBackward ? sequence.flip(1) : sequence, states, training) is var (all, last))
+            return (ReturnsSequences ? all : last[0], last);
         _cell.Begin(states, training);
         Tensor[] inputs = _cell.Prepare(sequence, training).unbind(1);
         Tensor[]? kept = mask?.to(ScalarType.Bool).unbind(1);

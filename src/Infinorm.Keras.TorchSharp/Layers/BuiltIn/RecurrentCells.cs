@@ -23,6 +23,12 @@ abstract class RecurrentCell(LayerConfig config) : KerasLayer(config)
     {
     }
 
+    /// <summary>All time steps at once, by a function of torch that computes the same; null where the settings do not allow it.</summary>
+    /// <param name="sequence">(batch, time, …), in the order of the steps.</param>
+    /// <param name="states">The states to begin with.</param>
+    /// <param name="training">Whether the model is being trained.</param>
+    public virtual (Tensor Outputs, Tensor[] States)? Whole(Tensor sequence, Tensor[] states, bool training) => null;
+
     /// <summary>One step.</summary>
     /// <param name="input">A time step of what <see cref="Prepare"/> made.</param>
     /// <param name="states">The states.</param>
@@ -65,15 +71,17 @@ abstract class DenseCell : RecurrentCell
 
     protected Func<Tensor, Tensor> Activation { get; }
 
+    /// <summary>The sequence, of which some inputs are dropped in training.</summary>
+    protected Tensor DroppedInputs(Tensor sequence, bool training) =>
+        training && _dropout > 0 ? NoiseLayer.Drop(sequence, _dropout, [sequence.shape[0], 1, sequence.shape[2]]) : sequence;
+
+    /// <summary>Whether some of the state are dropped in training.</summary>
+    protected bool DropsState => _recurrentDropout > 0;
+
     public override Tensor[] InitialStates(Tensor sequence) =>
         [.. Enumerable.Range(0, StateCount).Select(_ => zeros([sequence.shape[0], _units], dtype: ComputeType, device: sequence.device))];
 
-    public override Tensor Prepare(Tensor sequence, bool training)
-    {
-        if (training && _dropout > 0)
-            sequence = NoiseLayer.Drop(sequence, _dropout, [sequence.shape[0], 1, sequence.shape[2]]);
-        return Dense.Linear(sequence, Kernel.Value, InputBias);
-    }
+    public override Tensor Prepare(Tensor sequence, bool training) => Dense.Linear(DroppedInputs(sequence, training), Kernel.Value, InputBias);
 
     public override void Begin(Tensor[] states, bool training) =>
         _recurrentMask = training && _recurrentDropout > 0 ? NoiseLayer.Drop(ones_like(states[0]), _recurrentDropout, states[0].shape) : null;
@@ -106,6 +114,17 @@ sealed class LSTMCell : DenseCell
     }
 
     public override int StateCount => 2;
+
+    public override (Tensor, Tensor[])? Whole(Tensor sequence, Tensor[] states, bool training)
+    {
+        bool isTorchs = Activation == Activations.Get("tanh") && _gate == Activations.Get("sigmoid") && ComputeType == ScalarType.Float32;
+        if (!isTorchs || (training && DropsState))
+            return null;
+        Tensor kernel = Kernel.Value.t(), bias = Bias?.Value ?? zeros(kernel.shape[0], dtype: ComputeType);
+        (Tensor outputs, Tensor hidden, Tensor carry) = TorchLstm.Run(
+            DroppedInputs(sequence, training), states[0], states[1], kernel, Recurrent.Value.t(), bias, zeros_like(bias), training);
+        return (outputs, [hidden, carry]);
+    }
 
     public override (Tensor, Tensor[]) Step(Tensor input, Tensor[] states, bool training)
     {
