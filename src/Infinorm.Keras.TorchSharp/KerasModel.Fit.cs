@@ -26,8 +26,7 @@ public sealed partial class KerasModel
         for (long start = 0; start < data.Count; start += batchSize)
         {
             using var scope = NewDisposeScope();
-            Tensor rows = Range(start, Math.Min(start + batchSize, data.Count));
-            (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(rows, OutputNames.Count, training: false);
+            (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(start, Math.Min(batchSize, data.Count - start), OutputNames.Count, training: false);
             Loss(Forward(inputs, targets, weights, training: false), logs);
         }
 

@@ -92,7 +92,7 @@ public sealed partial class KerasModel
         RunningLogs logs = NewLogs();
         foreach (LayerWeight weight in TrainedWeights)
             weight.Parameter!.grad = null;
-        (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = batch.Rows(Range(0, batch.Count), OutputNames.Count, training: true);
+        (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = batch.Rows(0, batch.Count, OutputNames.Count, training: true);
         Optimizer.ScaleLoss(Loss(Forward(inputs, targets, weights, training: true), logs)).backward();
         return logs.Values();
     }

@@ -170,6 +170,8 @@ public abstract class KerasLayer : nn.Module
 
     LayerCall Converted(LayerCall call)
     {
+        if (call is { Arguments: [Tensor only], Named.Count: 0 } && only.dtype == ComputeType)
+            return call;
         if (call.Arguments.Concat(call.Named.Values).SelectMany(Values.Tensors).All(tensor => tensor.dtype == ComputeType || !tensor.is_floating_point()))
             return call;
         return new LayerCall(call.Context, Values.Map(call.Arguments, Convert), call.Named.ToDictionary(item => item.Key, item => Values.Map(item.Value, Convert)));

@@ -10,6 +10,7 @@ namespace Infinorm.Keras.Torch.Training;
 static class LossTable
 {
     const double Epsilon = KerasLoss.Epsilon;
+    const long NoClass = -1;
 
     // Other names of Keras for the same, in lower case without underscores.
     static readonly Dictionary<string, string> Aliases = new()
@@ -169,6 +170,8 @@ static class LossTable
         {
             Tensor index = Indices(target, prediction);
             Tensor? kept = ignored is { } other ? index.ne(Constant(other)) : null;
+            if (isLogits && kept is null)
+                return (nn.functional.cross_entropy(prediction.movedim([axis], [1]), index, ignore_index: NoClass, reduction: nn.Reduction.None), null);
 
             // A class below 0 is none: its values are 0, as those of a class that is ignored.
             Tensor isClass = kept is null ? index.ge(Constant(0)) : kept.logical_and(index.ge(Constant(0)));
