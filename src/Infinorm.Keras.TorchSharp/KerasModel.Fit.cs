@@ -1,5 +1,7 @@
 using Infinorm.Keras.Torch.Training;
+using Infinorm.Torch;
 using Infinorm.Torch.Training;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch;
@@ -24,8 +26,7 @@ public sealed partial class KerasModel
         for (long start = 0; start < data.Count; start += batchSize)
         {
             using var scope = NewDisposeScope();
-            Tensor rows = arange(start, Math.Min(start + batchSize, data.Count), dtype: ScalarType.Int64);
-            (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(rows, OutputNames.Count, training: false);
+            (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(start, Math.Min(batchSize, data.Count - start), OutputNames.Count, training: false);
             Loss(Forward(inputs, targets, weights, training: false), logs);
         }
 

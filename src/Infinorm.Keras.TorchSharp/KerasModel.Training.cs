@@ -3,6 +3,7 @@ using Infinorm.Keras.Torch.Layers;
 using Infinorm.Keras.Torch.Training;
 using Infinorm.Torch;
 using TorchSharp;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch;
@@ -91,7 +92,7 @@ public sealed partial class KerasModel
         RunningLogs logs = NewLogs();
         foreach (LayerWeight weight in TrainedWeights)
             weight.Parameter!.grad = null;
-        (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = batch.Rows(arange(batch.Count, dtype: ScalarType.Int64), OutputNames.Count, training: true);
+        (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = batch.Rows(0, batch.Count, OutputNames.Count, training: true);
         Optimizer.ScaleLoss(Loss(Forward(inputs, targets, weights, training: true), logs)).backward();
         return logs.Values();
     }
@@ -125,16 +126,16 @@ public sealed partial class KerasModel
                 continue;
             Tensor target = pass.Targets[i] ?? throw new ArgumentException($"There is no target for the output {OutputNames[i]}, which has a loss.");
             losses[i] = loss.Compute(target, pass.Outputs[i], pass.Weights[i], masks[i]);
-            Tensor weighted = _outputTraining[i].LossWeight == 1 ? losses[i]! : losses[i]! * _outputTraining[i].LossWeight;
-            total = total is null ? weighted : total + weighted;
+            Tensor weighted = _outputTraining[i].LossWeight == 1 ? losses[i]! : losses[i]!.Times(_outputTraining[i].LossWeight);
+            total = total is null ? weighted : total.Plus(weighted);
         }
 
         foreach (Tensor added in pass.Context.Losses.Concat(RegularizationLosses()))
-            total = total is null ? added : total + added.to(total.dtype);
+            total = total is null ? added : total.Plus(added.to(total.dtype));
         if (logs is not null)
         {
             using var noGrad = no_grad();
-            logs.Add(total!.ToDouble(), [.. losses.Select(loss => loss?.ToDouble())], pass.Examples, pass.Outputs, masks, pass.Targets, pass.Weights);
+            logs.Add(total!.ToNumber(), [.. losses.Select(loss => loss?.ToNumber())], pass.Examples, pass.Outputs, masks, pass.Targets, pass.Weights);
         }
 
         return total!;
@@ -199,6 +200,7 @@ public sealed partial class KerasModel
     Optimizer ForOthers(Optimizer former)
     {
         Optimizer optimizer = Infinorm.Optimizer.FromConfig(former.GetConfig());
+        optimizer.ExcludeAs(former);
         optimizer.Build(Archive.TrainableVariables);
         Dictionary<string, Variables.Variable> state = former.Variables.DistinctBy(variable => variable.Path).ToDictionary(variable => variable.Path);
         foreach (Variables.Variable variable in optimizer.Variables)

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
 using Infinorm.Keras.Torch.Graph;
 using Infinorm.Keras.Torch.Layers;
+using Infinorm.Keras.Torch.Layers.BuiltIn;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch;
@@ -186,6 +187,16 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
     {
         ArgumentNullException.ThrowIfNull(inputs);
         return ByName(Predict(InOrder(inputs), batchSize));
+    }
+
+    /// <summary>
+    /// Lets stateful recurrent layers begin anew, with states of zeros. Until then each batch goes on where the last one ended. An archive has
+    /// no such states. Keras: <c>reset_state</c> of each layer.
+    /// </summary>
+    public void ResetStates()
+    {
+        foreach (Recurrent layer in _root.All().OfType<Recurrent>())
+            layer.ResetState();
     }
 
     /// <summary>Writes the model with the optimizer's state, for Keras and for <see cref="Open(string)"/>.</summary>

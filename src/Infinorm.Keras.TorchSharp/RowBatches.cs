@@ -1,6 +1,8 @@
 using Infinorm.Keras.Torch.Training;
+using Infinorm.Torch;
 using Infinorm.Torch.Training;
 using TorchSharp;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch;
@@ -36,16 +38,16 @@ sealed class RowBatches : nn.Module<Tensor, Tensor>
     public Callback NewEpoch => new EpochStart(this);
 
     /// <summary>The numbers of the training data, or of the validation data.</summary>
-    public static Tensor Numbers(long first, long count) => arange(first, first + count, dtype: ScalarType.Int64);
+    public static Tensor Numbers(long first, long count) => Range(first, first + count);
 
     public override Tensor forward(Tensor rows)
     {
         if (training != _wasTraining)
             Restart();
         _wasTraining = training;
-        bool isValidation = _validation is not null && rows[0].ToInt64() >= _data.Count;
+        bool isValidation = _validation is not null && rows[0].ToInteger() >= _data.Count;
         KerasData data = isValidation ? _validation! : _data;
-        (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(isValidation ? rows - _data.Count : rows, _model.OutputNames.Count, training);
+        (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(isValidation ? rows.Minus(_data.Count) : rows, _model.OutputNames.Count, training);
         _pass = _model.Forward(inputs, targets, weights, training);
         return _pass.Outputs[0];
     }

@@ -102,6 +102,9 @@ public sealed partial class KerasArchive
     internal IEnumerable<string> OtherEntries =>
         from entry in _entries where entry.Name is not (WeightsEntry or ConfigEntry or MetadataEntry) select entry.Name;
 
+    /// <summary>The content of an entry that is an asset, such as <c>assets/layers/integer_lookup/vocabulary.txt</c>; null if there is none.</summary>
+    internal byte[]? Asset(string name) => _entries.Find(entry => entry.Name == name)?.Content;
+
     /// <summary>The attributes of groups besides <see cref="GroupNames"/>, as "group: attribute".</summary>
     internal IEnumerable<string> OtherAttributes =>
         from g in _root.All()

@@ -360,7 +360,10 @@ sealed partial class ModelWeights
 
     static IEnumerable<(string Key, string? Class, JsonObject? Config, string? Name)> KnownParts(Part whole)
     {
-        return whole.Class switch
+        // An activation can be a layer, with weights such as PReLU's.
+        var activations = (whole.Config ?? []).Where(item => item.Key.EndsWith("activation", StringComparison.Ordinal) && item.Value is JsonObject)
+            .Select(item => Wrapped(item.Key, item.Key));
+        return activations.Concat(whole.Class switch
         {
             "simple_rnn" or "gru" or "lstm" or "conv_lstm1d" or "conv_lstm2d" or "conv_lstm3d" =>
                 [("cell", $"{whole.Class}_cell", whole.Config, $"{whole.Class}_cell")],
@@ -376,7 +379,7 @@ sealed partial class ModelWeights
                 Projections("query", "key", "value", "output"),
             "grouped_query_attention" => Projections("query", "key", "gate", "value", "output"),
             _ => [],
-        };
+        });
 
         IEnumerable<(string, string?, JsonObject?, string?)> Projections(params string[] names) =>
             names.Select(name => ($"{name}_dense", (string?)"einsum_dense", whole.Config, (string?)(name == "output" ? "attention_output" : name)));

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using TorchSharp;
 
@@ -27,6 +28,32 @@ static partial class NativeTensor
     public static bool IsPlain(nint tensor, sbyte type, long length) =>
         THSTensor_type(tensor) == type && THSTensor_numel(tensor) == length && THSTensor_device_type(tensor) == 0
         && THSTensor_is_sparse(tensor) == 0 && THSTensor_is_contiguous(tensor) != 0;
+
+    /// <summary>A tensor over the elements of an array, which stays where it is as long as the tensor lives: of types that TorchSharp does not take.</summary>
+    public static torch.Tensor Over<T>(T[] array, torch.ScalarType type)
+        where T : unmanaged
+    {
+        GCHandle pin = GCHandle.Alloc(array, GCHandleType.Pinned);
+        Deleter? deleter = null;
+        deleter = _ =>
+        {
+            pin.Free();
+            Deleters.TryRemove(deleter!, out byte _);
+        };
+        Deleters[deleter] = 0;
+        nint tensor = THSTensor_frombuffer(pin.AddrOfPinnedObject(), Marshal.GetFunctionPointerForDelegate(deleter), array.Length, 0, (sbyte)type, (sbyte)type, 0, 0, 0);
+        return torch.Tensor.UnsafeCreateTensor(tensor);
+    }
+
+    // Native code calls them; here they are kept alive until then.
+    static readonly ConcurrentDictionary<Deleter, byte> Deleters = new();
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    delegate void Deleter(nint memory);
+
+    [LibraryImport(Library)]
+    private static partial nint THSTensor_frombuffer(
+        nint array, nint deleter, long count, long offset, sbyte type, sbyte originalType, int deviceType, int deviceIndex, byte requiresGrad);
 
     /// <summary>A new reference to a parameter's gradient, to be disposed; 0 where there is none.</summary>
     [LibraryImport(Library)]

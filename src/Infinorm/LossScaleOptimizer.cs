@@ -127,6 +127,8 @@ public sealed class LossScaleOptimizer : Optimizer
 
     internal override bool ExcludesByName => InnerOptimizer.ExcludesByName;
 
+    internal override void ExcludeAs(Optimizer other) => InnerOptimizer.ExcludeAs(((LossScaleOptimizer)other).InnerOptimizer);
+
     internal override IEnumerable<Variable> WeightDecayExclusions => InnerOptimizer.WeightDecayExclusions;
 
     internal override IReadOnlyList<VariableGroup> Groups => InnerOptimizer.Groups;

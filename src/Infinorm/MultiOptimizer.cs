@@ -158,6 +158,12 @@ public sealed class MultiOptimizer : Optimizer
 
     internal override bool ExcludesByName => _inner.Any(inner => inner.ExcludesByName);
 
+    internal override void ExcludeAs(Optimizer other)
+    {
+        foreach ((RuleOptimizer inner, RuleOptimizer like) in _inner.Zip(((MultiOptimizer)other)._inner))
+            inner.ExcludeAs(like);
+    }
+
     internal override IEnumerable<Variable> WeightDecayExclusions => _inner.SelectMany(inner => inner.WeightDecayExclusions);
 
     internal override IReadOnlyList<VariableGroup> Groups => Grouping.None.Groups;

@@ -161,6 +161,9 @@ public abstract partial class Optimizer
     /// <summary>Whether variables are excluded from weight decay by patterns of their names.</summary>
     internal abstract bool ExcludesByName { get; }
 
+    /// <summary>Excludes from weight decay what another optimizer of the same class excludes; before it is built.</summary>
+    internal abstract void ExcludeAs(Optimizer other);
+
     /// <summary>The built variables that are excluded from weight decay, for what stores them.</summary>
     internal abstract IEnumerable<Variable> WeightDecayExclusions { get; }
 

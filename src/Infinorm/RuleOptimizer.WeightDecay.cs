@@ -29,6 +29,9 @@ public abstract partial class RuleOptimizer
         _excludedNames = excludedNames;
     }
 
+    internal override void ExcludeAs(Optimizer other) =>
+        (_excludedVariables, _excludedNames) = (((RuleOptimizer)other)._excludedVariables, ((RuleOptimizer)other)._excludedNames);
+
     /// <summary>The decay of a variable that does not follow <see cref="WeightDecay"/>; null for one that does.</summary>
     internal virtual OwnDecay? OwnDecayOf(Variable variable) => null;
 

@@ -138,6 +138,23 @@ public sealed class KerasModelTests
     }
 
     [Fact]
+    public void WhatIsExcludedFromWeightDecayStaysSoWhenLayersAreFrozen()
+    {
+        using var scope = NewDisposeScope();
+        GoldenModel golden = GoldenModel.Read("mlp");
+        using var model = KerasModel.Open(golden.Archive);
+        var optimizer = new Adamax(0.0) { WeightDecay = 0.1 };
+        optimizer.ExcludeFromWeightDecay([model.Archive["h1/kernel"]], ["bias"]);
+        model.Compile(optimizer);
+        model.Layers.Single(layer => layer.LayerName == "h1").IsTrainable = false;
+        Assert.Equal(["h2/bias", "out/bias"], Excluded());
+        model.Layers.Single(layer => layer.LayerName == "h1").IsTrainable = true;
+        Assert.Equal(["h1/bias", "h1/kernel", "h2/bias", "out/bias"], Excluded());
+
+        string[] Excluded() => [.. model.Optimizer.Optimizer.WeightDecayExclusions.Select(variable => variable.Path).Order(StringComparer.Ordinal)];
+    }
+
+    [Fact]
     public void ALossAndAnOptimizerCanBeGivenInCode()
     {
         using var scope = NewDisposeScope();

@@ -1,4 +1,4 @@
-using Infinorm.Samples.KerasResume;
+using System.Globalization;
 
 namespace Infinorm.Samples.Tests;
 
@@ -31,18 +31,24 @@ public sealed class KerasResumeTests : IDisposable
     }
 
     [Fact]
-    public void ItSavesTheArchive()
+    public void ItHearsMoreUnderNoiseAndSavesTheModel()
     {
-        string path = Path.Combine(_folder.FullName, "resumed.keras");
-        Assert.Equal(0, Run(path).ExitCode);
-        Assert.Equal(54, Keras.KerasArchive.Open(path).LoadOptimizer().Iterations);
+        string path = Path.Combine(_folder.FullName, "resumed.keras"), picture = Path.Combine(_folder.FullName, "resume.png");
+        var (exitCode, output, error) = Run(path, "--epochs", "2", "--out", picture);
+        Assert.True(exitCode == 0, error);
+        double[][] noisy = [.. output.Split('\n').Where(line => line.Contains(" 5 dB ", StringComparison.Ordinal)).Select(line => line
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[3..].Select(number => double.Parse(number, CultureInfo.InvariantCulture)).ToArray())];
+        Assert.Equal(5, noisy.Length);
+        Assert.True(noisy.Average(accuracy => accuracy[1]) > noisy.Average(accuracy => accuracy[0]), output);
+        Assert.Equal(736, Keras.KerasArchive.Open(path).LoadOptimizer().Iterations); // 32 epochs of 23 batches
+        Assert.True(new FileInfo(picture).Length > 1000);
     }
 
     static (int ExitCode, string Output, string Error) Run(params string[] arguments)
     {
         var start = new System.Diagnostics.ProcessStartInfo(
             Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet",
-            [typeof(Mlp).Assembly.Location, .. arguments])
+            [Path.Combine(AppContext.BaseDirectory, "KerasResume.dll"), .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

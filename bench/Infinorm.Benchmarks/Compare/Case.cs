@@ -85,6 +85,12 @@ sealed record Goal(double Limit, bool AtLeast, string? Of = null)
         ["torchsharp-loop/cnn"] = Least(1),
         ["torchsharp-memory/mixed25M"] = Least(10),
         ["device-path/25M"] = Least(1),
+        ["kerasmodel/mlp/predict"] = Most(1.1),
+        ["kerasmodel/mlp/train"] = Most(1.1),
+        ["kerasmodel/cnn/predict"] = Most(1.1),
+        ["kerasmodel/cnn/train"] = Most(1.1),
+        ["kerasmodel/lstm/predict"] = Most(1.1),
+        ["kerasmodel/lstm/train"] = Most(1.1),
     };
 
     static Goal Least(double limit) => new(limit, AtLeast: true);

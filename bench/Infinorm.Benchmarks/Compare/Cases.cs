@@ -20,7 +20,10 @@ sealed class Cases(Workbench bench)
     static readonly int[] ThreadCounts = [.. new[] { 1, AllThreads }.Distinct()];
 
     public IEnumerable<Case> All() =>
-        [.. BandwidthCases(), .. CeilingCases(), .. FamilyCeilingCases(), .. ByteCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All()];
+    [
+        .. BandwidthCases(), .. CeilingCases(), .. FamilyCeilingCases(), .. ByteCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(),
+        .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All(), .. KerasModelCases.All(),
+    ];
 
     // GB/s, the line that is written not counted as read before.
     IEnumerable<Case> BandwidthCases() =>

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Infinorm.Keras.Torch.Layers;
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Graph;
@@ -66,6 +68,12 @@ sealed class OperationArguments(
     /// <summary>A whole number or a list of them; null for none.</summary>
     public long[]? Axes(string key = "axis") => AsAxes(Setting(key));
 
+    /// <summary>The axes that are given; all where none are.</summary>
+    public long[] AllAxes(string key = "axis") => Axes(key) ?? [.. Enumerable.Range(0, (int)Tensor(0).dim()).Select(i => (long)i)];
+
+    /// <summary>The first argument, as floating point.</summary>
+    public Tensor Float() => Tensor(0) is var x && x.is_floating_point() ? x : x.to(ScalarType.Float32);
+
     public static long[]? AsAxes(object? value) => value switch
     {
         long axis => [axis],
@@ -88,7 +96,7 @@ sealed class OperationArguments(
             _ => throw Missing("a tensor"),
         };
 
-        static Tensor torch_tensor(double number, ScalarType type) => full([], number, dtype: type == ScalarType.Bool ? ScalarType.Int32 : type);
+        static Tensor torch_tensor(double number, ScalarType type) => full([], Constant(number), dtype: type == ScalarType.Bool ? ScalarType.Int32 : type);
     }
 
     InvalidOperationException Missing(string what) => new($"The operation {name} is called without {what}.");

@@ -1,4 +1,6 @@
 using Infinorm.Keras.Torch.Layers;
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -7,17 +9,17 @@ namespace Infinorm.Keras.Torch.Graph;
 /// <summary>The operations of <c>keras.ops</c> that graphs can have, by the names of their classes.</summary>
 static class OperationTable
 {
-    public static Dictionary<string, Func<OperationArguments, object>> Operations { get; } = new(StringComparer.Ordinal)
+    static readonly Dictionary<string, Func<OperationArguments, object>> Common = new(StringComparer.Ordinal)
     {
-        ["Add"] = a => a.Tensor(0) + a.Tensor(1),
-        ["Subtract"] = a => a.Tensor(0) - a.Tensor(1),
+        ["Add"] = a => a.Tensor(0).Plus(a.Tensor(1)),
+        ["Subtract"] = a => a.Tensor(0).Minus(a.Tensor(1)),
         ["Multiply"] = a => a.Tensor(0) * a.Tensor(1),
         ["Divide"] = TrueDivide,
         ["TrueDivide"] = TrueDivide,
-        ["DivideNoNan"] = a => where(a.Tensor(1).eq(0), zeros_like(a.Tensor(0)), a.Tensor(0) / a.Tensor(1)),
+        ["DivideNoNan"] = a => where(a.Tensor(1).eq(Constant(0)), zeros_like(a.Tensor(0)), a.Tensor(0) / a.Tensor(1)),
         ["FloorDivide"] = a => a.Tensor(0).floor_divide(a.Tensor(1)),
         ["Mod"] = a => a.Tensor(0).remainder(a.Tensor(1)),
-        ["Power"] = a => OperationArguments.AsNumber(a.Raw(1)) is { } exponent ? a.Tensor(0).pow(exponent) : a.Tensor(0).pow(a.Tensor(1)),
+        ["Power"] = a => OperationArguments.AsNumber(a.Raw(1)) is { } exponent ? a.Tensor(0).pow(Constant(exponent)) : a.Tensor(0).pow(a.Tensor(1)),
         ["Maximum"] = a => a.Tensor(0).maximum(a.Tensor(1)),
         ["Minimum"] = a => a.Tensor(0).minimum(a.Tensor(1)),
         ["Matmul"] = a => a.Tensor(0).matmul(a.Tensor(1)),
@@ -42,36 +44,36 @@ static class OperationTable
         ["Absolute"] = a => a.Tensor(0).abs(),
         ["Abs"] = a => a.Tensor(0).abs(),
         ["Negative"] = a => a.Tensor(0).neg(),
-        ["Square"] = a => a.Tensor(0).square(),
-        ["Sqrt"] = a => Float(a).sqrt(),
-        ["Rsqrt"] = a => Float(a).rsqrt(),
-        ["Reciprocal"] = a => Float(a).reciprocal(),
-        ["Exp"] = a => Float(a).exp(),
-        ["Expm1"] = a => Float(a).expm1(),
-        ["Log"] = a => Float(a).log(),
-        ["Log1p"] = a => Float(a).log1p(),
-        ["Log2"] = a => Float(a).log2(),
-        ["Log10"] = a => Float(a).log10(),
+        ["Square"] = a => a.Tensor(0).Squared(),
+        ["Sqrt"] = a => a.Float().sqrt(),
+        ["Rsqrt"] = a => a.Float().rsqrt(),
+        ["Reciprocal"] = a => a.Float().reciprocal(),
+        ["Exp"] = a => a.Float().exp(),
+        ["Expm1"] = a => a.Float().expm1(),
+        ["Log"] = a => a.Float().log(),
+        ["Log1p"] = a => a.Float().log1p(),
+        ["Log2"] = a => a.Float().log2(),
+        ["Log10"] = a => a.Float().log10(),
         ["Logaddexp"] = a => logaddexp(a.Tensor(0), a.Tensor(1)),
-        ["Sin"] = a => Float(a).sin(),
-        ["Cos"] = a => Float(a).cos(),
-        ["Tan"] = a => Float(a).tan(),
-        ["Arcsin"] = a => Float(a).arcsin(),
-        ["Arccos"] = a => Float(a).arccos(),
-        ["Arctan"] = a => Float(a).arctan(),
+        ["Sin"] = a => a.Float().sin(),
+        ["Cos"] = a => a.Float().cos(),
+        ["Tan"] = a => a.Float().tan(),
+        ["Arcsin"] = a => a.Float().arcsin(),
+        ["Arccos"] = a => a.Float().arccos(),
+        ["Arctan"] = a => a.Float().arctan(),
         ["Arctan2"] = a => a.Tensor(0).atan2(a.Tensor(1)),
-        ["Sinh"] = a => Float(a).sinh(),
-        ["Cosh"] = a => Float(a).cosh(),
-        ["Tanh"] = a => Float(a).tanh(),
-        ["Erf"] = a => Float(a).erf(),
+        ["Sinh"] = a => a.Float().sinh(),
+        ["Cosh"] = a => a.Float().cosh(),
+        ["Tanh"] = a => a.Float().tanh(),
+        ["Erf"] = a => a.Float().erf(),
         ["Sign"] = a => a.Tensor(0).sign(),
-        ["Floor"] = a => Float(a).floor(),
-        ["Ceil"] = a => Float(a).ceil(),
-        ["Round"] = a => a.Whole("decimals") is { } decimals and not 0 ? (a.Tensor(0) * Math.Pow(10, decimals)).round() / Math.Pow(10, decimals) : a.Tensor(0).round(),
+        ["Floor"] = a => a.Float().floor(),
+        ["Ceil"] = a => a.Float().ceil(),
+        ["Round"] = a => a.Whole("decimals") is { } decimals and not 0 ? a.Tensor(0).Times(Math.Pow(10, decimals)).round().Over(Math.Pow(10, decimals)) : a.Tensor(0).round(),
         ["Isnan"] = a => a.Tensor(0).isnan(),
         ["Isfinite"] = a => a.Tensor(0).isfinite(),
         ["Isinf"] = a => a.Tensor(0).isinf(),
-        ["Clip"] = a => a.Tensor(0).clamp(a.Number("x_min") ?? double.NegativeInfinity, a.Number("x_max") ?? double.PositiveInfinity),
+        ["Clip"] = a => a.Tensor(0).clamp(Constant(a.Number("x_min") ?? double.NegativeInfinity), Constant(a.Number("x_max") ?? double.PositiveInfinity)),
         ["Cast"] = a => a.Tensor(0).to(DTypes.Parse(a.Text("dtype")) ?? throw new InvalidOperationException($"Cast to {a.Text("dtype")} is not supported.")),
         ["StopGradient"] = a => a.Tensor(0).detach(),
         ["ZerosLike"] = a => zeros_like(a.Tensor(0)),
@@ -80,17 +82,17 @@ static class OperationTable
         ["Relu"] = a => a.Tensor(0).relu(),
         ["Relu6"] = a => a.Tensor(0).relu6(),
         ["Sigmoid"] = a => a.Tensor(0).sigmoid(),
-        ["Softplus"] = a => a.Tensor(0).softplus(),
+        ["Softplus"] = a => a.Tensor(0).SoftPlus(),
         ["Softsign"] = a => Layers.Activations.Get("softsign")(a.Tensor(0)),
         ["Silu"] = a => a.Tensor(0).silu(),
         ["LogSigmoid"] = a => a.Tensor(0).log_sigmoid(),
-        ["LeakyRelu"] = a => a.Tensor(0).leaky_relu(a.Number("negative_slope") ?? 0.2),
+        ["LeakyRelu"] = a => a.Tensor(0).leaky_relu(Constant(a.Number("negative_slope") ?? 0.2)),
         ["HardSigmoid"] = a => Layers.Activations.Get("hard_sigmoid")(a.Tensor(0)),
         ["HardSilu"] = a => Layers.Activations.Get("hard_silu")(a.Tensor(0)),
         ["HardTanh"] = a => Layers.Activations.Get("hard_tanh")(a.Tensor(0)),
-        ["Elu"] = a => a.Tensor(0).elu(a.Number("alpha") ?? 1),
+        ["Elu"] = a => Layers.Activations.Elu(a.Tensor(0), a.Number("alpha") ?? 1),
         ["Selu"] = a => a.Tensor(0).selu(),
-        ["Celu"] = a => a.Tensor(0).celu(a.Number("alpha") ?? 1),
+        ["Celu"] = a => a.Tensor(0).celu(Constant(a.Number("alpha") ?? 1)),
         ["Gelu"] = a => a.Setting("approximate") is not false ? functional.gelu(a.Tensor(0), TorchSharp.Modules.GELU.Approximate.tanh) : a.Tensor(0).gelu(),
         ["Softmax"] = a => a.Tensor(0).softmax(a.Whole("axis") ?? -1),
         ["LogSoftmax"] = a => a.Tensor(0).log_softmax(a.Whole("axis") ?? -1),
@@ -98,22 +100,22 @@ static class OperationTable
         ["OneHot"] = a => functional.one_hot(a.Tensor(0).to(ScalarType.Int64), a.Whole("num_classes") ?? -1).to(DTypes.Parse(a.Text("dtype")) ?? ScalarType.Float32),
 
         ["Sum"] = a => a.Axes() is { } axes ? a.Tensor(0).sum(axes, a.IsTrue("keepdims")) : All(a, x => x.sum()),
-        ["Mean"] = a => a.Axes() is { } axes ? Float(a).mean(axes, a.IsTrue("keepdims")) : All(a, x => x.mean()),
-        ["Max"] = a => a.Tensor(0).amax(AllAxes(a), a.IsTrue("keepdims")),
-        ["Min"] = a => a.Tensor(0).amin(AllAxes(a), a.IsTrue("keepdims")),
-        ["Amax"] = a => a.Tensor(0).amax(AllAxes(a), a.IsTrue("keepdims")),
-        ["Amin"] = a => a.Tensor(0).amin(AllAxes(a), a.IsTrue("keepdims")),
-        ["Var"] = a => Float(a).var(AllAxes(a), unbiased: false, keepdim: a.IsTrue("keepdims")),
-        ["Std"] = a => Float(a).var(AllAxes(a), unbiased: false, keepdim: a.IsTrue("keepdims")).sqrt(),
+        ["Mean"] = a => a.Axes() is { } axes ? a.Float().mean(axes, a.IsTrue("keepdims")) : All(a, x => x.mean()),
+        ["Max"] = a => a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")),
+        ["Min"] = a => a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims")),
+        ["Amax"] = a => a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")),
+        ["Amin"] = a => a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims")),
+        ["Var"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")),
+        ["Std"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")).sqrt(),
         ["Prod"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).prod(axis, a.IsTrue("keepdims")) : All(a, x => x.prod()),
-        ["Norm"] = a => a.Axes() is { } axes ? a.Tensor(0).square().sum(axes, a.IsTrue("keepdims")).sqrt() : All(a, x => x.square().sum().sqrt()),
+        ["Norm"] = a => a.Axes() is { } axes ? a.Tensor(0).Squared().sum(axes, a.IsTrue("keepdims")).sqrt() : All(a, x => x.Squared().sum().sqrt()),
         ["Cumsum"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).cumsum(axis) : a.Tensor(0).flatten().cumsum(0),
         ["Argmax"] = a => (a.Whole("axis") is { } axis ? a.Tensor(0).argmax(axis, a.IsTrue("keepdims")) : a.Tensor(0).argmax()).to(ScalarType.Int32),
         ["Argmin"] = a => (a.Whole("axis") is { } axis ? a.Tensor(0).argmin(axis, a.IsTrue("keepdims")) : a.Tensor(0).argmin()).to(ScalarType.Int32),
-        ["Any"] = a => a.Axes() is { } axes ? a.Tensor(0).ne(0).to(ScalarType.Int32).amax(axes, a.IsTrue("keepdims")).ne(0) : All(a, x => x.any()),
-        ["All"] = a => a.Axes() is { } axes ? a.Tensor(0).ne(0).to(ScalarType.Int32).amin(axes, a.IsTrue("keepdims")).ne(0) : All(a, x => x.all()),
+        ["Any"] = a => a.Axes() is { } axes ? a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amax(axes, a.IsTrue("keepdims")).ne(Constant(0)) : All(a, x => x.any()),
+        ["All"] = a => a.Axes() is { } axes ? a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amin(axes, a.IsTrue("keepdims")).ne(Constant(0)) : All(a, x => x.all()),
 
-        ["Reshape"] = a => a.Tensor(0).reshape(NewShape(a.Axes("newshape")!, a.Tensor(0))),
+        ["Reshape"] = a => a.Tensor(0).reshape(a.Axes("newshape")!),
         ["Transpose"] = a => a.Axes("axes") is { } axes ? a.Tensor(0).permute(axes) : a.Tensor(0).permute(Enumerable.Range(0, (int)a.Tensor(0).dim()).Reverse().Select(i => (long)i).ToArray()),
         ["Swapaxes"] = a => a.Tensor(0).transpose(a.Whole("axis1")!.Value, a.Whole("axis2")!.Value),
         ["Moveaxis"] = a => a.Tensor(0).movedim(a.Axes("source")!, a.Axes("destination")!),
@@ -126,9 +128,9 @@ static class OperationTable
         ["Split"] = Split,
         ["Tile"] = a => a.Tensor(0).tile(a.Axes("repeats")!),
         ["Repeat"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).repeat_interleave(a.Whole("repeats")!.Value, axis) : a.Tensor(0).flatten().repeat_interleave(a.Whole("repeats")!.Value, 0),
-        ["Flip"] = a => a.Tensor(0).flip(AllAxes(a)),
+        ["Flip"] = a => a.Tensor(0).flip(a.AllAxes()),
         ["Roll"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).roll(a.Whole("shift")!.Value, axis) : a.Tensor(0).flatten().roll(a.Whole("shift")!.Value, 0).view_as(a.Tensor(0)),
-        ["BroadcastTo"] = a => a.Tensor(0).broadcast_to(NewShape(a.Axes("shape")!, a.Tensor(0))),
+        ["BroadcastTo"] = a => a.Tensor(0).broadcast_to(a.Axes("shape")!),
         ["GetItem"] = a => GetItem(a.Tensor(0), a.Raw(1)),
         ["Take"] = a => a.Whole("axis") is { } axis
             ? a.Tensor(0).index_select(axis, a.Tensor(1).flatten().to(ScalarType.Int64)).unflatten(axis, a.Tensor(1).shape)
@@ -137,29 +139,26 @@ static class OperationTable
         ["Triu"] = a => a.Tensor(0).triu(a.Whole("k") ?? 0),
     };
 
+    /// <summary>All of them.</summary>
+    public static Dictionary<string, Func<OperationArguments, object>> Operations { get; } =
+        new(Common.Concat(ArrayOperations.Operations), StringComparer.Ordinal);
+
     static object TrueDivide(OperationArguments a)
     {
         Tensor x = a.Tensor(0), y = a.Tensor(1);
         return (x.is_floating_point() || y.is_floating_point() ? x : x.to(ScalarType.Float32)) / y;
     }
 
-    static Tensor Float(OperationArguments a) => a.Tensor(0) is var x && x.is_floating_point() ? x : x.to(ScalarType.Float32);
-
     static Tensor Like(object? value, OperationArguments a)
     {
         if (value is Tensor tensor)
             return tensor;
         Tensor? other = a.AllTensors.Skip(1).FirstOrDefault();
-        return full([], OperationArguments.AsNumber(value) ?? 0, dtype: other?.dtype ?? ScalarType.Float32);
+        return full([], Constant(OperationArguments.AsNumber(value) ?? 0), dtype: other?.dtype ?? ScalarType.Float32);
     }
 
     static Tensor All(OperationArguments a, Func<Tensor, Tensor> reduce) =>
         a.IsTrue("keepdims") ? reduce(a.Tensor(0)).view([.. a.Tensor(0).shape.Select(_ => 1L)]) : reduce(a.Tensor(0));
-
-    static long[] AllAxes(OperationArguments a) => a.Axes() ?? [.. Enumerable.Range(0, (int)a.Tensor(0).dim()).Select(i => (long)i)];
-
-    // The batch's size, which a config writes as null, is the tensor's.
-    static long[] NewShape(long[] shape, Tensor x) => shape;
 
     static object Split(OperationArguments a)
     {

@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -18,27 +20,27 @@ static class Activations
         ["log_softmax"] = x => x.log_softmax(-1),
         ["gelu"] = x => x.gelu(),
         ["silu"] = x => x.silu(),
-        ["elu"] = x => x.elu(),
+        ["elu"] = x => Elu(x, 1),
         ["selu"] = x => x.selu(),
-        ["celu"] = x => x.celu(),
-        ["leaky_relu"] = x => x.leaky_relu(0.2),
-        ["mish"] = x => functional.mish(x),
+        ["celu"] = x => x.celu(Constant(1)),
+        ["leaky_relu"] = x => x.leaky_relu(Constant(0.2)),
+        ["mish"] = Mish,
         ["exponential"] = x => x.exp(),
-        ["softplus"] = x => x.softplus(),
-        ["softsign"] = x => x / (1 + x.abs()),
+        ["softplus"] = x => x.SoftPlus(),
+        ["softsign"] = x => x / x.abs().Plus(1),
         ["hard_sigmoid"] = HardSigmoid,
         ["hard_silu"] = x => x * HardSigmoid(x),
         ["glu"] = x => x.chunk(2, -1) is [var value, var gate] ? value * gate.sigmoid() : throw new InvalidOperationException("glu needs an even last axis."),
-        ["sparse_plus"] = x => where(x.le(-1), zeros_like(x), where(x.lt(1), (x + 1).square() / 4, x)),
-        ["sparse_sigmoid"] = x => ((x + 1) * 0.5).clamp(0, 1),
-        ["sparsemax"] = SparseMax,
-        ["squareplus"] = x => (x + (x.square() + 4).sqrt()) / 2,
-        ["hard_tanh"] = x => x.clamp(-1, 1),
-        ["tanh_shrink"] = x => x - x.tanh(),
-        ["soft_shrink"] = x => functional.softshrink(x, 0.5),
-        ["hard_shrink"] = x => functional.hardshrink(x, 0.5),
+        ["sparse_plus"] = x => where(x.le(Constant(-1)), zeros_like(x), where(x.lt(Constant(1)), x.Plus(1).Squared().Over(4), x)),
+        ["sparse_sigmoid"] = x => x.Plus(1).Times(0.5).clamp(Constant(0), Constant(1)),
+        ["sparsemax"] = x => SparseMax(x, -1),
+        ["squareplus"] = x => SquarePlus(x, 4),
+        ["hard_tanh"] = x => x.clamp(Constant(-1), Constant(1)),
+        ["tanh_shrink"] = x => x.Minus(x.tanh()),
+        ["soft_shrink"] = x => SoftShrink(x, 0.5),
+        ["hard_shrink"] = x => HardShrink(x, 0.5),
         ["log_sigmoid"] = x => x.log_sigmoid(),
-        ["threshold"] = x => functional.threshold(x, 0, 0),
+        ["threshold"] = x => Threshold(x, 0, 0),
     };
 
     /// <exception cref="FormatException">There is none of this name.</exception>
@@ -58,17 +60,35 @@ static class Activations
         return Get(name);
     }
 
-    static Tensor HardSigmoid(Tensor x) => (x + 3).relu6() / 6;
+    static Tensor HardSigmoid(Tensor x) => x.Plus(3).relu6().Over(6);
 
-    // As Keras computes it: the threshold is made of the running sums, not of the values.
-    static Tensor SparseMax(Tensor x)
+    /// <summary>α(eˣ − 1) below 0.</summary>
+    public static Tensor Elu(Tensor x, double alpha) => where(x.gt(Constant(0)), x, x.clamp_max(Constant(0)).expm1().Times(alpha));
+
+    public static Tensor Mish(Tensor x) => x * x.SoftPlus().tanh();
+
+    /// <summary>Nearer to 0 by the threshold, at most 0.</summary>
+    public static Tensor SoftShrink(Tensor x, double threshold) => x.Minus(x.clamp(Constant(-threshold), Constant(threshold)));
+
+    /// <summary>What is within the threshold of 0 becomes 0.</summary>
+    public static Tensor HardShrink(Tensor x, double threshold) => x * x.abs().gt(Constant(threshold)).to(x.dtype);
+
+    /// <summary>What is not above the threshold becomes a value.</summary>
+    public static Tensor Threshold(Tensor x, double threshold, double value) => where(x.gt(Constant(threshold)), x, full_like(x, Constant(value)));
+
+    /// <summary>A smooth relu made of a root.</summary>
+    public static Tensor SquarePlus(Tensor x, double b) => x.Plus(x.Squared().Plus(b).sqrt()).Over(2);
+
+    /// <summary>As Keras computes it: the threshold is made of the running sums, not of the values.</summary>
+    public static Tensor SparseMax(Tensor x, long axis)
     {
+        x = x.movedim([axis], [-1]);
         Tensor sorted = x.sort(-1, descending: true).Values;
         Tensor sums = sorted.cumsum(-1);
-        Tensor ranks = arange(1, x.shape[^1] + 1, dtype: x.dtype);
-        Tensor isIn = (sorted - ((sums - 1) / ranks)).gt(0);
+        Tensor ranks = Range(1, x.shape[^1] + 1, x.dtype);
+        Tensor isIn = sorted.Minus(sums.Minus(1) / ranks).gt(Constant(0));
         Tensor count = isIn.to(x.dtype).sum([-1], keepdim: true);
-        Tensor threshold = (where(isIn, sums, zeros_like(sums)).sum([-1], keepdim: true) - 1) / count;
-        return (x - threshold).relu();
+        Tensor threshold = where(isIn, sums, zeros_like(sums)).sum([-1], keepdim: true).Minus(1) / count;
+        return x.Minus(threshold).relu().movedim([-1], [axis]);
     }
 }

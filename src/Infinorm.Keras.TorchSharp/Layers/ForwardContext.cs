@@ -19,6 +19,9 @@ sealed class ForwardContext
     /// <summary>Told what each layer gave; null for nobody.</summary>
     public Action<KerasLayer, object>? Observe { get; init; }
 
+    /// <summary>Whether the pass is only for somebody to see the shapes: nothing is kept of it.</summary>
+    public bool IsTrial => Observe is not null;
+
     /// <summary>Whether the pass is for training.</summary>
     public bool Training { get; }
 

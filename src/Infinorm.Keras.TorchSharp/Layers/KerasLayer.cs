@@ -1,3 +1,4 @@
+using Infinorm.Torch;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers;
@@ -21,6 +22,7 @@ public abstract class KerasLayer : nn.Module
         : base((config ?? throw new ArgumentNullException(nameof(config))).Name)
     {
         _config = config;
+        config.Owner = this;
         (LayerName, ClassName, Path) = (config.Name, config.ClassName, config.Path);
         _isTrainable = config.Boolean("trainable", true);
         (ComputeType, VariableType) = config.DTypePolicy();
@@ -99,7 +101,7 @@ public abstract class KerasLayer : nn.Module
     /// <summary>Adds a layer in this one.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="storedKey">What its group is called in this layer's group of the HDF5 file.</param>
-    private protected TLayer AddLayer<TLayer>(TLayer layer, string storedKey)
+    internal TLayer AddLayer<TLayer>(TLayer layer, string storedKey)
         where TLayer : KerasLayer
     {
         layer.StoredKey = storedKey;
@@ -117,7 +119,7 @@ public abstract class KerasLayer : nn.Module
         if (_activityRegularizer is not null)
         {
             foreach (Tensor output in Values.Tensors(outputs))
-                call.AddLoss(_activityRegularizer.Of(output) / (output.dim() > 0 ? output.shape[0] : 1));
+                call.AddLoss(_activityRegularizer.Of(output).Over(output.dim() > 0 ? output.shape[0] : 1));
         }
 
         if (ComputeMask(call, previous) is { } mask && Values.Tensors(outputs).FirstOrDefault() is { } masked && call.MaskOf(masked) is null)
@@ -136,6 +138,7 @@ public abstract class KerasLayer : nn.Module
     internal void Bind(WeightSource source)
     {
         _owner = source.Archive;
+        Load(source.Archive);
         foreach (LayerWeight weight in _weights)
         {
             if (source.Find(weight) is not { } stored)
@@ -159,8 +162,16 @@ public abstract class KerasLayer : nn.Module
         }
     }
 
+    /// <summary>Reads what the layer keeps beside its weights.</summary>
+    /// <exception cref="FormatException">It is not there.</exception>
+    private protected virtual void Load(KerasArchive archive)
+    {
+    }
+
     LayerCall Converted(LayerCall call)
     {
+        if (call is { Arguments: [Tensor only], Named.Count: 0 } && only.dtype == ComputeType)
+            return call;
         if (call.Arguments.Concat(call.Named.Values).SelectMany(Values.Tensors).All(tensor => tensor.dtype == ComputeType || !tensor.is_floating_point()))
             return call;
         return new LayerCall(call.Context, Values.Map(call.Arguments, Convert), call.Named.ToDictionary(item => item.Key, item => Values.Map(item.Value, Convert)));

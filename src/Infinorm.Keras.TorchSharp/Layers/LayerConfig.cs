@@ -41,6 +41,9 @@ public sealed class LayerConfig
             _reader.Ignore(key);
     }
 
+    /// <summary>The layer that is made of these settings, once it is there.</summary>
+    internal KerasLayer? Owner { get; set; }
+
     /// <summary>The layer's class in Keras.</summary>
     public string ClassName { get; }
 
@@ -127,9 +130,11 @@ public sealed class LayerConfig
     {
         null => Activations.Get(defaultValue),
         JsonObject serialized when serialized["class_name"]?.ToString() is "function" or "Function" => Activations.OfFunction(serialized),
-        JsonObject serialized => Layer(serialized) is var layer ? x => layer.Invoke(x, new ForwardContext(training: false)) : null!,
+        JsonObject serialized => OfLayer(Owner!.AddLayer(Layer(serialized), key)),
         var name => Activations.Get(name.ToString()),
     };
+
+    static Func<Tensor, Tensor> OfLayer(KerasLayer layer) => x => layer.Invoke(x, new ForwardContext(training: false));
 
     internal Regularizer? Regularizer(string key) => Layers.Regularizer.FromConfig(Json(key));
 

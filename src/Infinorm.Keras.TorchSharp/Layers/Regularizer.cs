@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers;
@@ -30,9 +32,9 @@ sealed record Regularizer(Func<Tensor, Tensor> Of)
 
     public static Regularizer L1L2(double l1, double l2) => new(x => (l1, l2) switch
     {
-        (_, 0) => x.abs().sum() * l1,
-        (0, _) => x.square().sum() * l2,
-        _ => (x.abs().sum() * l1) + (x.square().sum() * l2),
+        (_, 0) => x.abs().sum().Times(l1),
+        (0, _) => x.Squared().sum().Times(l2),
+        _ => x.abs().sum().Times(l1).Plus(x.Squared().sum().Times(l2)),
     });
 
     static Regularizer Orthogonal(double factor, string mode)
@@ -42,10 +44,10 @@ sealed record Regularizer(Func<Tensor, Tensor> Of)
         return new(x =>
         {
             Tensor rows = mode == "rows" ? x : x.t();
-            Tensor unit = rows / rows.square().sum(1, keepdim: true).sqrt().clamp_min(1e-12);
+            Tensor unit = rows / rows.Squared().sum(1, keepdim: true).sqrt().clamp_min(Constant(1e-12));
             long size = rows.shape[0];
-            Tensor others = unit.matmul(unit.t()) * (1 - eye(size, dtype: x.dtype));
-            return others.abs().sum() * (factor * 0.5 / (size * (size - 1) / 2.0));
+            Tensor others = unit.matmul(unit.t()) * eye(size, dtype: x.dtype).SubtractedFrom(1);
+            return others.abs().sum().Times(factor * 0.5 / (size * (size - 1) / 2.0));
         });
     }
 }

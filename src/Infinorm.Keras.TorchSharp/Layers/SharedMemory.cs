@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Infinorm.Torch;
 using Infinorm.Variables;
 using static TorchSharp.torch;
 
@@ -35,7 +36,6 @@ static class SharedMemory
         if (segment.Count == 0)
             return empty(0, dtype: type);
 
-        // libtorch knows 16-bit types by other names than .NET; the bytes are the same.
-        return frombuffer(segment.Array, type);
+        return type == ScalarType.BFloat16 ? NativeTensor.Over(segment.Array, type) : frombuffer(segment.Array, type);
     }
 }

@@ -126,21 +126,32 @@ sealed class RunningLogs(IReadOnlyList<OutputTraining> outputs)
             }
         }
 
+        var counts = new Dictionary<string, int>();
         foreach (OutputTraining output in outputs)
         {
             foreach (KerasMetric metric in output.Metrics)
-                values.TryAdd(Compilation.LogName(output, metric.Name, IsOnly), metric.Result);
+                values[Numbered(Compilation.LogName(output, metric.Name, IsOnly), counts)] = metric.Result;
         }
 
         foreach (OutputTraining output in outputs)
         {
             foreach (KerasMetric metric in output.WeightedMetrics)
             {
-                if (!values.TryAdd(Compilation.LogName(output, metric.Name, IsOnly), metric.Result))
-                    values[Compilation.LogName(output, $"weighted_{metric.Name}", IsOnly)] = metric.Result;
+                string name = Compilation.LogName(output, metric.Name, IsOnly);
+                if (counts.ContainsKey(name))
+                    name = Compilation.LogName(output, $"weighted_{metric.Name}", IsOnly);
+                values[Numbered(name, counts)] = metric.Result;
             }
         }
 
         return values;
+    }
+
+    // A name that is used again gets a number: mse, mse_1.
+    static string Numbered(string name, Dictionary<string, int> counts)
+    {
+        int count = counts.GetValueOrDefault(name);
+        counts[name] = count + 1;
+        return count == 0 ? name : string.Create(CultureInfo.InvariantCulture, $"{name}_{count}");
     }
 }

@@ -1,3 +1,5 @@
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Training;
@@ -53,17 +55,28 @@ public sealed class KerasData
     /// <param name="rows">Their numbers.</param>
     /// <param name="outputs">How many outputs the model has.</param>
     /// <param name="training">Whether class weights count.</param>
-    internal (Tensor[] Inputs, Tensor?[] Targets, Tensor?[] Weights) Rows(Tensor rows, int outputs, bool training)
+    internal (Tensor[] Inputs, Tensor?[] Targets, Tensor?[] Weights) Rows(Tensor rows, int outputs, bool training) =>
+        Rows(tensor => tensor.index_select(0, rows), outputs, training);
+
+    /// <summary>Examples that follow each other: no copy.</summary>
+    /// <param name="start">The first.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="outputs">How many outputs the model has.</param>
+    /// <param name="training">Whether class weights count.</param>
+    internal (Tensor[] Inputs, Tensor?[] Targets, Tensor?[] Weights) Rows(long start, long count, int outputs, bool training) =>
+        Rows(tensor => tensor.narrow(0, start, count), outputs, training);
+
+    (Tensor[] Inputs, Tensor?[] Targets, Tensor?[] Weights) Rows(Func<Tensor, Tensor> pick, int outputs, bool training)
     {
-        Tensor?[] targets = [.. Targets.Select(target => target?.index_select(0, rows))];
-        Tensor?[] weights = [.. Enumerable.Range(0, outputs).Select(i => SampleWeights?[i]?.index_select(0, rows))];
+        Tensor?[] targets = [.. Targets.Select(target => target is null ? null : pick(target))];
+        Tensor?[] weights = [.. Enumerable.Range(0, outputs).Select(i => SampleWeights?[i] is { } weight ? pick(weight) : null)];
         if (training && ClassWeights is not null)
         {
             Tensor byClass = OfClasses(targets[0]!);
             weights[0] = weights[0] is { } given ? given * Matching.Extend(byClass, given.dim()) : byClass;
         }
 
-        return ([.. Inputs.Select(input => input.index_select(0, rows))], targets, weights);
+        return ([.. Inputs.Select(pick)], targets, weights);
     }
 
     /// <exception cref="ArgumentException">The lists do not fit a model.</exception>
@@ -88,7 +101,7 @@ public sealed class KerasData
         Tensor indices = target.dim() > 1 && target.shape[^1] > 1 ? target.argmax(-1) : target.dim() > 1 ? target.squeeze(-1) : target;
         Tensor weights = ones(indices.shape, dtype: ScalarType.Float32);
         foreach ((long index, double weight) in ClassWeights!)
-            weights = weights.masked_fill(indices.eq(index), weight);
+            weights = weights.masked_fill(indices.eq(Constant(index)), Constant(weight));
         return weights;
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
+using Infinorm.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -80,8 +81,8 @@ class MeanMetric(string name, Func<Tensor, Tensor, Tensor> compute) : KerasMetri
         }
 
         values = MeanFrom(values, 1);
-        _sum += values.sum(type: ScalarType.Float64).ToDouble();
-        _count += weight is not null ? weight.sum(type: ScalarType.Float64).ToDouble() : values.dim() > 0 ? values.shape[0] : 1;
+        _sum += values.sum(type: ScalarType.Float64).ToNumber();
+        _count += weight is not null ? weight.sum(type: ScalarType.Float64).ToNumber() : values.dim() > 0 ? values.shape[0] : 1;
     }
 
     static Tensor MeanFrom(Tensor x, long first) =>
@@ -95,7 +96,7 @@ sealed class RootMeanMetric(string name) : MeanMetric(name, Squares)
     static Tensor Squares(Tensor target, Tensor prediction)
     {
         (target, prediction) = Matching.SameRank(target.to(ScalarType.Float32), prediction.to(ScalarType.Float32));
-        return (prediction - target).square();
+        return prediction.Minus(target).Squared();
     }
 }
 

@@ -1,3 +1,4 @@
+using Infinorm.Torch;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Training;
@@ -25,7 +26,7 @@ static class Matching
             return weight;
         Tensor scaled = mask.to(ScalarType.Float32);
         if (isMean)
-            scaled = scaled * (scaled.numel() / (scaled.sum() + KerasLoss.Epsilon));
+            scaled = scaled.Times(scaled.numel()) / scaled.sum().Plus(KerasLoss.Epsilon);
         if (weight is null)
             return scaled;
         (Tensor one, Tensor other) = SameRank(scaled, weight);

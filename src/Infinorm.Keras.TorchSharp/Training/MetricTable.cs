@@ -1,4 +1,6 @@
 using Infinorm.Config;
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Training;
@@ -27,7 +29,7 @@ static class MetricTable
                 return wrapped;
             case "binaryaccuracy":
                 double threshold = config.Number("threshold", 0.5);
-                return new MeanMetric(name, Pairs((y, p) => y.eq(p.gt(threshold).to(y.dtype)))) { LargerIsBetter = true };
+                return new MeanMetric(name, Pairs((y, p) => y.eq(p.gt(Constant(threshold)).to(y.dtype)))) { LargerIsBetter = true };
             case "categoricalaccuracy":
                 return new MeanMetric(name, (y, p) => y.argmax(-1).eq(p.argmax(-1))) { LargerIsBetter = true };
             case "sparsecategoricalaccuracy":
@@ -44,11 +46,19 @@ static class MetricTable
                 int axis = config.OptionalInteger("axis") ?? -1;
                 return new MeanMetric(name, Pairs((y, p) => LossTable.CosineSimilarity(y, p, axis))) { LargerIsBetter = true };
             case "precision":
-                return Counts(name, config, (tp, fp, _) => Ratio(tp, tp + fp));
+                return Counts(name, config, c => Ratio(c.Tp, c.Tp + c.Fp));
             case "recall":
-                return Counts(name, config, (tp, _, fn) => Ratio(tp, tp + fn));
-            case "truepositives" or "falsepositives" or "falsenegatives":
-                return Counts(name, config, (tp, fp, fn) => key == "truepositives" ? tp : key == "falsepositives" ? fp : fn);
+                return Counts(name, config, c => Ratio(c.Tp, c.Tp + c.Fn));
+            case "truepositives" or "falsepositives" or "truenegatives" or "falsenegatives":
+                return Counts(name, config, c => key switch { "truepositives" => c.Tp, "falsepositives" => c.Fp, "truenegatives" => c.Tn, _ => c.Fn });
+            case "precisionatrecall":
+                return new BestAtConstraint(name, config, "recall", Recall, Precision);
+            case "recallatprecision":
+                return new BestAtConstraint(name, config, "precision", Precision, Recall);
+            case "sensitivityatspecificity":
+                return new BestAtConstraint(name, config, "specificity", Specificity, Recall);
+            case "specificityatsensitivity":
+                return new BestAtConstraint(name, config, "sensitivity", Recall, Specificity);
             case "f1score" or "fbetascore":
                 return FBeta(name, config, key == "f1score" ? 1 : config.Number("beta", 1));
             case "r2score":
@@ -79,15 +89,22 @@ static class MetricTable
     static Tensor IsInTop(Tensor index, Tensor prediction, int k)
     {
         Tensor own = prediction.gather(-1, index.unsqueeze(-1));
-        return prediction.gt(own).sum(-1).lt(k);
+        return prediction.gt(own).sum(-1).lt(Constant(k));
     }
 
     static double Ratio(double part, double whole) => whole == 0 ? 0 : part / whole;
 
+    // As Keras divides where it looks for the best threshold.
+    static double Precision((double Tp, double Fp, double Tn, double Fn) counts) => counts.Tp / (counts.Tp + counts.Fp + KerasLoss.Epsilon);
+
+    static double Recall((double Tp, double Fp, double Tn, double Fn) counts) => counts.Tp / (counts.Tp + counts.Fn + KerasLoss.Epsilon);
+
+    static double Specificity((double Tp, double Fp, double Tn, double Fn) counts) => counts.Tn / (counts.Tn + counts.Fp + KerasLoss.Epsilon);
+
     static Tensor Weights(Tensor like, Tensor? weight) => weight is null ? ones_like(like)
         : Matching.Extend(weight.dim() == like.dim() + 1 ? weight.squeeze(-1) : weight, like.dim()).to(like.dtype).broadcast_to(like.shape);
 
-    static KerasMetric Counts(string name, ConfigReader config, Func<double, double, double, double> result)
+    static KerasMetric Counts(string name, ConfigReader config, Func<(double Tp, double Fp, double Tn, double Fn), double> result)
     {
         if (config.IsList("thresholds"))
             throw new FormatException($"metric {name}: a list of thresholds is not supported, only one");
@@ -100,14 +117,17 @@ static class MetricTable
                 (y, p) = Matching.SameRank(y.to(ScalarType.Float32), p.to(ScalarType.Float32));
                 Tensor weights = Weights(y, weight);
                 if (top is { } k)
-                    p = where(p.ge(p.topk(k).values.amin([-1], keepdim: true)), p, full_like(p, double.NegativeInfinity));
+                    p = where(p.ge(p.topk(k).values.amin([-1], keepdim: true)), p, full_like(p, Constant(double.NegativeInfinity)));
                 if (only is { } id)
                     (y, p, weights) = (y.select(-1, id), p.select(-1, id), weights.select(-1, id));
-                Tensor positive = (top is not null && config.OptionalNumber("thresholds") is null ? p.gt(double.NegativeInfinity) : p.gt(threshold)).to(y.dtype);
-                Tensor isTrue = y.ne(0).to(y.dtype);
-                return [(positive * isTrue * weights).sum().view(1), (positive * (1 - isTrue) * weights).sum().view(1), ((1 - positive) * isTrue * weights).sum().view(1)];
+                Tensor positive = (top is not null && config.OptionalNumber("thresholds") is null ? p.gt(Constant(double.NegativeInfinity)) : p.gt(Constant(threshold))).to(y.dtype);
+                Tensor isTrue = y.ne(Constant(0)).to(y.dtype);
+                Tensor negative = positive.SubtractedFrom(1), isFalse = isTrue.SubtractedFrom(1);
+                return [Count(positive, isTrue), Count(positive, isFalse), Count(negative, isFalse), Count(negative, isTrue)];
+
+                Tensor Count(Tensor found, Tensor truth) => (found * truth * weights).sum().view(1);
             },
-            sums => result(sums[0][0], sums[1][0], sums[2][0]))
+            sums => result((sums[0][0], sums[1][0], sums[2][0], sums[3][0])))
         { LargerIsBetter = true };
     }
 
@@ -121,11 +141,11 @@ static class MetricTable
             name,
             (y, p, weight) =>
             {
-                Tensor positive = threshold is { } limit ? p.gt(limit) : p.ge(p.amax([-1], keepdim: true)).logical_and(p.abs().gt(1e-9));
+                Tensor positive = threshold is { } limit ? p.gt(Constant(limit)) : p.ge(p.amax([-1], keepdim: true)).logical_and(p.abs().gt(Constant(1e-9)));
                 (Tensor truth, Tensor found) = (y.to(ScalarType.Float32), positive.to(ScalarType.Float32));
                 Tensor weights = Weights(truth, weight);
                 Tensor Sum(Tensor x) => average == "micro" ? (x * weights).sum().view(1) : (x * weights).sum([0]);
-                return [Sum(found * truth), Sum(found * (1 - truth)), Sum((1 - found) * truth), Sum(truth)];
+                return [Sum(found * truth), Sum(found * truth.SubtractedFrom(1)), Sum(found.SubtractedFrom(1) * truth), Sum(truth)];
             },
             sums =>
             {
@@ -153,7 +173,7 @@ static class MetricTable
             {
                 (y, p) = Matching.SameRank(y.to(ScalarType.Float64), p.to(ScalarType.Float64));
                 Tensor weights = Weights(y, weight);
-                return [(y * weights).sum([0]), (y.square() * weights).sum([0]), ((y - p).square() * weights).sum([0]), weights.sum([0]), tensor((double)y.shape[0]).view(1)];
+                return [(y * weights).sum([0]), (y.Squared() * weights).sum([0]), (y.Minus(p).Squared() * weights).sum([0]), weights.sum([0]), tensor((double)y.shape[0]).view(1)];
             },
             sums =>
             {
@@ -181,11 +201,11 @@ static class MetricTable
             (y, p, weight) =>
             {
                 Tensor truth = (sparseTarget ? y : y.argmax(-1)).to(ScalarType.Int64).flatten();
-                Tensor found = (key == "binaryiou" ? p.ge(threshold) : sparsePrediction ? p : p.argmax(-1)).to(ScalarType.Int64).flatten();
+                Tensor found = (key == "binaryiou" ? p.ge(Constant(threshold)) : sparsePrediction ? p : p.argmax(-1)).to(ScalarType.Int64).flatten();
                 Tensor weights = weight is null ? ones_like(truth, dtype: ScalarType.Float64) : Weights(y.to(ScalarType.Float64), weight).flatten();
                 if (ignored is { } other)
-                    (weights, truth) = (weights * truth.ne(other).to(ScalarType.Float64), truth * truth.ne(other).to(ScalarType.Int64));
-                return [zeros(classes * classes, dtype: ScalarType.Float64).scatter_add(0, (truth * classes) + found, weights)];
+                    (weights, truth) = (weights * truth.ne(Constant(other)).to(ScalarType.Float64), truth * truth.ne(Constant(other)).to(ScalarType.Int64));
+                return [zeros(classes * classes, dtype: ScalarType.Float64).scatter_add(0, truth.Times(classes).Plus(found), weights)];
             },
             sums =>
             {

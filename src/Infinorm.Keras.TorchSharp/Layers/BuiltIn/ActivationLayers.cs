@@ -1,3 +1,5 @@
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -23,10 +25,10 @@ sealed class ReLU : Passing
 
     protected override Tensor Compute(Tensor x, LayerCall call)
     {
-        Tensor positive = _threshold == 0 ? x.relu() : x * x.gt(_threshold).to(x.dtype);
+        Tensor positive = _threshold == 0 ? x.relu() : x * x.gt(Constant(_threshold)).to(x.dtype);
         if (_maximum is { } maximum)
-            positive = positive.clamp(0, maximum);
-        return _slope == 0 ? positive : positive - ((_threshold - x).relu() * _slope);
+            positive = positive.clamp(Constant(0), Constant(maximum));
+        return _slope == 0 ? positive : positive.Minus(x.SubtractedFrom(_threshold).relu().Times(_slope));
     }
 }
 
@@ -37,7 +39,7 @@ sealed class LeakyReLU : Passing
     public LeakyReLU(LayerConfig config)
         : base(config) => _slope = config.OptionalNumber("negative_slope") ?? config.OptionalNumber("alpha") ?? 0.3;
 
-    protected override Tensor Compute(Tensor x, LayerCall call) => x.leaky_relu(_slope);
+    protected override Tensor Compute(Tensor x, LayerCall call) => x.leaky_relu(Constant(_slope));
 }
 
 sealed class ELU : Passing
@@ -47,7 +49,7 @@ sealed class ELU : Passing
     public ELU(LayerConfig config)
         : base(config) => _alpha = config.Number("alpha", 1);
 
-    protected override Tensor Compute(Tensor x, LayerCall call) => x.elu(_alpha);
+    protected override Tensor Compute(Tensor x, LayerCall call) => Activations.Elu(x, _alpha);
 }
 
 sealed class PReLU : Passing
@@ -61,7 +63,7 @@ sealed class PReLU : Passing
         _alpha = AddWeight("alpha", regularizer: "alpha_regularizer");
     }
 
-    protected override Tensor Compute(Tensor x, LayerCall call) => x.relu() - (_alpha.Value * x.neg().relu());
+    protected override Tensor Compute(Tensor x, LayerCall call) => x.relu().Minus(_alpha.Value * x.neg().relu());
 }
 
 sealed class Softmax : Passing
@@ -74,10 +76,10 @@ sealed class Softmax : Passing
     protected override Tensor Compute(Tensor x, LayerCall call)
     {
         if (call.Mask is { } mask)
-            x += (1 - mask.to(x.dtype)) * (x.dtype == ScalarType.Float16 ? -3e4 : -1e9);
+            x = x.Plus(mask.to(x.dtype).SubtractedFrom(1).Times(x.dtype == ScalarType.Float16 ? -3e4 : -1e9));
         if (_axes is [var axis])
             return x.softmax(axis);
-        Tensor shifted = (x - x.amax(_axes, keepdim: true)).exp();
+        Tensor shifted = x.Minus(x.amax(_axes, keepdim: true)).exp();
         return shifted / shifted.sum(_axes, keepdim: true);
     }
 }

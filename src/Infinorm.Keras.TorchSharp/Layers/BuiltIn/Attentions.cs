@@ -1,3 +1,5 @@
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -37,7 +39,7 @@ class Attention : KerasLayer
         if (call.Named.GetValueOrDefault("use_causal_mask") is true)
             allowed = ScoreMasks.And(allowed, ScoreMasks.Causal(scores.shape[1], scores.shape[2]).unsqueeze(0));
         if (allowed is not null)
-            scores -= allowed.logical_not().to(scores.dtype) * (scores.dtype == ScalarType.Float16 ? 65504 : 1e9);
+            scores = scores.Minus(allowed.logical_not().to(scores.dtype).Times(scores.dtype == ScalarType.Float16 ? 65504 : 1e9));
         Tensor weights = scores.softmax(-1);
         Tensor used = call.Training && _dropout > 0 ? NoiseLayer.Drop(weights, _dropout, weights.shape) : weights;
         Tensor result = used.matmul(value);
@@ -52,7 +54,7 @@ class Attention : KerasLayer
     {
         if (_concatenates)
         {
-            Tensor sums = query.unsqueeze(2) + key.unsqueeze(1);
+            Tensor sums = query.unsqueeze(2).Plus(key.unsqueeze(1));
             return ScoreWeight!.Value * (Scale is null ? sums : Scale.Value * sums).tanh().sum(-1);
         }
 
@@ -65,7 +67,7 @@ sealed class AdditiveAttention(LayerConfig config) : Attention(config, scalesByD
 {
     private protected override Tensor Scores(Tensor query, Tensor key)
     {
-        Tensor sums = (query.unsqueeze(2) + key.unsqueeze(1)).tanh();
+        Tensor sums = query.unsqueeze(2).Plus(key.unsqueeze(1)).tanh();
         return (Scale is null ? sums : sums * Scale.Value).sum(-1);
     }
 }
@@ -85,12 +87,51 @@ static class ScoreMasks
     /// <param name="keys">How many keys there are.</param>
     public static Tensor AsFused(Tensor mixed, Tensor allowed, long keys)
     {
-        Tensor factor = where(allowed.any(-1, keepdim: true).unsqueeze(-1), ones(1, dtype: mixed.dtype), full(1, keys, dtype: mixed.dtype));
+        Tensor factor = where(allowed.any(-1, keepdim: true).unsqueeze(-1), ones(1, dtype: mixed.dtype), full(1, Constant(keys), dtype: mixed.dtype));
         Tensor fixedPart = mixed.detach();
-        return fixedPart + ((mixed - fixedPart) * factor);
+        return fixedPart.Plus(mixed.Minus(fixedPart) * factor);
     }
 
     public static Tensor? And(Tensor? one, Tensor? other) => one is null ? other : other is null ? one : one.logical_and(other);
+}
+
+/// <summary>The axes of projected sequences (batch, …, heads, size), some of which are attended over, and their order for products of matrices.</summary>
+/// <param name="attended">The axes that are attended over, from the front.</param>
+/// <param name="rank">The rank of the sequences before they were projected.</param>
+sealed class HeadAxes(int[] attended, int rank)
+{
+    readonly int[] _others = [.. Enumerable.Range(1, rank - 2).Except(attended)];
+
+    /// <summary>(batch, others, heads, attended, size), the attended axes as one.</summary>
+    public Tensor ToRows(Tensor projected)
+    {
+        Tensor ordered = projected.permute([0, .. _others, rank - 1, .. attended, rank]);
+        return attended.Length == 1 ? ordered : ordered.flatten(-1 - attended.Length, -2);
+    }
+
+    /// <summary>The reverse, with the attended axes of the queries.</summary>
+    public Tensor FromRows(Tensor rows, Tensor query)
+    {
+        Tensor ordered = attended.Length == 1 ? rows : rows.unflatten(rows.dim() - 2, Sizes(query));
+        int[] order = [0, .. _others, rank - 1, .. attended, rank];
+        return ordered.permute([.. Enumerable.Range(0, rank + 1).Select(axis => (long)Array.IndexOf(order, axis))]);
+    }
+
+    /// <summary>Weights with the attended axes of queries and keys by themselves.</summary>
+    public Tensor Scores(Tensor weights, Tensor query, Tensor key) =>
+        attended.Length == 1 ? weights : weights.unflatten(weights.dim() - 1, Sizes(key)).unflatten(weights.dim() - 2, Sizes(query));
+
+    /// <summary>A mask (batch, …, attended of the queries, attended of the keys) as it is broadcast over scores.</summary>
+    public Tensor MaskOfScores(Tensor mask, Tensor scores)
+    {
+        if (attended.Length > 1)
+            mask = mask.flatten(-attended.Length, -1).flatten(-1 - attended.Length, -2);
+        while (mask.dim() < scores.dim())
+            mask = mask.unsqueeze(-3);
+        return mask;
+    }
+
+    long[] Sizes(Tensor sequence) => [.. attended.Select(axis => sequence.shape[axis])];
 }
 
 /// <summary>A projection of multi-head attention: a kernel and a bias under a name of their own.</summary>
@@ -110,7 +151,7 @@ sealed class Projection : KerasLayer
 
     protected internal override object Call(LayerCall call) => Project(call.Input);
 
-    public Tensor Project(Tensor x) => einsum(_equation, x, _kernel.Value) is var y && _bias is not null ? y + _bias.Value : y;
+    public Tensor Project(Tensor x) => einsum(_equation, x, _kernel.Value) is var y && _bias is not null ? y.Plus(_bias.Value) : y;
 }
 
 sealed class MultiHeadAttention : KerasLayer
@@ -144,24 +185,28 @@ sealed class MultiHeadAttention : KerasLayer
         Tensor query = call.Input;
         Tensor value = (Tensor?)call.Argument("value", 1) ?? throw new ArgumentException($"{Path} needs a query and a value.");
         Tensor key = call.Argument("key", 2) as Tensor ?? value;
-        if (query.dim() != 3 || _axes is { Length: not 1 } || _axes is [not (1 or -2)])
-            throw new NotSupportedException($"{Path}: attention over other axes than the second of three is not supported.");
-        Tensor q = _query.Project(query) * (1 / Math.Sqrt(_keySize)), k = _key.Project(key), v = _value.Project(value);
-        Tensor scores = einsum("bqhd,bkhd->bhqk", q, k);
+        int[] axes = [.. _axes is null ? Enumerable.Range(1, (int)query.dim() - 2) : _axes.Select(axis => (int)Axes.FromFront(axis, query.dim()))];
+        var heads = new HeadAxes(axes, (int)query.dim());
+        Tensor q = heads.ToRows(_query.Project(query).Times(1 / Math.Sqrt(_keySize))), k = heads.ToRows(_key.Project(key)), v = heads.ToRows(_value.Project(value));
+        Tensor scores = q.matmul(k.transpose(-1, -2));
         Tensor? masked = Allowed(call, query, value, key);
-        if (masked is { } allowed)
-            scores += (1 - allowed.unsqueeze(1).to(scores.dtype)) * (scores.dtype == ScalarType.Float16 ? -3e4 : -1e9);
+        if (masked is not null)
+        {
+            Tensor wide = heads.MaskOfScores(masked, scores);
+            scores = scores.Plus(wide.to(scores.dtype).SubtractedFrom(1).Times(scores.dtype == ScalarType.Float16 ? -3e4 : -1e9));
+        }
+
         Tensor weights = scores.softmax(-1);
         Tensor used = call.Training && _dropout > 0 ? NoiseLayer.Drop(weights, _dropout, weights.shape) : weights;
-        Tensor mixed = einsum("bhqk,bkhd->bqhd", used, v);
-        if (masked is not null && _dropout == 0 && call.Argument("return_attention_scores") is not true)
+        Tensor mixed = heads.FromRows(used.matmul(v), query);
+        if (masked is not null && query.dim() == 3 && _dropout == 0 && call.Argument("return_attention_scores") is not true)
             mixed = ScoreMasks.AsFused(mixed, masked, key.shape[1]);
         Tensor result = _output.Project(mixed);
 
         // Keras takes the masks off the inputs, so that what is added to the result has none.
         foreach (Tensor input in (Tensor[])[query, value, key])
             call.Context.SetMask(input, null);
-        return call.Argument("return_attention_scores") is true ? (object?[])[result, weights] : result;
+        return call.Argument("return_attention_scores") is true ? (object?[])[result, heads.Scores(weights, query, key)] : result;
     }
 
     // (batch, queries, keys): the masks of query, value and key, the one that is given, and the causal one.
@@ -176,8 +221,8 @@ sealed class MultiHeadAttention : KerasLayer
         allowed = ScoreMasks.And(allowed, (call.Argument("attention_mask", 3) as Tensor)?.to(ScalarType.Bool));
         if (_window is { } window)
         {
-            Tensor places = arange(query.shape[1], dtype: ScalarType.Int64).unsqueeze(1) - arange(value.shape[1], dtype: ScalarType.Int64).unsqueeze(0);
-            allowed = ScoreMasks.And(allowed, places.abs().lt(window).unsqueeze(0));
+            Tensor places = Range(0, query.shape[1]).unsqueeze(1).Minus(Range(0, value.shape[1]).unsqueeze(0));
+            allowed = ScoreMasks.And(allowed, places.abs().lt(Constant(window)).unsqueeze(0));
         }
 
         return allowed;
@@ -216,7 +261,7 @@ sealed class GroupedQueryAttention : KerasLayer
         Tensor value = (Tensor?)call.Argument("value", 1) ?? throw new ArgumentException($"{Path} needs a query and a value.");
         Tensor key = call.Argument("key", 2) as Tensor ?? value;
         Tensor q = _query.Project(query), k = _key.Project(key).repeat_interleave(_repeats, 2), v = _value.Project(value).repeat_interleave(_repeats, 2);
-        Tensor scores = einsum("bqhd,bkhd->bhqk", q, k) * (1 / Math.Sqrt(_headSize));
+        Tensor scores = einsum("bqhd,bkhd->bhqk", q, k).Times(1 / Math.Sqrt(_headSize));
         Tensor? allowed = Mask("query_mask", query)?.to(ScalarType.Bool).unsqueeze(2);
         allowed = ScoreMasks.And(allowed, Mask("value_mask", value)?.to(ScalarType.Bool).unsqueeze(1));
         if (!ReferenceEquals(key, value))
@@ -225,7 +270,7 @@ sealed class GroupedQueryAttention : KerasLayer
             allowed = ScoreMasks.And(allowed, ScoreMasks.Causal(query.shape[1], value.shape[1]).unsqueeze(0));
         allowed = ScoreMasks.And(allowed, (call.Argument("attention_mask", 3) as Tensor)?.to(ScalarType.Bool));
         if (allowed is not null)
-            scores += (1 - allowed.unsqueeze(1).to(scores.dtype)) * (scores.dtype == ScalarType.Float16 ? -3e4 : -1e9);
+            scores = scores.Plus(allowed.unsqueeze(1).to(scores.dtype).SubtractedFrom(1).Times(scores.dtype == ScalarType.Float16 ? -3e4 : -1e9));
         Tensor weights = scores.softmax(-1);
         Tensor used = call.Training && _dropout > 0 ? NoiseLayer.Drop(weights, _dropout, weights.shape) : weights;
         Tensor result = _output.Project(einsum("bhqk,bkhd->bqhd", used, v));

@@ -1,3 +1,4 @@
+using Infinorm.Torch;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -137,7 +138,7 @@ sealed class TransposedConvolution : ConvolutionBase
         }
 
         Tensor output = pads.All(pad => pad == 0) ? whole : functional.pad(whole, pads);
-        return _bias is null ? output : output + _bias.Value.view([-1, .. Strides.Select(_ => 1L)]);
+        return _bias is null ? output : output.Plus(_bias.Value.view([-1, .. Strides.Select(_ => 1L)]));
     }
 
     (long Left, long Right) Crop(int axis)

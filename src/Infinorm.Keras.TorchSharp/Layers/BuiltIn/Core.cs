@@ -1,3 +1,5 @@
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -76,7 +78,7 @@ sealed class EinsumDense : KerasLayer
     protected internal override object Call(LayerCall call)
     {
         Tensor x = einsum(_equation, call.Input, _kernel.Value);
-        return _activation(_bias is null ? x : x + _bias.Value);
+        return _activation(_bias is null ? x : x.Plus(_bias.Value));
     }
 }
 
@@ -88,6 +90,7 @@ sealed class Embedding : KerasLayer
     public Embedding(LayerConfig config)
         : base(config)
     {
+        ConvertsInputs = false; // 16 bits do not hold every index
         config.Ignore("input_dim", "output_dim", "input_length");
         _embeddings = AddWeight("embeddings", regularizer: "embeddings_regularizer");
         _masksZero = config.Boolean("mask_zero", false);
@@ -95,11 +98,49 @@ sealed class Embedding : KerasLayer
 
     protected internal override object Call(LayerCall call)
     {
-        Tensor rows = _embeddings.Value;
-        return rows.index_select(0, call.Input.flatten().to(ScalarType.Int64)).view([.. call.Input.shape, rows.shape[1]]);
+        return Rows(_embeddings.Value, call.Input);
     }
 
-    protected override Tensor? ComputeMask(LayerCall call, Tensor? previous) => _masksZero ? call.Input.ne(0) : null;
+    /// <summary>The rows of these numbers. As in Python, those below 0 count from the end.</summary>
+    public static Tensor Rows(Tensor rows, Tensor numbers)
+    {
+        Tensor index = numbers.flatten().to(ScalarType.Int64);
+        return rows.index_select(0, index.remainder(Constant(rows.shape[0]))).view([.. numbers.shape, rows.shape[1]]);
+    }
+
+    protected override Tensor? ComputeMask(LayerCall call, Tensor? previous) => _masksZero ? call.Input.ne(Constant(0)) : null;
+}
+
+/// <summary>An embedding that, called with <c>reverse</c>, gives a score for each of its rows.</summary>
+sealed class ReversibleEmbedding : KerasLayer
+{
+    readonly LayerWeight _embeddings;
+    readonly LayerWeight? _reverse;
+    readonly bool _masksZero;
+    readonly double? _softCap;
+
+    public ReversibleEmbedding(LayerConfig config)
+        : base(config)
+    {
+        ConvertsInputs = false;
+        config.Ignore("input_dim", "output_dim", "input_length");
+        config.Only("reverse_dtype", null);
+        _embeddings = AddWeight("embeddings", regularizer: "embeddings_regularizer");
+        _reverse = config.Boolean("tie_weights", true) ? null : AddWeight("reverse_embeddings");
+        _masksZero = config.Boolean("mask_zero", false);
+        _softCap = config.OptionalNumber("logit_soft_cap");
+    }
+
+    protected internal override object Call(LayerCall call)
+    {
+        if (call.Argument("reverse", 1) is not true)
+            return Embedding.Rows(_embeddings.Value, call.Input);
+        Tensor scores = call.Input.to(ComputeType).matmul(_reverse is null ? _embeddings.Value.t() : _reverse.Value);
+        return _softCap is { } cap ? scores.Over(cap).tanh().Times(cap) : scores;
+    }
+
+    protected override Tensor? ComputeMask(LayerCall call, Tensor? previous) =>
+        call.Argument("reverse", 1) is true ? previous : _masksZero ? call.Input.ne(Constant(0)) : null;
 }
 
 sealed class Masking : KerasLayer
@@ -111,7 +152,7 @@ sealed class Masking : KerasLayer
 
     protected internal override object Call(LayerCall call)
     {
-        Tensor mask = call.Input.ne(_value).any(-1, keepdim: true);
+        Tensor mask = call.Input.ne(Constant(_value)).any(-1, keepdim: true);
         Tensor output = call.Input * mask.to(call.Input.dtype);
         call.Context.SetMask(output, mask.squeeze(-1));
         return output;
@@ -127,7 +168,7 @@ sealed class ActivityRegularization : Passing
 
     protected override Tensor Compute(Tensor x, LayerCall call)
     {
-        call.AddLoss(_regularizer.Of(x) / (x.dim() > 0 ? x.shape[0] : 1));
+        call.AddLoss(_regularizer.Of(x).Over(x.dim() > 0 ? x.shape[0] : 1));
         return x;
     }
 }

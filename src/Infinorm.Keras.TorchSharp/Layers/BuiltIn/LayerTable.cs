@@ -1,3 +1,4 @@
+using Infinorm.Torch;
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 /// <summary>Keras's layers by the names of their classes.</summary>
@@ -8,6 +9,7 @@ static class LayerTable
         ["Dense"] = c => new Dense(c),
         ["EinsumDense"] = c => new EinsumDense(c),
         ["Embedding"] = c => new Embedding(c),
+        ["ReversibleEmbedding"] = c => new ReversibleEmbedding(c),
         ["Masking"] = c => new Masking(c),
         ["Identity"] = c => new Passing(c),
         ["ActivityRegularization"] = c => new ActivityRegularization(c),
@@ -71,12 +73,12 @@ static class LayerTable
         ["UpSampling2D"] = c => new UpSampling(c, rank: 2),
         ["UpSampling3D"] = c => new UpSampling(c, rank: 3),
 
-        ["Add"] = c => new Merge(c, (x, y) => x + y),
-        ["Subtract"] = c => new Merge(c, (x, y) => x - y),
+        ["Add"] = c => new Merge(c, (x, y) => x.Plus(y)),
+        ["Subtract"] = c => new Merge(c, (x, y) => x.Minus(y)),
         ["Multiply"] = c => new MaskedMerge(c, (x, y) => x * y, isProduct: true),
         ["Maximum"] = c => new MaskedMerge(c, (x, y) => x.maximum(y), isProduct: false),
         ["Minimum"] = c => new MaskedMerge(c, (x, y) => x.minimum(y), isProduct: false),
-        ["Average"] = c => new Merge(c, (x, y) => x + y, isMean: true),
+        ["Average"] = c => new Merge(c, (x, y) => x.Plus(y), isMean: true),
         ["Concatenate"] = c => new Concatenate(c),
         ["Dot"] = c => new Dot(c),
 
@@ -110,6 +112,15 @@ static class LayerTable
         ["Normalization"] = c => new Normalization(c),
         ["Rescaling"] = c => new Rescaling(c),
         ["Discretization"] = c => new Discretization(c),
+        ["Resizing"] = c => new Resizing(c),
+        ["CenterCrop"] = c => new CenterCrop(c),
+        ["IntegerLookup"] = c => new IntegerLookup(c),
+        ["Hashing"] = c => new Hashing(c),
+        ["StringLookup"] = OfStrings,
+        ["TextVectorization"] = OfStrings,
         ["CategoryEncoding"] = c => new CategoryEncoding(c),
     };
+
+    static KerasLayer OfStrings(LayerConfig config) => throw new FormatException(
+        "its inputs are strings, which tensors do not hold. Save a model in Python that begins behind the layer, and look the strings up before it");
 }

@@ -1,3 +1,5 @@
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -16,7 +18,7 @@ class Merge(LayerConfig config, Func<Tensor, Tensor, Tensor> join, bool isMean =
                 fitted = fitted.unsqueeze(1);
             return (fitted, call.MaskOf(input));
         })]);
-        return isMean ? joined / call.Inputs.Count : joined;
+        return isMean ? joined.Over(call.Inputs.Count) : joined;
     }
 
     protected sealed override Tensor? ComputeMask(LayerCall call, Tensor? previous)
@@ -112,5 +114,5 @@ sealed class Dot : KerasLayer
         return left.Length + right.Length == 0 ? product.view(x.shape[0], 1) : product.view([x.shape[0], .. left, .. right]);
     }
 
-    static Tensor Unit(Tensor x, long axis) => x * x.square().sum(axis, keepdim: true).clamp_min(1e-12).rsqrt();
+    static Tensor Unit(Tensor x, long axis) => x * x.Squared().sum(axis, keepdim: true).clamp_min(Constant(1e-12)).rsqrt();
 }

@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -17,8 +19,8 @@ abstract class NoiseLayer(LayerConfig config, string rateKey) : Passing(config)
     /// <summary>Sets elements to 0 and scales the others up; what has an axis of length 1 in the shape shares its fate along it.</summary>
     public static Tensor Drop(Tensor x, double rate, long[] shape)
     {
-        Tensor kept = rand(shape, dtype: ScalarType.Float32).ge(rate).to(x.dtype);
-        return x * kept / (1 - rate);
+        Tensor kept = rand(shape, dtype: ScalarType.Float32).ge(Constant(rate)).to(x.dtype);
+        return (x * kept).Over(1 - rate);
     }
 
     protected static long[] NoiseShape(Tensor x, long?[]? shape) => shape is null ? x.shape : [.. shape.Select((size, i) => size ?? x.shape[i])];
@@ -57,12 +59,12 @@ sealed class SpatialDropout : NoiseLayer
 
 sealed class GaussianNoise(LayerConfig config) : NoiseLayer(config, "stddev")
 {
-    protected override Tensor Disturb(Tensor x) => x + (randn_like(x) * Rate);
+    protected override Tensor Disturb(Tensor x) => x.Plus(randn_like(x).Times(Rate));
 }
 
 sealed class GaussianDropout(LayerConfig config) : NoiseLayer(config, "rate")
 {
-    protected override Tensor Disturb(Tensor x) => x * (1 + (randn_like(x) * Math.Sqrt(Rate / (1 - Rate))));
+    protected override Tensor Disturb(Tensor x) => x * randn_like(x).Times(Math.Sqrt(Rate / (1 - Rate))).Plus(1);
 }
 
 sealed class AlphaDropout : NoiseLayer
@@ -76,9 +78,9 @@ sealed class AlphaDropout : NoiseLayer
 
     protected override Tensor Disturb(Tensor x)
     {
-        Tensor kept = rand(NoiseShape(x, _shape), dtype: ScalarType.Float32).ge(Rate).to(x.dtype);
+        Tensor kept = rand(NoiseShape(x, _shape), dtype: ScalarType.Float32).ge(Constant(Rate)).to(x.dtype);
         double scale = 1 / Math.Sqrt((1 - Rate) * (1 + (Rate * DroppedValue * DroppedValue)));
         double shift = -scale * DroppedValue * Rate;
-        return (((x * kept) + ((1 - kept) * DroppedValue)) * scale) + shift;
+        return (x * kept).Plus(kept.SubtractedFrom(1).Times(DroppedValue)).Times(scale).Plus(shift);
     }
 }

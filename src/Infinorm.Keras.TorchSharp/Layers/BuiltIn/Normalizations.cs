@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
+using Infinorm.Torch;
 using TorchSharp;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -31,7 +33,7 @@ abstract class ScaledNormalization : Passing
         if (_gamma is not null)
             normal = normal * _gamma.Tensor.view(shape);
         if (_beta is not null)
-            normal = normal + _beta.Tensor.view(shape);
+            normal = normal.Plus(_beta.Tensor.view(shape));
         return normal.dtype == input.dtype ? normal : normal.to(input.dtype);
     }
 }
@@ -69,7 +71,7 @@ sealed class BatchNormalization : ScaledNormalization
     {
         long axis = Axes.FromFront(_axis, x.dim());
         shape = Axes.Broadcast(x, axis);
-        Tensor mean = _movingMean.Tensor, variance = _movingVariance.Tensor;
+        Tensor mean = _movingMean.Tensor.to(x.dtype), variance = _movingVariance.Tensor.to(x.dtype);
         Tensor? scale = null, shift = null;
         if (call.Training && IsTrainable)
         {
@@ -81,9 +83,9 @@ sealed class BatchNormalization : ScaledNormalization
                 Update(_movingVariance, variance, _momentum);
         }
 
-        Tensor normal = (x - mean.view(shape)) * (variance + _epsilon).rsqrt().view(shape);
+        Tensor normal = x.Minus(mean.view(shape)) * variance.Plus(_epsilon).rsqrt().view(shape);
         if (scale is not null)
-            normal = (normal * scale.view(shape)) + shift!.view(shape);
+            normal = (normal * scale.view(shape)).Plus(shift!.view(shape));
         return normal;
     }
 
@@ -96,9 +98,9 @@ sealed class BatchNormalization : ScaledNormalization
         // As Keras has it: masked elements count as zeros in the difference, and are left out by their weight.
         const double epsilon = 1e-7;
         Tensor weights = Axes.Extend(mask.to(x.dtype), x.dim());
-        Tensor count = weights.sum(others, keepdim: true) + epsilon;
+        Tensor count = weights.sum(others, keepdim: true).Plus(epsilon);
         Tensor mean = (x * weights).sum(others, keepdim: true) / count;
-        Tensor variance = (((x * weights) - mean).square() * weights).sum(others, keepdim: true) / count;
+        Tensor variance = ((x * weights).Minus(mean).Squared() * weights).sum(others, keepdim: true) / count;
         return (mean.flatten(), variance.flatten());
     }
 
@@ -106,22 +108,22 @@ sealed class BatchNormalization : ScaledNormalization
     (Tensor Scale, Tensor Shift) Renormalize(Tensor mean, Tensor variance)
     {
         using var noGrad = no_grad();
-        Tensor deviation = (variance + _epsilon).sqrt();
-        Tensor scale = deviation / _renormDeviation!.Tensor, shift = (mean - _renormMean!.Tensor) / _renormDeviation.Tensor;
-        scale = scale.clamp(_clipping.RMin ?? double.NegativeInfinity, _clipping.RMax ?? double.PositiveInfinity);
+        Tensor deviation = variance.Plus(_epsilon).sqrt();
+        Tensor scale = deviation / _renormDeviation!.Tensor, shift = mean.Minus(_renormMean!.Tensor) / _renormDeviation.Tensor;
+        scale = scale.clamp(Constant(_clipping.RMin ?? double.NegativeInfinity), Constant(_clipping.RMax ?? double.PositiveInfinity));
         if (_clipping.DMax is { } limit)
-            shift = shift.clamp(-limit, limit);
+            shift = shift.clamp(Constant(-limit), Constant(limit));
         Update(_renormMean, mean, _renormMomentum);
         Update(_renormDeviation, deviation, _renormMomentum);
         Update(_movingDeviation!, deviation, _momentum);
-        _movingVariance.Assign(_movingDeviation!.Tensor.square() - _epsilon);
+        _movingVariance.Assign(_movingDeviation!.Tensor.Squared().Minus(_epsilon));
         return (scale, shift);
     }
 
     static void Update(LayerWeight average, Tensor value, double momentum)
     {
         using var noGrad = no_grad();
-        average.Assign((average.Tensor * momentum) + (value * (1 - momentum)));
+        average.Assign(average.Tensor.to(value.dtype).Times(momentum).Plus(value.Times(1 - momentum)));
     }
 }
 
@@ -145,8 +147,8 @@ sealed class LayerNormalization : ScaledNormalization
     {
         long[] axes = Axes.FromFront(_axes, x.dim());
         shape = Axes.Broadcast(x, axes);
-        Tensor factor = (x.var(axes, unbiased: false, keepdim: true) + _epsilon).rsqrt();
-        return (_scalesOnly ? x : x - x.mean(axes, keepdim: true)) * factor;
+        Tensor factor = x.var(axes, unbiased: false, keepdim: true).Plus(_epsilon).rsqrt();
+        return (_scalesOnly ? x : x.Minus(x.mean(axes, keepdim: true))) * factor;
     }
 }
 
@@ -166,7 +168,7 @@ sealed class RMSNormalization : Plain
     protected override Tensor Compute(Tensor x, LayerCall call)
     {
         long[] axes = Axes.FromFront(_axes, x.dim());
-        return x * (x.square().mean(axes, keepdim: true) + _epsilon).rsqrt() * _scale.Value.view(Axes.Broadcast(x, axes));
+        return x * x.Squared().mean(axes, keepdim: true).Plus(_epsilon).rsqrt() * _scale.Value.view(Axes.Broadcast(x, axes));
     }
 }
 
@@ -188,7 +190,7 @@ sealed class GroupNormalization : ScaledNormalization
         Tensor grouped = x.movedim([axis], [1]);
         long[] moved = grouped.shape;
         grouped = grouped.reshape(moved[0], groups, -1);
-        Tensor normal = (grouped - grouped.mean([2], keepdim: true)) * (grouped.var([2], unbiased: false, keepdim: true) + _epsilon).rsqrt();
+        Tensor normal = grouped.Minus(grouped.mean([2], keepdim: true)) * grouped.var([2], unbiased: false, keepdim: true).Plus(_epsilon).rsqrt();
         return normal.view(moved).movedim([1], [axis]);
     }
 }
@@ -200,7 +202,7 @@ sealed class UnitNormalization : Passing
     public UnitNormalization(LayerConfig config)
         : base(config) => _axes = config.Axes("axis") ?? [-1];
 
-    protected override Tensor Compute(Tensor x, LayerCall call) => x * x.square().sum(_axes, keepdim: true).clamp_min(1e-12).rsqrt();
+    protected override Tensor Compute(Tensor x, LayerCall call) => x * x.Squared().sum(_axes, keepdim: true).clamp_min(Constant(1e-12)).rsqrt();
 }
 
 sealed class SpectralNormalization : KerasLayer
@@ -232,7 +234,7 @@ sealed class SpectralNormalization : KerasLayer
         using var noGrad = no_grad();
         Tensor kernel = Kernel.Tensor, u = _vector.Tensor, v = u;
         Tensor rows = kernel.view(-1, kernel.shape[^1]);
-        if (!kernel.ne(0).any().ToBoolean())
+        if (!kernel.ne(Constant(0)).any().ToTruth())
             return;
         for (int i = 0; i < _iterations; i++)
         {
@@ -245,5 +247,5 @@ sealed class SpectralNormalization : KerasLayer
         Kernel.Assign(kernel / norm.view(1));
     }
 
-    static Tensor Unit(Tensor x) => x / x.square().sum().sqrt().clamp_min(1e-7);
+    static Tensor Unit(Tensor x) => x / x.Squared().sum().sqrt().clamp_min(Constant(1e-7));
 }

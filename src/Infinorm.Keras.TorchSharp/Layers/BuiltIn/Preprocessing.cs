@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Infinorm.Torch;
+using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -30,12 +32,12 @@ sealed class Normalization : Plain
         if (!x.is_floating_point())
             x = x.to(ComputeType);
         long[] shape = Axes.Broadcast(x, Axes.FromFront(_axes, x.dim()));
-        Tensor mean = Statistic(_mean, _givenMean), deviation = Statistic(_variance, _givenVariance).sqrt().clamp_min(1e-7);
-        return _inverts ? mean + (x * deviation) : (x - mean) / deviation;
+        Tensor mean = Statistic(_mean, _givenMean), deviation = Statistic(_variance, _givenVariance).sqrt().clamp_min(Constant(1e-7));
+        return _inverts ? mean.Plus(x * deviation) : x.Minus(mean) / deviation;
 
         Tensor Statistic(LayerWeight? weight, double[]? given) =>
             weight is not null ? weight.Value.view(shape)
-            : given!.Length == 1 ? full([1], given[0], dtype: x.dtype)
+            : given!.Length == 1 ? full([1], Constant(given[0]), dtype: x.dtype)
             : tensor(given, dtype: x.dtype).view(shape);
     }
 
@@ -71,16 +73,16 @@ sealed class Rescaling : Plain
     {
         if (!x.is_floating_point())
             x = x.to(ComputeType);
-        return (x * Of(_scale, x)) + Of(_offset, x);
+        return (x * Of(_scale, x)).Plus(Of(_offset, x));
 
-        static Tensor Of(double[] values, Tensor x) => values.Length == 1 ? full([], values[0], dtype: x.dtype) : tensor(values, dtype: x.dtype);
+        static Tensor Of(double[] values, Tensor x) => values.Length == 1 ? full([], Constant(values[0]), dtype: x.dtype) : tensor(values, dtype: x.dtype);
     }
 
     static double[] Read(LayerConfig config, string key, double defaultValue) => config.Json(key) is JsonArray ? config.Numbers(key) : [config.Number(key, defaultValue)];
 }
 
 /// <summary>Numbers of classes as vectors: one for each element, or one for all of a row.</summary>
-static class Encoding
+static class ClassEncoding
 {
     public static Tensor Encode(Tensor indices, string mode, int depth, ScalarType type, Tensor? weights = null)
     {
@@ -117,7 +119,7 @@ sealed class Discretization : Plain
     protected override Tensor Compute(Tensor x, LayerCall call)
     {
         Tensor indices = bucketize(x.to(ScalarType.Float32), tensor(_boundaries, dtype: ScalarType.Float32), right: true);
-        return _mode == "int" ? indices.to(ScalarType.Int32) : Encoding.Encode(indices, _mode, _boundaries.Length + 1, ScalarType.Float32);
+        return _mode == "int" ? indices.to(ScalarType.Int32) : ClassEncoding.Encode(indices, _mode, _boundaries.Length + 1, ScalarType.Float32);
     }
 }
 
@@ -135,5 +137,5 @@ sealed class CategoryEncoding : KerasLayer
     }
 
     protected internal override object Call(LayerCall call) =>
-        Encoding.Encode(call.Input, _mode, _count, ComputeType, _mode == "count" ? call.Argument("count_weights", 1) as Tensor : null);
+        ClassEncoding.Encode(call.Input, _mode, _count, ComputeType, _mode == "count" ? call.Argument("count_weights", 1) as Tensor : null);
 }

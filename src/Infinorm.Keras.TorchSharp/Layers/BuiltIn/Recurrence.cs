@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Infinorm.Torch;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -13,7 +14,8 @@ sealed class Recurrent : KerasLayer
     ];
 
     readonly RecurrentCell _cell;
-    readonly bool _zeroesMasked, _isBackward;
+    readonly bool _zeroesMasked, _isBackward, _isStateful;
+    Tensor[]? _kept; // by a stateful layer, since its last batch
 
     /// <summary>A layer with a cell of its own kind, whose settings are the layer's.</summary>
     public Recurrent(LayerConfig config, string cellClass, string cellName)
@@ -32,7 +34,7 @@ sealed class Recurrent : KerasLayer
         : base(config)
     {
         config.Ignore(OwnSettings);
-        config.Only("stateful", false);
+        _isStateful = config.Boolean("stateful", false);
         ReturnsSequences = config.Boolean("return_sequences", false);
         ReturnsState = config.Boolean("return_state", false);
         _isBackward = config.Boolean("go_backwards", false);
@@ -57,8 +59,31 @@ sealed class Recurrent : KerasLayer
             IReadOnlyList<object?> { Count: > 0 } list => list[0] as Tensor,
             _ => given.Length == 0 ? call.MaskOf(sequence) : null,
         };
-        (Tensor output, Tensor[] states) = Run(sequence, given.Length > 0 ? given : null, mask, call.Training);
+        Tensor[]? initial = given.Length > 0 ? given : _isStateful && !call.Context.IsTrial ? Kept(sequence) : null;
+        (Tensor output, Tensor[] states) = Run(sequence, initial, mask, call.Training);
+        if (_isStateful && !call.Context.IsTrial)
+            Keep(states);
         return ReturnsState ? (object?[])[output, .. states] : output;
+    }
+
+    /// <summary>Lets a stateful layer begin anew.</summary>
+    public void ResetState()
+    {
+        foreach (Tensor state in _kept ?? [])
+            state.Dispose();
+        _kept = null;
+    }
+
+    Tensor[]? Kept(Tensor sequence) => _kept is null || _kept[0].shape[0] == sequence.shape[0]
+        ? _kept
+        : throw new ArgumentException(
+            $"{Path} is stateful and has states of {_kept[0].shape[0]} examples; the batch has {sequence.shape[0]}. Call {nameof(KerasModel.ResetStates)} first.");
+
+    void Keep(Tensor[] states)
+    {
+        Tensor[] kept = Array.ConvertAll(states, state => state.detach().clone().DetachFromDisposeScope());
+        ResetState();
+        _kept = kept;
     }
 
     (Tensor Output, Tensor[] States) Run(Tensor sequence, Tensor[]? initial, Tensor? mask, bool training)
@@ -69,6 +94,8 @@ sealed class Recurrent : KerasLayer
             : [.. initial.Select(state => (isLast ? Axes.ToChannelsFirst(state) : state).to(ComputeType))];
         if (states.Length != _cell.StateCount)
             throw new ArgumentException($"{Path}: {states.Length} states are given, it has {_cell.StateCount}.");
+        if (mask is null && _cell.Whole(_isBackward ? sequence.flip(1) : sequence, states, training) is var (all, last))
+            return (ReturnsSequences ? all : last[0], last);
         _cell.Begin(states, training);
         Tensor[] inputs = _cell.Prepare(sequence, training).unbind(1);
         Tensor[]? kept = mask?.to(ScalarType.Bool).unbind(1);
@@ -129,8 +156,8 @@ sealed class Bidirectional : KerasLayer
         object?[] outputs = _merge switch
         {
             "concat" => [cat([forward, backward], -1)],
-            "sum" => [forward + backward],
-            "ave" => [(forward + backward) / 2],
+            "sum" => [forward.Plus(backward)],
+            "ave" => [forward.Plus(backward).Over(2)],
             "mul" => [forward * backward],
             _ => [forward, backward],
         };
@@ -165,6 +192,13 @@ sealed class TimeDistributed : KerasLayer
     public TimeDistributed(LayerConfig config)
         : base(config) => _layer = AddLayer(config.Layer("layer"), "layer");
 
-    protected internal override object Call(LayerCall call) =>
-        stack([.. call.Input.unbind(1).Select(step => _layer.Invoke(step, call.Context))], 1);
+    // Keras calls the layer's own function, not the layer: what is around it, such as the regularizer of its outputs, has no part.
+    protected internal override object Call(LayerCall call)
+    {
+        Tensor[]? masks = call.Mask?.unbind(1);
+        return stack([.. call.Input.unbind(1).Select(Step)], 1);
+
+        Tensor Step(Tensor step, int number) => (Tensor)_layer.Call(new LayerCall(
+            call.Context, [step], masks is null ? null : new Dictionary<string, object?> { ["mask"] = masks[number] }));
+    }
 }

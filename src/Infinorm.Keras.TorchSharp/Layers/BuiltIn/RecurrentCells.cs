@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Infinorm.Torch;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
@@ -21,6 +22,12 @@ abstract class RecurrentCell(LayerConfig config) : KerasLayer(config)
     public virtual void Begin(Tensor[] states, bool training)
     {
     }
+
+    /// <summary>All time steps at once, by a function of torch that computes the same; null where the settings do not allow it.</summary>
+    /// <param name="sequence">(batch, time, …), in the order of the steps.</param>
+    /// <param name="states">The states to begin with.</param>
+    /// <param name="training">Whether the model is being trained.</param>
+    public virtual (Tensor Outputs, Tensor[] States)? Whole(Tensor sequence, Tensor[] states, bool training) => null;
 
     /// <summary>One step.</summary>
     /// <param name="input">A time step of what <see cref="Prepare"/> made.</param>
@@ -64,15 +71,17 @@ abstract class DenseCell : RecurrentCell
 
     protected Func<Tensor, Tensor> Activation { get; }
 
+    /// <summary>The sequence, of which some inputs are dropped in training.</summary>
+    protected Tensor DroppedInputs(Tensor sequence, bool training) =>
+        training && _dropout > 0 ? NoiseLayer.Drop(sequence, _dropout, [sequence.shape[0], 1, sequence.shape[2]]) : sequence;
+
+    /// <summary>Whether some of the state are dropped in training.</summary>
+    protected bool DropsState => _recurrentDropout > 0;
+
     public override Tensor[] InitialStates(Tensor sequence) =>
         [.. Enumerable.Range(0, StateCount).Select(_ => zeros([sequence.shape[0], _units], dtype: ComputeType, device: sequence.device))];
 
-    public override Tensor Prepare(Tensor sequence, bool training)
-    {
-        if (training && _dropout > 0)
-            sequence = NoiseLayer.Drop(sequence, _dropout, [sequence.shape[0], 1, sequence.shape[2]]);
-        return Dense.Linear(sequence, Kernel.Value, InputBias);
-    }
+    public override Tensor Prepare(Tensor sequence, bool training) => Dense.Linear(DroppedInputs(sequence, training), Kernel.Value, InputBias);
 
     public override void Begin(Tensor[] states, bool training) =>
         _recurrentMask = training && _recurrentDropout > 0 ? NoiseLayer.Drop(ones_like(states[0]), _recurrentDropout, states[0].shape) : null;
@@ -88,7 +97,7 @@ sealed class SimpleRNNCell(LayerConfig config) : DenseCell(config)
 {
     public override (Tensor, Tensor[]) Step(Tensor input, Tensor[] states, bool training)
     {
-        Tensor output = Activation(input + Dropped(states[0]).matmul(Recurrent.Value));
+        Tensor output = Activation(input.Plus(Dropped(states[0]).matmul(Recurrent.Value)));
         return (output, [output]);
     }
 }
@@ -106,10 +115,21 @@ sealed class LSTMCell : DenseCell
 
     public override int StateCount => 2;
 
+    public override (Tensor, Tensor[])? Whole(Tensor sequence, Tensor[] states, bool training)
+    {
+        bool isTorchs = Activation == Activations.Get("tanh") && _gate == Activations.Get("sigmoid") && ComputeType == ScalarType.Float32;
+        if (!isTorchs || (training && DropsState))
+            return null;
+        Tensor kernel = Kernel.Value.t(), bias = Bias?.Value ?? zeros(kernel.shape[0], dtype: ComputeType);
+        (Tensor outputs, Tensor hidden, Tensor carry) = TorchLstm.Run(
+            DroppedInputs(sequence, training), states[0], states[1], kernel, Recurrent.Value.t(), bias, zeros_like(bias), training);
+        return (outputs, [hidden, carry]);
+    }
+
     public override (Tensor, Tensor[]) Step(Tensor input, Tensor[] states, bool training)
     {
         Tensor[] gates = input.addmm(Dropped(states[0]), Recurrent.Value).chunk(4, -1);
-        Tensor carry = (_gate(gates[1]) * states[1]) + (_gate(gates[0]) * Activation(gates[2]));
+        Tensor carry = (_gate(gates[1]) * states[1]).Plus(_gate(gates[0]) * Activation(gates[2]));
         Tensor output = _gate(gates[3]) * Activation(carry);
         return (output, [output, carry]);
     }
@@ -139,19 +159,19 @@ sealed class GRUCell : DenseCell
         {
             Tensor inner = Bias is null ? dropped.matmul(kernel) : addmm(Bias.Value.select(0, 1), dropped, kernel, 1, 1);
             Tensor[] h = inner.chunk(3, -1);
-            z = _gate(x[0] + h[0]);
-            Tensor r = _gate(x[1] + h[1]);
-            candidate = Activation(x[2] + (r * h[2]));
+            z = _gate(x[0].Plus(h[0]));
+            Tensor r = _gate(x[1].Plus(h[1]));
+            candidate = Activation(x[2].Plus(r * h[2]));
         }
         else
         {
             Tensor[] h = dropped.matmul(kernel.narrow(1, 0, 2 * Units)).chunk(2, -1);
-            z = _gate(x[0] + h[0]);
-            Tensor r = _gate(x[1] + h[1]);
-            candidate = Activation(x[2] + (r * dropped).matmul(kernel.narrow(1, 2 * Units, Units)));
+            z = _gate(x[0].Plus(h[0]));
+            Tensor r = _gate(x[1].Plus(h[1]));
+            candidate = Activation(x[2].Plus((r * dropped).matmul(kernel.narrow(1, 2 * Units, Units))));
         }
 
-        Tensor output = (z * state) + ((1 - z) * candidate);
+        Tensor output = (z * state).Plus(z.SubtractedFrom(1) * candidate);
         return (output, [output]);
     }
 }
@@ -259,8 +279,8 @@ sealed class ConvLSTMCell : RecurrentCell
     {
         long[] ones = [.. _strides.Select(_ => 1L)];
         Tensor state = _recurrentMask is null ? states[0] : states[0] * _recurrentMask;
-        Tensor[] gates = (input + Kernels.Convolve(state, Kernels.OutInSpace(_recurrent.Value), null, ones, "same", ones, 1)).chunk(4, 1);
-        Tensor carry = (_gate(gates[1]) * states[1]) + (_gate(gates[0]) * _activation(gates[2]));
+        Tensor[] gates = input.Plus(Kernels.Convolve(state, Kernels.OutInSpace(_recurrent.Value), null, ones, "same", ones, 1)).chunk(4, 1);
+        Tensor carry = (_gate(gates[1]) * states[1]).Plus(_gate(gates[0]) * _activation(gates[2]));
         Tensor output = _gate(gates[3]) * _activation(carry);
         return (output, [output, carry]);
     }
