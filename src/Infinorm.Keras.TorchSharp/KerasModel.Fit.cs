@@ -1,7 +1,5 @@
 using Infinorm.Keras.Torch.Training;
-using Infinorm.Torch;
 using Infinorm.Torch.Training;
-using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch;

@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Infinorm.Keras.Torch.Layers;
 using Infinorm.Keras.Torch.Training;
 using Infinorm.Torch;
-using TorchSharp;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Infinorm.Keras.Torch.Layers;
-using Infinorm.Torch;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 

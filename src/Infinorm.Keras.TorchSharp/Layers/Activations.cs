@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Infinorm.Torch;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
-using static TorchSharp.torch.nn;
 
 namespace Infinorm.Keras.Torch.Layers;
 

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
 using Infinorm.Torch;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Training;
