@@ -190,8 +190,11 @@ static class RunFile
     }
 
     // The parameters that the optimizer steps are in its own checkpoint.
-    static Dictionary<string, Tensor> RestOfModel(Trainer trainer) =>
-        trainer.Model.state_dict().Where(pair => !trainer.Driver.Saves(pair.Value)).ToDictionary();
+    static Dictionary<string, Tensor> RestOfModel(Trainer trainer)
+    {
+        HashSet<nint> saved = trainer.Driver.SavedParameters;
+        return trainer.Model.state_dict().Where(pair => !saved.Contains(NativeTensor.IdentityOf(pair.Value))).ToDictionary();
+    }
 
     static string CallbackName(string callback, string tensor) => $"{Root}/callbacks/{callback}/{tensor}";
 
