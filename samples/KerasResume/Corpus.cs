@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Samples.KerasResume;
 
-/// <summary>The recordings, divided as make_model.py divides them, and the batches made of them, with the channels last as Keras has them.</summary>
+/// <summary>
+/// The recordings, divided as make_model.py divides them, and the batches made of them, with the channels last as Keras has them.
+/// </summary>
 sealed class Corpus
 {
     const int BatchSize = 32;

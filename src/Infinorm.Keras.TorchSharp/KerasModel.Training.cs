@@ -124,7 +124,8 @@ public sealed partial class KerasModel
         {
             if (_outputTraining[i].Loss is not { } loss)
                 continue;
-            Tensor target = pass.Targets[i] ?? throw new ArgumentException($"There is no target for the output {OutputNames[i]}, which has a loss.");
+            Tensor target = pass.Targets[i]
+                ?? throw new ArgumentException($"There is no target for the output {OutputNames[i]}, which has a loss.");
             losses[i] = loss.Compute(target, pass.Outputs[i], pass.Weights[i], masks[i]);
             Tensor weighted = _outputTraining[i].LossWeight == 1 ? losses[i]! : losses[i]!.Times(_outputTraining[i].LossWeight);
             total = total is null ? weighted : total.Plus(weighted);
@@ -135,7 +136,8 @@ public sealed partial class KerasModel
         if (logs is not null)
         {
             using var noGrad = no_grad();
-            logs.Add(total!.ToNumber(), [.. losses.Select(loss => loss?.ToNumber())], pass.Examples, pass.Outputs, masks, pass.Targets, pass.Weights);
+            logs.Add(total!.ToNumber(), [.. losses.Select(loss => loss?.ToNumber())], pass.Examples, pass.Outputs, masks, pass.Targets,
+                pass.Weights);
         }
 
         return total!;
@@ -177,7 +179,8 @@ public sealed partial class KerasModel
             const int counterAndRate = 2;
             Optimizer optimizer = Archive.CreateOptimizer();
             optimizer.Build(Archive.TrainableVariables);
-            bool isNew = Archive.OptimizerVariableCount is 0 || (Archive.OptimizerVariableCount == counterAndRate && optimizer.Variables.Count > counterAndRate);
+            bool isNew = Archive.OptimizerVariableCount is 0
+                || (Archive.OptimizerVariableCount == counterAndRate && optimizer.Variables.Count > counterAndRate);
             return isNew ? Archive.Optimizer = optimizer : Archive.LoadOptimizer();
         }
         catch (Exception e) when (e is FormatException or Checkpoints.InvalidFileException or ArgumentException)
@@ -202,7 +205,8 @@ public sealed partial class KerasModel
         Optimizer optimizer = Infinorm.Optimizer.FromConfig(former.GetConfig());
         optimizer.ExcludeAs(former);
         optimizer.Build(Archive.TrainableVariables);
-        Dictionary<string, Variables.Variable> state = former.Variables.DistinctBy(variable => variable.Path).ToDictionary(variable => variable.Path);
+        Dictionary<string, Variables.Variable> state = former.Variables.DistinctBy(variable => variable.Path)
+            .ToDictionary(variable => variable.Path);
         foreach (Variables.Variable variable in optimizer.Variables)
         {
             if (state.TryGetValue(variable.Path, out Variables.Variable? value) && value.Shape.SequenceEqual(variable.Shape))

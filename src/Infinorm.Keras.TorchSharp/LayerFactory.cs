@@ -20,7 +20,8 @@ sealed class LayerFactory : ILayerFactory
     public static void Register(string name, Func<LayerConfig, nn.Module> create) => Registered[name] = create;
 
     /// <inheritdoc/>
-    public void Report(string path, string className, string problem) => _problems.Add($"{(path.Length == 0 ? "the model" : path)} ({className}): {problem}");
+    public void Report(string path, string className, string problem) =>
+        _problems.Add($"{(path.Length == 0 ? "the model" : path)} ({className}): {problem}");
 
     /// <inheritdoc/>
     public KerasLayer Create(JsonObject serialized, string? parentPath, string? name = null)
@@ -56,7 +57,9 @@ sealed class LayerFactory : ILayerFactory
             return own;
         if (Registered.TryGetValue(className, out own))
             return own;
-        bool isKeras = (!serialized.TryGetPropertyValue("module", out JsonNode? module) || module?.ToString() is { } text && (text == "keras" || text.StartsWith("keras.", StringComparison.Ordinal)))
+        bool isKeras = (!serialized.TryGetPropertyValue("module", out JsonNode? module)
+            || module?.ToString() is { } text
+            && (text == "keras" || text.StartsWith("keras.", StringComparison.Ordinal)))
             && registeredName?.Contains('>') is not true;
         if (isKeras && className is "Functional" or "Model" && (serialized["config"] as JsonObject)?["layers"] is not null)
             return config => GraphLayer.OfFunctional(config, this);

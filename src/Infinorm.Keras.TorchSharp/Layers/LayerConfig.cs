@@ -29,7 +29,9 @@ public sealed class LayerConfig
         // Weights come from the archive; their constraints are the variables'. How a layer was built says nothing new.
         foreach (var (key, _) in config)
         {
-            if (key.EndsWith("_initializer", StringComparison.Ordinal) || key.EndsWith("_constraint", StringComparison.Ordinal) || key == "seed")
+            if (key.EndsWith("_initializer", StringComparison.Ordinal)
+                || key.EndsWith("_constraint", StringComparison.Ordinal)
+                || key == "seed")
                 _reader.Ignore(key);
         }
 
@@ -54,7 +56,8 @@ public sealed class LayerConfig
     public string Path { get; }
 
     /// <summary>The path of something in what has a path; null where nothing is around it, then it has none.</summary>
-    internal static string Join(string? parentPath, string name) => parentPath switch { null => "", "" => name, _ => $"{parentPath}/{name}" };
+    internal static string Join(string? parentPath, string name) =>
+        parentPath switch { null => "", "" => name, _ => $"{parentPath}/{name}" };
 
     /// <summary>True or false, or the default when the setting is missing.</summary>
     public bool Boolean(string key, bool defaultValue) => _reader.Boolean(key, defaultValue);
@@ -66,7 +69,8 @@ public sealed class LayerConfig
     public double? OptionalNumber(string key) => _reader.OptionalNumber(key);
 
     /// <summary>A whole number that must be there.</summary>
-    public int Integer(string key) => _reader.OptionalInteger(key) ?? throw new FormatException($"{ClassName}: config key '{key}' is missing");
+    public int Integer(string key) =>
+        _reader.OptionalInteger(key) ?? throw new FormatException($"{ClassName}: config key '{key}' is missing");
 
     /// <summary>A whole number, or null when the setting is missing or null.</summary>
     public int? OptionalInteger(string key) => _reader.OptionalInteger(key);
@@ -181,7 +185,9 @@ public sealed class LayerConfig
         {
             "mixed_float16" => (ScalarType.Float16, ScalarType.Float32),
             "mixed_bfloat16" => (ScalarType.BFloat16, ScalarType.Float32),
-            _ => DTypes.Parse(name) is { } type ? (type, type) : throw new FormatException($"{ClassName}: the dtype {name} is not supported"),
+            _ => DTypes.Parse(name) is { } type
+                ? (type, type)
+                : throw new FormatException($"{ClassName}: the dtype {name} is not supported"),
         };
     }
 
@@ -191,7 +197,9 @@ public sealed class LayerConfig
     internal void RequireAllRead() => _reader.RequireAllRead();
 
     long Whole(string key, JsonNode? node) =>
-        node?.GetValueKind() is JsonValueKind.Number && double.Parse(PythonJson.Write(node), CultureInfo.InvariantCulture) is var number && number == (long)number
+        node?.GetValueKind() is JsonValueKind.Number
+            && double.Parse(PythonJson.Write(node), CultureInfo.InvariantCulture) is var number
+            && number == (long)number
             ? (long)number
             : throw new FormatException($"{ClassName}: config key '{key}' should be of whole numbers, found {PythonJson.Write(node)}");
 }

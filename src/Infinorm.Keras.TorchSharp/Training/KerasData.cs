@@ -16,7 +16,9 @@ public sealed class KerasData
     }
 
     /// <summary>Examples of a model with several inputs or outputs.</summary>
-    /// <param name="inputs">A tensor for each of the model's inputs, in the order of its <c>InputNames</c>, the examples along its first axis.</param>
+    /// <param name="inputs">
+    /// A tensor for each of the model's inputs, in the order of its <c>InputNames</c>, the examples along its first axis.
+    /// </param>
     /// <param name="targets">A tensor for each of its outputs, in the order of <c>OutputNames</c>; null for one that has no loss.</param>
     /// <exception cref="ArgumentException">The tensors have different numbers of examples, or none.</exception>
     public KerasData(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor?> targets)
@@ -37,7 +39,8 @@ public sealed class KerasData
     public IReadOnlyList<Tensor?> Targets { get; }
 
     /// <summary>
-    /// Weights for each output: one for each example or, of shape (examples, steps), for each time step. An entry is null, or the list is, for
+    /// Weights for each output: one for each example or, of shape (examples, steps), for each time step. An entry is null, or the list is,
+    /// for
     /// none. The default is none. Keras: <c>sample_weight</c>.
     /// </summary>
     public IReadOnlyList<Tensor?>? SampleWeights { get; init; }

@@ -17,7 +17,8 @@ public sealed class KerasLoss
     /// <param name="name">Its name.</param>
     /// <param name="compute">Takes targets and predictions and returns a value for each example, or for each of its time steps.</param>
     /// <param name="reduction">
-    /// <c>sum_over_batch_size</c>, the default, for the mean; <c>sum</c>; or <c>mean_with_sample_weight</c>, the sum divided by that of the weights.
+    /// <c>sum_over_batch_size</c>, the default, for the mean; <c>sum</c>; or <c>mean_with_sample_weight</c>, the sum divided by that of
+    /// the weights.
     /// </param>
     public KerasLoss(string name, Func<Tensor, Tensor, Tensor> compute, string reduction = "sum_over_batch_size")
         : this(name, (target, prediction) => (compute(target, prediction), null), reduction)
@@ -36,7 +37,9 @@ public sealed class KerasLoss
     /// <summary>Its name.</summary>
     public string Name { get; }
 
-    /// <summary>One of Keras's losses by its name or class, such as <c>mse</c> or <c>CategoricalCrossentropy</c>, with Keras's defaults.</summary>
+    /// <summary>
+    /// One of Keras's losses by its name or class, such as <c>mse</c> or <c>CategoricalCrossentropy</c>, with Keras's defaults.
+    /// </summary>
     /// <exception cref="FormatException">There is none of this name.</exception>
     public static KerasLoss Of(string name) => LossTable.Create(name, new ConfigReader(name, []));
 
@@ -50,7 +53,9 @@ public sealed class KerasLoss
     {
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(prediction);
-        (Tensor values, Tensor? own) = _compute(target.is_floating_point() ? target.to(ScalarType.Float32) : target, prediction.to(ScalarType.Float32));
+        (Tensor values, Tensor? own) = _compute(target.is_floating_point()
+            ? target.to(ScalarType.Float32)
+            : target, prediction.to(ScalarType.Float32));
         if (own is not null)
             mask = mask is null ? own : mask.logical_and(own);
         weight = Matching.Mask(weight?.to(ScalarType.Float32), mask, isMean: _reduction is "sum_over_batch_size" or "mean");
