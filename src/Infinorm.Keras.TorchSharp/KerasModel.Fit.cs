@@ -1,7 +1,5 @@
 using Infinorm.Keras.Torch.Training;
-using Infinorm.Torch;
 using Infinorm.Torch.Training;
-using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch;
@@ -123,7 +121,8 @@ public sealed partial class KerasModel
     {
         RequireLoss();
         if (InputNames.Count != 1 || OutputNames.Count != 1)
-            throw new InvalidOperationException($"The model has {InputNames.Count} inputs and {OutputNames.Count} outputs: use {nameof(Fit)} with {nameof(KerasData)}.");
+            throw new InvalidOperationException($"The model has {InputNames.Count} inputs and {OutputNames.Count} outputs: use "
+                + $"{nameof(Fit)} with {nameof(KerasData)}.");
         return new Trainer(this, (prediction, target) => Loss(_lastPass! with { Outputs = [prediction], Targets = [target] }, logs: null),
             Optimizer)
         {

@@ -84,8 +84,11 @@ public sealed partial class KerasModel
         {
             using var scope = NewDisposeScope();
             var shapes = new Dictionary<KerasLayer, long[][]>();
-            var context = new ForwardContext(training: false) { Observe = (layer,
-                outputs) => shapes[layer] = [.. Values.Tensors(outputs).Select(output => output.shape)] };
+            var context = new ForwardContext(training: false)
+            {
+                Observe = (layer,
+                outputs) => shapes[layer] = [.. Values.Tensors(outputs).Select(output => output.shape)]
+            };
             object?[] inputs = [.. _graph!.Inputs.Select(input => zeros([input.Shape![0] < 0
                 ? batch
                 : input.Shape[0], .. input.Shape.Skip(1).Select(size => size < 0 ? free : size)], dtype: input.DType))];

@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Infinorm.Keras.Torch.Layers;
 using Infinorm.Keras.Torch.Training;
 using Infinorm.Torch;
-using TorchSharp;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
@@ -169,7 +168,8 @@ public sealed partial class KerasModel
     void RequireLoss()
     {
         if (_outputTraining.All(output => output.Loss is null))
-            throw new InvalidOperationException($"The model has no loss{(_compileProblem is null ? "" : $": {_compileProblem}")}. Give it with {nameof(Compile)}.");
+            throw new InvalidOperationException($"The model has no loss{(_compileProblem is null ? "" : $": {_compileProblem}")}. "
+                + $"Give it with {nameof(Compile)}.");
     }
 
     Optimizer StoredOptimizer()
@@ -219,6 +219,7 @@ public sealed partial class KerasModel
     void CheckCount<T>(IReadOnlyList<T>? list, string name)
     {
         if (list is not null && list.Count != OutputNames.Count)
-            throw new ArgumentException($"{name} has {list.Count} entries, the model has {OutputNames.Count} outputs ({string.Join(", ", OutputNames)}).", name);
+            throw new ArgumentException($"{name} has {list.Count} entries, the model has {OutputNames.Count} outputs "
+                + $"({string.Join(", ", OutputNames)}).", name);
     }
 }

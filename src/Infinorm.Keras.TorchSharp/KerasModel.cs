@@ -106,7 +106,8 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
     {
         ArgumentNullException.ThrowIfNull(archive);
         JsonObject config = archive.ModelConfig
-            ?? throw new ArgumentException("The archive has no model's config: give KerasArchive.Open the one that model.to_json() has in Python.", nameof(archive));
+            ?? throw new ArgumentException("The archive has no model's config: give KerasArchive.Open the one that model.to_json() "
+                + "has in Python.", nameof(archive));
         return new KerasModel(archive, Build(config));
     }
 
@@ -136,7 +137,8 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
         Tensor[] outputs = Call([input]);
         return outputs.Length == 1
             ? outputs[0]
-            : throw new InvalidOperationException($"The model has {outputs.Length} outputs ({string.Join(", ", OutputNames)}); use Call with a list.");
+            : throw new InvalidOperationException($"The model has {outputs.Length} outputs ({string.Join(", ", OutputNames)}); use "
+                + "Call with a list.");
     }
 
     /// <summary>The outputs for a batch, in the module's mode.</summary>
@@ -169,7 +171,8 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
         Tensor[] outputs = Predict([input], batchSize);
         return outputs.Length == 1
             ? outputs[0]
-            : throw new InvalidOperationException($"The model has {outputs.Length} outputs ({string.Join(", ", OutputNames)}); use Predict with a list.");
+            : throw new InvalidOperationException($"The model has {outputs.Length} outputs ({string.Join(", ", OutputNames)}); use "
+                + "Predict with a list.");
     }
 
     /// <summary>As <see cref="Predict(Tensor, int)"/>, of several inputs and outputs.</summary>
@@ -252,7 +255,8 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
         string[] missing = [.. InputNames.Where(name => !inputs.ContainsKey(name))];
         return missing.Length == 0
             ? [.. InputNames.Select(name => inputs[name])]
-            : throw new ArgumentException($"The inputs {string.Join(", ", missing)} are missing; given are {string.Join(", ", inputs.Keys)}.", nameof(inputs));
+            : throw new ArgumentException($"The inputs {string.Join(", ", missing)} are missing; given are "
+                + $"{string.Join(", ", inputs.Keys)}.", nameof(inputs));
     }
 
     Dictionary<string, Tensor> ByName(Tensor[] outputs)

@@ -37,7 +37,8 @@ sealed class LayerFactory : ILayerFactory
             {
                 KerasLayer own => own,
                 nn.Module<Tensor, Tensor> module => new ModuleLayer(config, module),
-                var other => throw new FormatException($"the function registered for it made a {other?.GetType().Name ?? "null"}, which is no KerasLayer and no Module<Tensor, Tensor>"),
+                var other => throw new FormatException($"the function registered for it made a {other?.GetType().Name ?? "null"}, "
+                    + "which is no KerasLayer and no Module<Tensor, Tensor>"),
             };
             if (layer is not ModuleLayer)
                 config.RequireAllRead();
@@ -68,10 +69,12 @@ sealed class LayerFactory : ILayerFactory
         if (isKeras && LayerTable.Layers.TryGetValue(className, out Func<LayerConfig, KerasLayer>? builtIn))
             return builtIn;
         if (className == "Lambda")
-            throw new FormatException("a Lambda layer holds Python bytecode. Replace it by operations or a layer of your own in Python, or register \"Lambda\" with KerasModel.Register");
+            throw new FormatException("a Lambda layer holds Python bytecode. Replace it by operations or a layer of your own in "
+                + "Python, or register \"Lambda\" with KerasModel.Register");
         string register = registeredName?.Contains('>') == true ? registeredName : className;
         throw new FormatException((serialized["config"] as JsonObject)?["layers"] is null && serialized.ContainsKey("compile_config")
-            ? $"a subclassed model has no graph in the archive. Register \"{register}\" with KerasModel.Register and a KerasLayer that computes it"
+            ? $"a subclassed model has no graph in the archive. Register \"{register}\" with KerasModel.Register and a KerasLayer "
+                + "that computes it"
             : $"the layer is not known. Register \"{register}\" with KerasModel.Register");
     }
 
@@ -91,7 +94,8 @@ sealed class LayerFactory : ILayerFactory
         {
             _module = module;
             if (module.parameters().Any())
-                throw new FormatException("the module registered for it has parameters: derive it from KerasLayer and add them with AddWeight, so that they are the archive's");
+                throw new FormatException("the module registered for it has parameters: derive it from KerasLayer and add them with "
+                    + "AddWeight, so that they are the archive's");
             register_module("module", module);
         }
 

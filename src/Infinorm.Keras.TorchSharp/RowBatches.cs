@@ -1,7 +1,6 @@
 using Infinorm.Keras.Torch.Training;
 using Infinorm.Torch;
 using Infinorm.Torch.Training;
-using TorchSharp;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 

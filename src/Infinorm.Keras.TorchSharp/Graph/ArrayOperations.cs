@@ -109,8 +109,8 @@ static class ArrayOperations
         (long Left, long Right)[] pads = a.Setting("pad_width") switch
         {
             long all => [.. x.shape.Select(_ => (all, all))],
-            object?[] list when list.All(item => item is long)
-                && list.Length == 2 => [.. x.shape.Select(_ => ((long)list[0]!, (long)list[1]!))],
+            object?[] { Length: 2 } list when list.All(item => item is long) =>
+                [.. x.shape.Select(_ => ((long)list[0]!, (long)list[1]!))],
             object?[] { Length: 1 } one when x.dim() > 1 => [.. x.shape.Select(_ => Pair(one[0]))],
             object?[] list => [.. list.Select(Pair)],
             _ => throw new InvalidOperationException("Pad: pad_width is missing."),

@@ -15,8 +15,8 @@ static class GraphArguments
     {
         null => null,
         JsonArray list => list.Select(Read).ToArray(),
-        JsonObject { Count: > 0 } item when item["class_name"]?.ToString() is { } className
-            && item.ContainsKey("config") => OfClass(className, item["config"]),
+        JsonObject { Count: > 0 } item when item["class_name"]?.ToString() is { } className && item.ContainsKey("config") =>
+            OfClass(className, item["config"]),
         JsonObject named => named.ToDictionary(item => item.Key, item => Read(item.Value)),
         _ => Constant(node),
     };
@@ -41,8 +41,7 @@ static class GraphArguments
     };
 
     static long? Bound(JsonNode? node) => node is null ? null
-        : Constant(node) is long bound
-        ? bound
+        : Constant(node) is long bound ? bound
         : throw new FormatException($"a bound of a slice should be a whole number, found {PythonJson.Write(node)}");
 
     static object Constant(JsonNode node) => node.GetValueKind() switch
@@ -81,9 +80,7 @@ static class GraphArguments
                 return;
             }
 
-            values.Add(Constant(node!) switch { long whole => whole, double number => number, bool truth => truth
-                ? 1
-                : 0, _ => throw new FormatException("a constant tensor should hold numbers") });
+            values.Add(OperationArguments.AsNumber(Constant(node!)) ?? throw new FormatException("a constant tensor should hold numbers"));
         }
     }
 }

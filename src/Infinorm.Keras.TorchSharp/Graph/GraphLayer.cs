@@ -114,7 +114,8 @@ sealed class GraphLayer : KerasLayer
             : [.. Values.Tensors(value)];
         return given.Length == _inputs.Length
             ? given
-            : throw new ArgumentException($"{LayerName} takes {_inputs.Length} inputs ({string.Join(", ", _inputs.Select(input => input.Key.Name))}), and is given {given.Length}.");
+            : throw new ArgumentException($"{LayerName} takes {_inputs.Length} inputs "
+                + $"({string.Join(", ", _inputs.Select(input => input.Key.Name))}), and is given {given.Length}.");
     }
 
     // Each node after those whose outputs it takes.

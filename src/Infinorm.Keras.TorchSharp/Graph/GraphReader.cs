@@ -32,11 +32,8 @@ abstract class GraphReader
             : config["dtype"]?.ToString() ?? "float32";
         return new GraphInput(
             (config["name"]?.ToString() ?? fallbackName, 0),
-            shape is null
-                ? null
-                : [.. shape.Select(size => size is null
-                ? -1
-                : long.Parse(size.ToString(), System.Globalization.CultureInfo.InvariantCulture))],
+            shape is null ? null
+                : [.. shape.Select(size => size is null ? -1 : long.Parse(size.ToString(), System.Globalization.CultureInfo.InvariantCulture))],
             DTypes.Parse(type) ?? throw new FormatException($"an input of type {type} is not supported"));
     }
 
@@ -133,9 +130,8 @@ sealed class SequentialReader : GraphReader
                 JsonObject settings = ConfigOf(layer);
                 JsonNode? shape = settings["batch_shape"] ?? settings["batch_input_shape"] ?? built;
                 JsonNode? type = layer["class_name"]?.ToString() == "Embedding" ? "int32" : settings["dtype"]?.DeepClone();
-                input = ReadInput(new JsonObject { ["batch_shape"] = shape?.DeepClone(), ["dtype"] = type is JsonObject
-                    ? "float32"
-                    : type?.DeepClone() }, "input");
+                type = type is JsonObject ? "float32" : type?.DeepClone();
+                input = ReadInput(new JsonObject { ["batch_shape"] = shape?.DeepClone(), ["dtype"] = type }, "input");
             }
 
             last ??= new NodeOutput(input.Key, 0);

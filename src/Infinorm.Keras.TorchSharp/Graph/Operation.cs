@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Infinorm.Keras.Torch.Layers;
-using Infinorm.Torch;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
@@ -27,12 +26,13 @@ sealed class Operation
         string className = serialized["class_name"]?.ToString() ?? "?";
         if (!OperationTable.Operations.TryGetValue(className, out Func<OperationArguments, object>? compute))
         {
-            report($"the operation keras.ops {className} is not known; known are {string.Join(", ", OperationTable.Operations.Keys.Order(StringComparer.Ordinal))}");
+            report($"the operation keras.ops {className} is not known; known are "
+                + $"{string.Join(", ", OperationTable.Operations.Keys.Order(StringComparer.Ordinal))}");
             return null;
         }
 
-        var settings = ((serialized["config"] as JsonObject)
-            ?? []).Where(item => item.Key != "name").ToDictionary(item => item.Key, item => GraphArguments.Read(item.Value));
+        var settings = ((serialized["config"] as JsonObject) ?? []).Where(item => item.Key != "name")
+            .ToDictionary(item => item.Key, item => GraphArguments.Read(item.Value));
         return new Operation(className, compute, settings);
     }
 
@@ -43,7 +43,7 @@ sealed class Operation
 /// <summary>What an operation is called with: arguments of the call, and settings in its config.</summary>
 sealed class OperationArguments(
     string name, IReadOnlyList<object?> arguments, IReadOnlyDictionary<string, object?> named,
-        IReadOnlyDictionary<string, object?> settings)
+    IReadOnlyDictionary<string, object?> settings)
 {
     /// <summary>A tensor argument; a number becomes a scalar tensor of the other argument's type where that takes it.</summary>
     public Tensor Tensor(int index) => arguments.Count > index ? ToTensor(arguments[index]) : throw Missing($"argument {index}");

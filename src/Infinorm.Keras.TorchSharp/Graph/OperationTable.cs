@@ -112,9 +112,8 @@ static class OperationTable
         ["LogSoftmax"] = a => a.Tensor(0).log_softmax(a.Whole("axis") ?? -1),
         ["Logsumexp"] = a => a.Tensor(0).logsumexp(a.Whole("axis") ?? -1, a.IsTrue("keepdims")),
         ["OneHot"] = a =>
-            functional.one_hot(a.Tensor(0).to(ScalarType.Int64), a.Whole("num_classes")
-                ?? -1).to(DTypes.Parse(a.Text("dtype"))
-                ?? ScalarType.Float32),
+            functional.one_hot(a.Tensor(0).to(ScalarType.Int64), a.Whole("num_classes") ?? -1)
+                .to(DTypes.Parse(a.Text("dtype")) ?? ScalarType.Float32),
 
         ["Sum"] = a => a.Axes() is { } axes ? a.Tensor(0).sum(axes, a.IsTrue("keepdims")) : All(a, x => x.sum()),
         ["Mean"] = a => a.Axes() is { } axes ? a.Float().mean(axes, a.IsTrue("keepdims")) : All(a, x => x.mean()),

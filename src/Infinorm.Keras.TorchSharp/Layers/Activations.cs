@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Infinorm.Torch;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
-using static TorchSharp.torch.nn;
 
 namespace Infinorm.Keras.Torch.Layers;
 
@@ -59,7 +58,8 @@ static class Activations
     {
         string name = serialized["config"]?.ToString() ?? "?";
         if (serialized["registered_name"]?.ToString() is { } registered && registered.Contains('>'))
-            throw new FormatException($"the activation '{registered}' is a function of the model's author, and is not known. Make it a layer of its own in Python, and register that with KerasModel.Register");
+            throw new FormatException($"the activation '{registered}' is a function of the model's author, and is not known. Make it "
+                + "a layer of its own in Python, and register that with KerasModel.Register");
         return Get(name);
     }
 

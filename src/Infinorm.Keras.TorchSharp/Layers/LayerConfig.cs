@@ -36,7 +36,8 @@ public sealed class LayerConfig
         }
 
         if (Json("quantization_config") is not null)
-            throw new FormatException($"{ClassName}: the layer is quantized, which is not supported. Save the model before it is quantized");
+            throw new FormatException($"{ClassName}: the layer is quantized, which is not supported. Save the model before it "
+                + "is quantized");
         if (Json("lora_rank") is not null)
             throw new FormatException($"{ClassName}: the layer has LoRA, which is not supported. Save the model before it is switched on");
         foreach (string key in (ReadOnlySpan<string>)["lora_alpha", "batch_shape", "batch_input_shape"])
@@ -100,7 +101,8 @@ public sealed class LayerConfig
             case JsonValue value:
                 return [.. Enumerable.Repeat(Whole(key, value), count)];
             case var other:
-                throw new FormatException($"{ClassName}: config key '{key}' should be {count} whole numbers, found {PythonJson.Write(other)}");
+                throw new FormatException($"{ClassName}: config key '{key}' should be {count} whole numbers, found "
+                    + $"{PythonJson.Write(other)}");
         }
     }
 
@@ -125,7 +127,8 @@ public sealed class LayerConfig
     internal void Only(string key, JsonNode? supported)
     {
         if (_reader.HasOther(key, supported))
-            throw new FormatException($"{ClassName}: {key} = {PythonJson.Write(_config[key])} is not supported, only {PythonJson.Write(supported)}");
+            throw new FormatException($"{ClassName}: {key} = {PythonJson.Write(_config[key])} is not supported, only "
+                + $"{PythonJson.Write(supported)}");
     }
 
     internal bool IsChannelsFirst() => OneOf("data_format", "channels_last", "channels_last", "channels_first") == "channels_first";
@@ -178,7 +181,8 @@ public sealed class LayerConfig
             null => "float32",
             JsonObject policy when policy["class_name"]?.ToString() is "DTypePolicy" or "Policy" or "FloatDTypePolicy" => policy["config"]?["name"]?.ToString() ?? "float32",
             JsonObject policy => throw new FormatException(
-                $"{ClassName}: the dtype policy {policy["class_name"]} ({policy["config"]?["mode"] ?? policy["config"]?["name"]}) is not supported: the layer is quantized. Save the model before it is quantized"),
+                $"{ClassName}: the dtype policy {policy["class_name"]} ({policy["config"]?["mode"] ?? policy["config"]?["name"]}) is "
+                    + "not supported: the layer is quantized. Save the model before it is quantized"),
             var text => text.ToString(),
         };
         return name switch

@@ -1,4 +1,3 @@
-using Infinorm.Torch;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
@@ -28,7 +27,8 @@ public sealed class KerasData
         (Inputs, Targets) = (inputs, targets);
         long[] counts = [.. inputs.Concat(targets.OfType<Tensor>()).Select(tensor => tensor.dim() == 0 ? 0 : tensor.shape[0]).Distinct()];
         if (counts is not [> 0])
-            throw new ArgumentException($"Inputs and targets need the same number of examples, at least one, along their first axis; found {string.Join(" and ", counts)}.");
+            throw new ArgumentException($"Inputs and targets need the same number of examples, at least one, along their first axis; "
+                + $"found {string.Join(" and ", counts)}.");
         Count = counts[0];
     }
 
@@ -90,7 +90,8 @@ public sealed class KerasData
         if (SampleWeights is not null)
             Check(SampleWeights.Count, outputs, "sample weights");
         if (ClassWeights is not null && (Targets.Count != 1 || Targets[0] is null))
-            throw new ArgumentException($"Class weights are for a model of one output; this one has {Targets.Count} ({string.Join(", ", outputs)}).");
+            throw new ArgumentException($"Class weights are for a model of one output; this one has {Targets.Count} "
+                + $"({string.Join(", ", outputs)}).");
 
         static void Check(int count, IReadOnlyList<string> names, string what)
         {

@@ -30,7 +30,8 @@ public sealed class KerasLoss
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         if (reduction is not ("sum_over_batch_size" or "mean" or "sum" or "mean_with_sample_weight"))
-            throw new FormatException($"loss {name}: the reduction {reduction} is not supported; sum_over_batch_size, sum and mean_with_sample_weight are");
+            throw new FormatException($"loss {name}: the reduction {reduction} is not supported; sum_over_batch_size, sum and "
+                + "mean_with_sample_weight are");
         (Name, _compute, _reduction) = (name, compute, reduction);
     }
 
@@ -86,7 +87,8 @@ public sealed class KerasLoss
             case JsonObject serialized:
                 var read = KerasObject.Read("loss", serialized);
                 if (read.RegisteredName?.Contains('>') == true)
-                    throw new FormatException($"loss: '{read.RegisteredName}' is of the model's author, and is not known. Give a loss in code");
+                    throw new FormatException($"loss: '{read.RegisteredName}' is of the model's author, and is not known. Give a "
+                        + "loss in code");
                 if (read.ClassName == KerasObject.FunctionClass)
                     return Of(read.Config.ToString());
                 return read.Create(config => LossTable.Create(read.ClassName, config));

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
 using Infinorm.Torch;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Training;
@@ -50,7 +49,8 @@ public abstract class KerasMetric(string name)
     {
         null => null,
         JsonObject serialized => KerasObject.Read("metric", serialized) is var read && read.RegisteredName?.Contains('>') == true
-            ? throw new FormatException($"metric: '{read.RegisteredName}' is of the model's author, and is not known. Give the metrics in code")
+            ? throw new FormatException($"metric: '{read.RegisteredName}' is of the model's author, and is not known. Give the "
+                + "metrics in code")
             : read.ClassName == KerasObject.FunctionClass ? Of(read.Config.ToString())
             : read.Create(config => MetricTable.Create(read.ClassName, config)),
         _ => Of(node.ToString()),

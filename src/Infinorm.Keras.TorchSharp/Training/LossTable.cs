@@ -1,6 +1,5 @@
 using Infinorm.Config;
 using Infinorm.Torch;
-using TorchSharp;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 

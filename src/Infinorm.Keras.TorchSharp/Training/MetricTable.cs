@@ -145,7 +145,8 @@ static class MetricTable
         string? average = config.Text("average", null);
         double? threshold = config.OptionalNumber("threshold");
         if (average is null)
-            throw new FormatException($"metric {name}: average null gives several values, which is not supported; macro, micro and weighted are");
+            throw new FormatException($"metric {name}: average null gives several values, which is not supported; macro, micro and "
+                + "weighted are");
         return new SumsMetric(
             name,
             (y, p, weight) =>
@@ -179,7 +180,8 @@ static class MetricTable
         string aggregation = config.Text("class_aggregation", "uniform_average");
         int regressors = config.OptionalInteger("num_regressors") ?? 0;
         if (aggregation is not ("uniform_average" or "variance_weighted_average"))
-            throw new FormatException($"metric {name}: class_aggregation {aggregation} is not supported; uniform_average and variance_weighted_average are");
+            throw new FormatException($"metric {name}: class_aggregation {aggregation} is not supported; uniform_average and "
+                + "variance_weighted_average are");
         return new SumsMetric(
             name,
             (y, p, weight) =>

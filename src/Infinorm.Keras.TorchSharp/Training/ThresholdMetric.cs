@@ -1,5 +1,4 @@
 using Infinorm.Config;
-using Infinorm.Torch;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Infinorm.Torch;
-using TorchSharp;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 

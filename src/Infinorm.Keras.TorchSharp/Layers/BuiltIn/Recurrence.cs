@@ -79,7 +79,8 @@ sealed class Recurrent : KerasLayer
     Tensor[]? Kept(Tensor sequence) => _kept is null || _kept[0].shape[0] == sequence.shape[0]
         ? _kept
         : throw new ArgumentException(
-            $"{Path} is stateful and has states of {_kept[0].shape[0]} examples; the batch has {sequence.shape[0]}. Call {nameof(KerasModel.ResetStates)} first.");
+            $"{Path} is stateful and has states of {_kept[0].shape[0]} examples; the batch has {sequence.shape[0]}. Call "
+                + $"{nameof(KerasModel.ResetStates)} first.");
 
     void Keep(Tensor[] states)
     {
