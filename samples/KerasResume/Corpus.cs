@@ -1,10 +1,13 @@
 using System.Collections;
 using Infinorm.Samples.Speech;
+using Infinorm.Torch.Training;
 using static TorchSharp.torch;
 
 namespace Infinorm.Samples.KerasResume;
 
-/// <summary>The recordings, divided as make_model.py divides them, and the batches made of them, with the channels last as Keras has them.</summary>
+/// <summary>
+/// The recordings, divided as make_model.py divides them, and the batches made of them, with the channels last as Keras has them.
+/// </summary>
 sealed class Corpus
 {
     const int BatchSize = 32;
@@ -31,10 +34,10 @@ sealed class Corpus
     public int TestCount => _test.Length;
 
     /// <summary>An epoch under noise that changes from batch to batch. Every other example is clean.</summary>
-    public IReadOnlyCollection<(Tensor Input, Tensor Target)> Noisy => new Batches(this, [.. NoiseCondition.Noisy(0, 5, 10)]);
+    public IReadOnlyCollection<Batch> Noisy => new Batches(this, [.. NoiseCondition.Noisy(0, 5, 10)]);
 
     /// <summary>An epoch of clean speech.</summary>
-    public IReadOnlyCollection<(Tensor Input, Tensor Target)> Clean => new Batches(this, [new(NoiseKind.Clean)]);
+    public IReadOnlyCollection<Batch> Clean => new Batches(this, [new(NoiseKind.Clean)]);
 
     /// <summary>The test part under a noise.</summary>
     public (Tensor Input, Tensor Target) TestUnder(NoiseCondition condition) =>
@@ -50,11 +53,11 @@ sealed class Corpus
     }
 
     // Another order and another noise in each epoch, which follow from torch's generator.
-    sealed class Batches(Corpus corpus, NoiseCondition[] noises) : IReadOnlyCollection<(Tensor Input, Tensor Target)>
+    sealed class Batches(Corpus corpus, NoiseCondition[] noises) : IReadOnlyCollection<Batch>
     {
         public int Count => (corpus._train.Length + BatchSize - 1) / BatchSize;
 
-        public IEnumerator<(Tensor Input, Tensor Target)> GetEnumerator()
+        public IEnumerator<Batch> GetEnumerator()
         {
             using Tensor seed = randint(0, int.MaxValue, [1]);
             var random = new Random((int)seed.data<long>()[0]);

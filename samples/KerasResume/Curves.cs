@@ -13,7 +13,8 @@ static class Curves
         var plots = new Multiplot();
         plots.AddPlots(2);
         Plot loss = plots.GetPlot(0), accuracy = plots.GetPlot(1);
-        loss.Add.Scatter(result.Epochs.Select(log => (double)log.Epoch).ToArray(), result.Epochs.Select(log => log.Values["loss"]).ToArray(), After);
+        loss.Add.Scatter(result.Epochs.Select(log => (double)log.Epoch).ToArray(),
+            result.Epochs.Select(log => log.Values["loss"]).ToArray(), After);
         loss.Title("A Keras model is trained on while the noise changes");
         loss.YLabel("training loss");
         loss.XLabel("epoch");

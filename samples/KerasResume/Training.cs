@@ -35,7 +35,9 @@ sealed class Training(KerasModel model, Corpus corpus, TextWriter output)
         return new Result(history.Epochs, tests);
     }
 
-    /// <summary>Makes the model that the sample begins with where there is no Keras: the config that Keras writes, random weights, clean speech.</summary>
+    /// <summary>
+    /// Makes the model that the sample begins with where there is no Keras: the config that Keras writes, random weights, clean speech.
+    /// </summary>
     public static void MakeModel(Corpus corpus, int epochs, string path)
     {
         JsonObject config = JsonNode.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "digits.json")))!.AsObject();
@@ -55,7 +57,8 @@ sealed class Training(KerasModel model, Corpus corpus, TextWriter output)
             int field = shape[..^2].Aggregate(1, (x, y) => x * y);
             double limit = Math.Sqrt(6.0 / (field * (shape[^2] + shape[^1])));
             weights[$"layers/{group}/vars/0"] = NdArray.Create(
-                [.. Enumerable.Range(0, field * shape[^2] * shape[^1]).Select(_ => (float)(((2 * random.NextDouble()) - 1) * limit))], shape);
+                [.. Enumerable.Range(0, field * shape[^2] * shape[^1]).Select(_ => (float)(((2 * random.NextDouble()) - 1) * limit))],
+                    shape);
             weights[$"layers/{group}/vars/1"] = NdArray.Create(new float[shape[^1]]);
         }
     }

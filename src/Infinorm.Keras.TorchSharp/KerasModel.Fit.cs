@@ -24,7 +24,8 @@ public sealed partial class KerasModel
         for (long start = 0; start < data.Count; start += batchSize)
         {
             using var scope = NewDisposeScope();
-            (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(start, Math.Min(batchSize, data.Count - start), OutputNames.Count, training: false);
+            (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(start, Math.Min(batchSize, data.Count - start),
+                OutputNames.Count, training: false);
             Loss(Forward(inputs, targets, weights, training: false), logs);
         }
 
@@ -35,7 +36,8 @@ public sealed partial class KerasModel
     /// <param name="input">Examples, along the first axis.</param>
     /// <param name="target">Their targets.</param>
     /// <param name="batchSize">How many to compute at once, ≥ 1. The default is 32.</param>
-    public OrderedDictionary<string, double> Evaluate(Tensor input, Tensor target, int batchSize = 32) => Evaluate(new KerasData(input, target), batchSize);
+    public OrderedDictionary<string, double> Evaluate(Tensor input, Tensor target, int batchSize = 32) =>
+        Evaluate(new KerasData(input, target), batchSize);
 
     /// <summary>
     /// Trains the model, by way of a <see cref="Trainer"/>, and, after the last epoch, leaves the averages in it where the optimizer keeps
@@ -64,13 +66,17 @@ public sealed partial class KerasModel
         validation?.CheckFits(InputNames, OutputNames);
         var rows = new RowBatches(this, data, validation); // not disposed: it has the model's own layers
         using Tensor numbers = RowBatches.Numbers(0, data.Count).DetachFromDisposeScope();
-        using Tensor? validationNumbers = validation is null ? null : RowBatches.Numbers(data.Count, validation.Count).DetachFromDisposeScope();
+        using Tensor? validationNumbers = validation is null
+            ? null
+            : RowBatches.Numbers(data.Count, validation.Count).DetachFromDisposeScope();
         var trainer = new Trainer(rows, rows.Loss, Optimizer) { Metrics = rows.Metrics };
         return trainer.Fit(
             new TensorBatches(numbers, numbers, batchSize, shuffle),
             epochs,
             (options ?? new()).With(
-                validationNumbers is null ? options?.ValidationData : new TensorBatches(validationNumbers, validationNumbers, batchSize, shuffle: false),
+                validationNumbers is null
+                    ? options?.ValidationData
+                    : new TensorBatches(validationNumbers, validationNumbers, batchSize, shuffle: false),
                 [rows.NewEpoch, .. options?.Callbacks ?? []]),
             cancellationToken);
     }
@@ -82,7 +88,8 @@ public sealed partial class KerasModel
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="options">Callbacks, validation split, seed, resuming.</param>
     /// <param name="cancellationToken">Stops the training after the present step.</param>
-    public History Fit(Tensor input, Tensor target, int batchSize = 32, int epochs = 1, FitOptions? options = null, CancellationToken cancellationToken = default) =>
+    public History Fit(Tensor input, Tensor target, int batchSize = 32, int epochs = 1, FitOptions? options = null,
+        CancellationToken cancellationToken = default) =>
         Fit(new KerasData(input, target), batchSize, epochs, options: options, cancellationToken: cancellationToken);
 
     /// <summary>Trains a model of one input and one output with batches from anywhere.</summary>
@@ -91,7 +98,8 @@ public sealed partial class KerasModel
     /// <param name="options">Validation, callbacks, seed, resuming.</param>
     /// <param name="cancellationToken">Stops the training after the present step.</param>
     /// <inheritdoc cref="Trainer.Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)" path="/returns|/exception"/>
-    public History Fit(IEnumerable<Batch> batches, int epochs = 1, FitOptions? options = null, CancellationToken cancellationToken = default)
+    public History Fit(
+        IEnumerable<Batch> batches, int epochs = 1, FitOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batches);
         RequireLoss();
@@ -99,16 +107,21 @@ public sealed partial class KerasModel
     }
 
     /// <summary>
-    /// A trainer of a model of one input and one output, with its loss, optimizer and metrics. What a metric is over an epoch is the mean over
+    /// A trainer of a model of one input and one output, with its loss, optimizer and metrics. What a metric is over an epoch is the mean
+    /// over
     /// its batches; <see cref="Fit(KerasData, int, int, KerasData?, bool, FitOptions?, CancellationToken)"/> has Keras's own values.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The model has several inputs or outputs, no loss, or no optimizer that is known.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The model has several inputs or outputs, no loss, or no optimizer that is known.
+    /// </exception>
     public Trainer NewTrainer()
     {
         RequireLoss();
         if (InputNames.Count != 1 || OutputNames.Count != 1)
-            throw new InvalidOperationException($"The model has {InputNames.Count} inputs and {OutputNames.Count} outputs: use {nameof(Fit)} with {nameof(KerasData)}.");
-        return new Trainer(this, (prediction, target) => Loss(_lastPass! with { Outputs = [prediction], Targets = [target] }, logs: null), Optimizer)
+            throw new InvalidOperationException($"The model has {InputNames.Count} inputs and {OutputNames.Count} outputs: use "
+                + $"{nameof(Fit)} with {nameof(KerasData)}.");
+        return new Trainer(this, (prediction, target) => Loss(_lastPass! with { Outputs = [prediction], Targets = [target] }, logs: null),
+            Optimizer)
         {
             Metrics = [.. _outputTraining[0].Metrics.Select(metric => new Metric(metric.Name, (prediction, target) =>
             {

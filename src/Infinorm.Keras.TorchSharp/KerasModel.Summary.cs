@@ -16,10 +16,12 @@ public sealed partial class KerasModel
     {
         List<SummaryRow> rows = [.. SummaryRows()];
         string[] head = ["Layer (type)", "Output shape", "Param #"];
-        string[][] cells = [.. rows.Select(row => new[] { $"{new string(' ', 2 * row.Depth)}{row.Name} ({row.ClassName})", row.Shape, Number(row.Count) })];
+        string[][] cells = [.. rows.Select(row => new[] { $"{new string(' ', 2 * row.Depth)}{row.Name} ({row.ClassName})", row.Shape,
+            Number(row.Count) })];
         int[] widths = [.. head.Select((title, i) => cells.Select(line => line[i].Length).Append(title.Length).Max())];
         string rule = string.Join("  ", widths.Select(width => new string('─', width)));
-        long all = Archive.Weights.Sum(weight => (long)weight.Variable.Length), trained = TrainedWeights.Sum(weight => (long)weight.Stored!.Variable.Length);
+        long all = Archive.Weights.Sum(weight => (long)weight.Variable.Length),
+            trained = TrainedWeights.Sum(weight => (long)weight.Stored!.Variable.Length);
         var text = new StringBuilder();
         text.AppendLine(CultureInfo.InvariantCulture, $"Model: {_root.LayerName}");
         text.AppendLine(Line(head)).AppendLine(rule);
@@ -53,7 +55,9 @@ public sealed partial class KerasModel
                 }
 
                 bool isModel = layer is GraphLayer;
-                yield return new SummaryRow(layer!.LayerName, layer.ClassName, shapes.GetValueOrDefault(layer, "?"), isModel ? null : Count(layer), depth);
+                yield return new SummaryRow(layer!.LayerName, layer.ClassName, shapes.GetValueOrDefault(layer, "?"), isModel
+                    ? null
+                    : Count(layer), depth);
                 if (isModel)
                 {
                     foreach (SummaryRow row in Rows(layer, depth + 1))
@@ -62,7 +66,8 @@ public sealed partial class KerasModel
             }
         }
 
-        static long Count(KerasLayer layer) => layer.All().Distinct().SelectMany(part => part.Weights).Sum(weight => (long)(weight.Stored?.Variable.Length ?? 0));
+        static long Count(KerasLayer layer) =>
+            layer.All().Distinct().SelectMany(part => part.Weights).Sum(weight => (long)(weight.Stored?.Variable.Length ?? 0));
     }
 
     // Two batches of zeros tell which axes are fixed.
@@ -79,14 +84,21 @@ public sealed partial class KerasModel
         {
             using var scope = NewDisposeScope();
             var shapes = new Dictionary<KerasLayer, long[][]>();
-            var context = new ForwardContext(training: false) { Observe = (layer, outputs) => shapes[layer] = [.. Values.Tensors(outputs).Select(output => output.shape)] };
-            object?[] inputs = [.. _graph!.Inputs.Select(input => zeros([input.Shape![0] < 0 ? batch : input.Shape[0], .. input.Shape.Skip(1).Select(size => size < 0 ? free : size)], dtype: input.DType))];
+            var context = new ForwardContext(training: false)
+            {
+                Observe = (layer,
+                outputs) => shapes[layer] = [.. Values.Tensors(outputs).Select(output => output.shape)]
+            };
+            object?[] inputs = [.. _graph!.Inputs.Select(input => zeros([input.Shape![0] < 0
+                ? batch
+                : input.Shape[0], .. input.Shape.Skip(1).Select(size => size < 0 ? free : size)], dtype: input.DType))];
             _root.Invoke(new LayerCall(context, [inputs]));
             return shapes;
         }
     }
 
-    static string Format(long[] shape) => $"({string.Join(", ", shape.Select(size => size < 0 ? "None" : size.ToString(CultureInfo.InvariantCulture)))})";
+    static string Format(long[] shape) =>
+        $"({string.Join(", ", shape.Select(size => size < 0 ? "None" : size.ToString(CultureInfo.InvariantCulture)))})";
 
     /// <summary>A row of the table.</summary>
     internal sealed record SummaryRow(string Name, string ClassName, string Shape, long? Count, int Depth);

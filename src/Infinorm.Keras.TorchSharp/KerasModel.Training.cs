@@ -123,7 +123,8 @@ public sealed partial class KerasModel
         {
             if (_outputTraining[i].Loss is not { } loss)
                 continue;
-            Tensor target = pass.Targets[i] ?? throw new ArgumentException($"There is no target for the output {OutputNames[i]}, which has a loss.");
+            Tensor target = pass.Targets[i]
+                ?? throw new ArgumentException($"There is no target for the output {OutputNames[i]}, which has a loss.");
             losses[i] = loss.Compute(target, pass.Outputs[i], pass.Weights[i], masks[i]);
             Tensor weighted = _outputTraining[i].LossWeight == 1 ? losses[i]! : losses[i]!.Times(_outputTraining[i].LossWeight);
             total = total is null ? weighted : total.Plus(weighted);
@@ -134,7 +135,8 @@ public sealed partial class KerasModel
         if (logs is not null)
         {
             using var noGrad = no_grad();
-            logs.Add(total!.ToNumber(), [.. losses.Select(loss => loss?.ToNumber())], pass.Examples, pass.Outputs, masks, pass.Targets, pass.Weights);
+            logs.Add(total!.ToNumber(), [.. losses.Select(loss => loss?.ToNumber())], pass.Examples, pass.Outputs, masks, pass.Targets,
+                pass.Weights);
         }
 
         return total!;
@@ -166,7 +168,8 @@ public sealed partial class KerasModel
     void RequireLoss()
     {
         if (_outputTraining.All(output => output.Loss is null))
-            throw new InvalidOperationException($"The model has no loss{(_compileProblem is null ? "" : $": {_compileProblem}")}. Give it with {nameof(Compile)}.");
+            throw new InvalidOperationException($"The model has no loss{(_compileProblem is null ? "" : $": {_compileProblem}")}. "
+                + $"Give it with {nameof(Compile)}.");
     }
 
     Optimizer StoredOptimizer()
@@ -176,7 +179,8 @@ public sealed partial class KerasModel
             const int counterAndRate = 2;
             Optimizer optimizer = Archive.CreateOptimizer();
             optimizer.Build(Archive.TrainableVariables);
-            bool isNew = Archive.OptimizerVariableCount is 0 || (Archive.OptimizerVariableCount == counterAndRate && optimizer.Variables.Count > counterAndRate);
+            bool isNew = Archive.OptimizerVariableCount is 0
+                || (Archive.OptimizerVariableCount == counterAndRate && optimizer.Variables.Count > counterAndRate);
             return isNew ? Archive.Optimizer = optimizer : Archive.LoadOptimizer();
         }
         catch (Exception e) when (e is FormatException or Checkpoints.InvalidFileException or ArgumentException)
@@ -201,7 +205,8 @@ public sealed partial class KerasModel
         Optimizer optimizer = Infinorm.Optimizer.FromConfig(former.GetConfig());
         optimizer.ExcludeAs(former);
         optimizer.Build(Archive.TrainableVariables);
-        Dictionary<string, Variables.Variable> state = former.Variables.DistinctBy(variable => variable.Path).ToDictionary(variable => variable.Path);
+        Dictionary<string, Variables.Variable> state = former.Variables.DistinctBy(variable => variable.Path)
+            .ToDictionary(variable => variable.Path);
         foreach (Variables.Variable variable in optimizer.Variables)
         {
             if (state.TryGetValue(variable.Path, out Variables.Variable? value) && value.Shape.SequenceEqual(variable.Shape))
@@ -214,6 +219,7 @@ public sealed partial class KerasModel
     void CheckCount<T>(IReadOnlyList<T>? list, string name)
     {
         if (list is not null && list.Count != OutputNames.Count)
-            throw new ArgumentException($"{name} has {list.Count} entries, the model has {OutputNames.Count} outputs ({string.Join(", ", OutputNames)}).", name);
+            throw new ArgumentException($"{name} has {list.Count} entries, the model has {OutputNames.Count} outputs "
+                + $"({string.Join(", ", OutputNames)}).", name);
     }
 }

@@ -49,12 +49,16 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
     public IReadOnlyList<KerasLayer> Layers => _graph?.InnerLayers ?? [_root];
 
     /// <summary>The names of the inputs, in the order in which <see cref="Call(IReadOnlyList{Tensor})"/> takes them.</summary>
-    public IReadOnlyList<string> InputNames => field ??= _graph?.InputsByName ?? [.. _graph?.Inputs.Select(input => input.Key.Name) ?? ["input"]];
+    public IReadOnlyList<string> InputNames =>
+        field ??= _graph?.InputsByName ?? [.. _graph?.Inputs.Select(input => input.Key.Name) ?? ["input"]];
 
     /// <summary>The names of the outputs, in the order in which <see cref="Call(IReadOnlyList{Tensor})"/> gives them.</summary>
     public IReadOnlyList<string> OutputNames => field ??= _graph?.OutputNames ?? ["output"];
 
-    /// <summary>Makes a layer of the model's author known, by its class name or its registered name (<c>package&gt;Name</c>). Registered again, it means the new function.</summary>
+    /// <summary>
+    /// Makes a layer of the model's author known, by its class name or its registered name (<c>package&gt;Name</c>). Registered again, it
+    /// means the new function.
+    /// </summary>
     /// <param name="name">The name.</param>
     /// <param name="create">
     /// Makes the layer from its settings: a <see cref="KerasLayer"/> or, where it has no weights, any <c>Module&lt;Tensor, Tensor&gt;</c>.
@@ -66,9 +70,13 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
         LayerFactory.Register(name, create);
     }
 
-    /// <summary>Opens a <c>.keras</c> archive, or a whole model in the HDF5 layout of Keras 2 (<c>.h5</c>), which is saved as <c>.keras</c>.</summary>
+    /// <summary>
+    /// Opens a <c>.keras</c> archive, or a whole model in the HDF5 layout of Keras 2 (<c>.h5</c>), which is saved as <c>.keras</c>.
+    /// </summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="NotSupportedException">The model has layers or settings that are not known; the message lists all of them. Nothing was built.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The model has layers or settings that are not known; the message lists all of them. Nothing was built.
+    /// </exception>
     /// <exception cref="InvalidFileException">The file is malformed.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static KerasModel Open(string path)
@@ -90,18 +98,23 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
 
     /// <summary>The model of an archive that is open: a weights file with its model's config, for instance.</summary>
     /// <param name="archive">The archive. Its weights are the model's from then on.</param>
-    /// <exception cref="NotSupportedException">The model has layers or settings that are not known; the message lists all of them. Nothing was built.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The model has layers or settings that are not known; the message lists all of them. Nothing was built.
+    /// </exception>
     /// <exception cref="ArgumentException">The archive has no model's config.</exception>
     public static KerasModel Of(KerasArchive archive)
     {
         ArgumentNullException.ThrowIfNull(archive);
         JsonObject config = archive.ModelConfig
-            ?? throw new ArgumentException("The archive has no model's config: give KerasArchive.Open the one that model.to_json() has in Python.", nameof(archive));
+            ?? throw new ArgumentException("The archive has no model's config: give KerasArchive.Open the one that model.to_json() "
+                + "has in Python.", nameof(archive));
         return new KerasModel(archive, Build(config));
     }
 
     static KerasModel Open(string file, Stream stream) =>
-        LegacyModel.TryOpen(file, stream, Build) is var (archive, root) ? new KerasModel(archive, root) : Of(KerasArchive.Open(file, stream));
+        LegacyModel.TryOpen(file, stream, Build) is var (archive, root)
+            ? new KerasModel(archive, root)
+            : Of(KerasArchive.Open(file, stream));
 
     static KerasLayer Build(JsonObject config)
     {
@@ -114,7 +127,9 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
                 + string.Concat(factory.Problems.Distinct().Select(problem => $"{Environment.NewLine}- {problem}.")));
     }
 
-    /// <summary>The output for a batch, of a model with one input and one output, in the module's mode (<c>train()</c>, <c>eval()</c>).</summary>
+    /// <summary>
+    /// The output for a batch, of a model with one input and one output, in the module's mode (<c>train()</c>, <c>eval()</c>).
+    /// </summary>
     /// <param name="input">A batch.</param>
     public override Tensor forward(Tensor input)
     {
@@ -122,7 +137,8 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
         Tensor[] outputs = Call([input]);
         return outputs.Length == 1
             ? outputs[0]
-            : throw new InvalidOperationException($"The model has {outputs.Length} outputs ({string.Join(", ", OutputNames)}); use Call with a list.");
+            : throw new InvalidOperationException($"The model has {outputs.Length} outputs ({string.Join(", ", OutputNames)}); use "
+                + "Call with a list.");
     }
 
     /// <summary>The outputs for a batch, in the module's mode.</summary>
@@ -155,7 +171,8 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
         Tensor[] outputs = Predict([input], batchSize);
         return outputs.Length == 1
             ? outputs[0]
-            : throw new InvalidOperationException($"The model has {outputs.Length} outputs ({string.Join(", ", OutputNames)}); use Predict with a list.");
+            : throw new InvalidOperationException($"The model has {outputs.Length} outputs ({string.Join(", ", OutputNames)}); use "
+                + "Predict with a list.");
     }
 
     /// <summary>As <see cref="Predict(Tensor, int)"/>, of several inputs and outputs.</summary>
@@ -176,7 +193,9 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
             parts.Add([.. outputs.Select(output => output.MoveToOuterDisposeScope())]);
         }
 
-        return [.. OutputNames.Select((_, i) => (parts.Count == 1 ? parts[0][i].contiguous() : cat([.. parts.Select(part => part[i])])).MoveToOuterDisposeScope())];
+        return [.. OutputNames.Select((_, i) => (parts.Count == 1
+            ? parts[0][i].contiguous()
+            : cat([.. parts.Select(part => part[i])])).MoveToOuterDisposeScope())];
     }
 
     /// <summary>As <see cref="Predict(Tensor, int)"/>, by names.</summary>
@@ -190,7 +209,8 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>
-    /// Lets stateful recurrent layers begin anew, with states of zeros. Until then each batch goes on where the last one ended. An archive has
+    /// Lets stateful recurrent layers begin anew, with states of zeros. Until then each batch goes on where the last one ended. An archive
+    /// has
     /// no such states. Keras: <c>reset_state</c> of each layer.
     /// </summary>
     public void ResetStates()
@@ -235,7 +255,8 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
         string[] missing = [.. InputNames.Where(name => !inputs.ContainsKey(name))];
         return missing.Length == 0
             ? [.. InputNames.Select(name => inputs[name])]
-            : throw new ArgumentException($"The inputs {string.Join(", ", missing)} are missing; given are {string.Join(", ", inputs.Keys)}.", nameof(inputs));
+            : throw new ArgumentException($"The inputs {string.Join(", ", missing)} are missing; given are "
+                + $"{string.Join(", ", inputs.Keys)}.", nameof(inputs));
     }
 
     Dictionary<string, Tensor> ByName(Tensor[] outputs)
@@ -252,7 +273,8 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
             throw new ArgumentException("There are no inputs.", nameof(tensors));
         long count = tensors[0].shape[0];
         if (tensors.FirstOrDefault(tensor => tensor.shape[0] != count) is { } other)
-            throw new ArgumentException($"The inputs have {count} and {other.shape[0]} examples; they must have the same number.", nameof(tensors));
+            throw new ArgumentException($"The inputs have {count} and {other.shape[0]} examples; they must have the same number.",
+                nameof(tensors));
         for (long start = 0; start < count; start += size)
             yield return [.. tensors.Select(tensor => tensor.narrow(0, start, Math.Min(size, count - start)))];
     }

@@ -20,7 +20,8 @@ sealed class LayerFactory : ILayerFactory
     public static void Register(string name, Func<LayerConfig, nn.Module> create) => Registered[name] = create;
 
     /// <inheritdoc/>
-    public void Report(string path, string className, string problem) => _problems.Add($"{(path.Length == 0 ? "the model" : path)} ({className}): {problem}");
+    public void Report(string path, string className, string problem) =>
+        _problems.Add($"{(path.Length == 0 ? "the model" : path)} ({className}): {problem}");
 
     /// <inheritdoc/>
     public KerasLayer Create(JsonObject serialized, string? parentPath, string? name = null)
@@ -36,7 +37,8 @@ sealed class LayerFactory : ILayerFactory
             {
                 KerasLayer own => own,
                 nn.Module<Tensor, Tensor> module => new ModuleLayer(config, module),
-                var other => throw new FormatException($"the function registered for it made a {other?.GetType().Name ?? "null"}, which is no KerasLayer and no Module<Tensor, Tensor>"),
+                var other => throw new FormatException($"the function registered for it made a {other?.GetType().Name ?? "null"}, "
+                    + "which is no KerasLayer and no Module<Tensor, Tensor>"),
             };
             if (layer is not ModuleLayer)
                 config.RequireAllRead();
@@ -56,7 +58,9 @@ sealed class LayerFactory : ILayerFactory
             return own;
         if (Registered.TryGetValue(className, out own))
             return own;
-        bool isKeras = (!serialized.TryGetPropertyValue("module", out JsonNode? module) || module?.ToString() is { } text && (text == "keras" || text.StartsWith("keras.", StringComparison.Ordinal)))
+        bool isKeras = (!serialized.TryGetPropertyValue("module", out JsonNode? module)
+            || module?.ToString() is { } text
+            && (text == "keras" || text.StartsWith("keras.", StringComparison.Ordinal)))
             && registeredName?.Contains('>') is not true;
         if (isKeras && className is "Functional" or "Model" && (serialized["config"] as JsonObject)?["layers"] is not null)
             return config => GraphLayer.OfFunctional(config, this);
@@ -65,10 +69,12 @@ sealed class LayerFactory : ILayerFactory
         if (isKeras && LayerTable.Layers.TryGetValue(className, out Func<LayerConfig, KerasLayer>? builtIn))
             return builtIn;
         if (className == "Lambda")
-            throw new FormatException("a Lambda layer holds Python bytecode. Replace it by operations or a layer of your own in Python, or register \"Lambda\" with KerasModel.Register");
+            throw new FormatException("a Lambda layer holds Python bytecode. Replace it by operations or a layer of your own in "
+                + "Python, or register \"Lambda\" with KerasModel.Register");
         string register = registeredName?.Contains('>') == true ? registeredName : className;
         throw new FormatException((serialized["config"] as JsonObject)?["layers"] is null && serialized.ContainsKey("compile_config")
-            ? $"a subclassed model has no graph in the archive. Register \"{register}\" with KerasModel.Register and a KerasLayer that computes it"
+            ? $"a subclassed model has no graph in the archive. Register \"{register}\" with KerasModel.Register and a KerasLayer "
+                + "that computes it"
             : $"the layer is not known. Register \"{register}\" with KerasModel.Register");
     }
 
@@ -88,7 +94,8 @@ sealed class LayerFactory : ILayerFactory
         {
             _module = module;
             if (module.parameters().Any())
-                throw new FormatException("the module registered for it has parameters: derive it from KerasLayer and add them with AddWeight, so that they are the archive's");
+                throw new FormatException("the module registered for it has parameters: derive it from KerasLayer and add them with "
+                    + "AddWeight, so that they are the archive's");
             register_module("module", module);
         }
 

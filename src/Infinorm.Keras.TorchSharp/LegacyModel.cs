@@ -14,7 +14,8 @@ namespace Infinorm.Keras.Torch;
 /// </summary>
 static class LegacyModel
 {
-    const string Weights = "model_weights", OptimizerWeights = "optimizer_weights", ConfigAttribute = "model_config", TrainingAttribute = "training_config";
+    const string Weights = "model_weights", OptimizerWeights = "optimizer_weights", ConfigAttribute = "model_config",
+        TrainingAttribute = "training_config";
 
     /// <summary>The archive and its layers; null if the file is no such model.</summary>
     /// <param name="file">The file's name, for messages.</param>
@@ -25,7 +26,8 @@ static class LegacyModel
     {
         Span<byte> start = stackalloc byte[8];
         stream.Position = 0;
-        bool isHdf5 = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && start.StartsWith(Hdf5Reader.Signature);
+        bool isHdf5 = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length
+            && start.StartsWith(Hdf5Reader.Signature);
         stream.Position = 0;
         if (!isHdf5)
             return null;
@@ -33,7 +35,8 @@ static class LegacyModel
         stream.Position = 0;
         if (!root.Groups.TryGetValue(Weights, out Hdf5Group? stored))
             return null;
-        JsonObject config = Attribute(file, root, ConfigAttribute) ?? throw new InvalidFileException(file, $"it has weights, but no {ConfigAttribute}");
+        JsonObject config = Attribute(file, root, ConfigAttribute)
+            ?? throw new InvalidFileException(file, $"it has weights, but no {ConfigAttribute}");
         if (Attribute(file, root, TrainingAttribute) is { } training)
             config["compile_config"] = CompileConfig(training);
         KerasLayer layers = build(config);
@@ -94,10 +97,12 @@ static class LegacyModel
                      select alike.ToArray()).FirstOrDefault();
         return found is [var only]
             ? only
-            : throw new InvalidFileException(file, $"{Weights}/{layer} has {(found is null ? "no" : "more than one")} weight for {weight.Path}");
+            : throw new InvalidFileException(file,
+                $"{Weights}/{layer} has {(found is null ? "no" : "more than one")} weight for {weight.Path}");
     }
 
-    // The optimizer's variables by their names, in front of which the layers' models can stand. Keras 2 has other names: there, or where one is
+    // The optimizer's variables by their names, in front of which the layers' models can stand. Keras 2 has other names: there, or where
+    // one is
     // missing, the state is left out, as Keras leaves it out.
     static KerasArchive WithOptimizer(Hdf5Group root, Dictionary<string, NdArray> arrays, KerasArchive archive)
     {
@@ -114,12 +119,14 @@ static class LegacyModel
             return archive; // it is not known; the model predicts
         }
 
-        (string Name, Hdf5Dataset Dataset)[] stored = [.. group.AllDatasets().Select(dataset => (dataset.Path[(dataset.Path.LastIndexOf('/') + 1)..].Split(':')[0], dataset.Dataset))];
+        (string Name, Hdf5Dataset Dataset)[] stored = [.. group.AllDatasets()
+            .Select(dataset => (dataset.Path[(dataset.Path.LastIndexOf('/') + 1)..].Split(':')[0], dataset.Dataset))];
         for (int i = 0; i < optimizer.Variables.Count; i++)
         {
             Variable variable = optimizer.Variables[i];
             Hdf5Dataset? found = stored
-                .Where(item => (item.Name == variable.Name || item.Name.EndsWith($"_{variable.Name}", StringComparison.Ordinal)) && variable.Shape.SequenceEqual(item.Dataset.Shape))
+                .Where(item => (item.Name == variable.Name || item.Name.EndsWith($"_{variable.Name}", StringComparison.Ordinal))
+                    && variable.Shape.SequenceEqual(item.Dataset.Shape))
                 .OrderBy(item => item.Name.Length).FirstOrDefault().Dataset;
             if (found?.Type.DType is null)
                 return archive;

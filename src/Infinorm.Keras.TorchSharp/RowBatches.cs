@@ -7,7 +7,8 @@ using static TorchSharp.torch;
 namespace Infinorm.Keras.Torch;
 
 /// <summary>
-/// A Keras model as <see cref="Trainer"/> takes one, whatever its inputs and outputs: a batch is the numbers of its examples. Numbers from the
+/// A Keras model as <see cref="Trainer"/> takes one, whatever its inputs and outputs: a batch is the numbers of its examples. Numbers from
+/// the
 /// count of the training data on are of the validation data.
 /// </summary>
 sealed class RowBatches : nn.Module<Tensor, Tensor>
@@ -46,7 +47,9 @@ sealed class RowBatches : nn.Module<Tensor, Tensor>
         _wasTraining = training;
         bool isValidation = _validation is not null && rows[0].ToInteger() >= _data.Count;
         KerasData data = isValidation ? _validation! : _data;
-        (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(isValidation ? rows.Minus(_data.Count) : rows, _model.OutputNames.Count, training);
+        (Tensor[] inputs, Tensor?[] targets, Tensor?[] weights) = data.Rows(isValidation
+            ? rows.Minus(_data.Count)
+            : rows, _model.OutputNames.Count, training);
         _pass = _model.Forward(inputs, targets, weights, training);
         return _pass.Outputs[0];
     }

@@ -13,7 +13,8 @@ namespace Infinorm.Keras.Torch.Tests;
 /// </summary>
 public sealed class HiddenNumberTests
 {
-    static readonly Dictionary<short, OpCode> OpCodes = typeof(OpCodes).GetFields().Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value);
+    static readonly Dictionary<short, OpCode> OpCodes = typeof(OpCodes).GetFields().Select(field => (OpCode)field.GetValue(null)!)
+        .ToDictionary(code => code.Value);
 
     [Fact]
     public void NoNumberIsFreedBeforeItIsRead()
@@ -24,7 +25,11 @@ public sealed class HiddenNumberTests
         Assert.Contains(makers, name => name.StartsWith("TensorExtensionMethods.ToDouble", StringComparison.Ordinal));
         Assert.DoesNotContain("Tensor.mul(Tensor)", makers);
         using var file = new PEReader(File.OpenRead(typeof(KerasModel).Assembly.Location));
-        string[] found = [.. (from method in Methods(file) from callee in method.Callees where makers.Contains(callee) select $"{method.Name} calls {callee}").Distinct()];
+        string[] found = [.. (
+            from method in Methods(file)
+            from callee in method.Callees
+            where makers.Contains(callee)
+            select $"{method.Name} calls {callee}").Distinct()];
         Assert.True(found.Length == 0, string.Join(Environment.NewLine, found));
     }
 
@@ -33,15 +38,19 @@ public sealed class HiddenNumberTests
     {
         using var file = new PEReader(File.OpenRead(typeof(Scalar).Assembly.Location));
         (string Name, string[] Callees)[] all = [.. Methods(file).Where(method => method.Name.StartsWith("torch.", StringComparison.Ordinal)
-            || method.Name.StartsWith("Tensor.", StringComparison.Ordinal) || method.Name.StartsWith("functional.", StringComparison.Ordinal)
-            || method.Name.StartsWith("special.", StringComparison.Ordinal) || method.Name.StartsWith("TensorExtensionMethods.", StringComparison.Ordinal)
-            || method.Name.StartsWith("ScalarExtensionMethods.", StringComparison.Ordinal) || method.Name.StartsWith("Scalar.", StringComparison.Ordinal))];
+            || method.Name.StartsWith("Tensor.", StringComparison.Ordinal)
+            || method.Name.StartsWith("functional.", StringComparison.Ordinal)
+            || method.Name.StartsWith("special.", StringComparison.Ordinal)
+            || method.Name.StartsWith("TensorExtensionMethods.", StringComparison.Ordinal)
+            || method.Name.StartsWith("ScalarExtensionMethods.", StringComparison.Ordinal)
+            || method.Name.StartsWith("Scalar.", StringComparison.Ordinal))];
         var makers = all.Where(method => method.Name.StartsWith("Scalar.op_Implicit", StringComparison.Ordinal)
             || method.Name.StartsWith("ScalarExtensionMethods.ToScalar", StringComparison.Ordinal)
             || method.Name.StartsWith("TensorExtensionMethods.ToScalar", StringComparison.Ordinal)
             || method.Name.StartsWith("Tensor.ToScalar", StringComparison.Ordinal)).Select(method => method.Name).ToHashSet();
         Assert.NotEmpty(makers);
-        while (all.Where(method => !makers.Contains(method.Name) && method.Callees.Any(makers.Contains)).Select(method => method.Name).ToArray() is { Length: > 0 } more)
+        while (all.Where(method => !makers.Contains(method.Name) && method.Callees.Any(makers.Contains)).Select(method => method.Name)
+            .ToArray() is { Length: > 0 } more)
             makers.UnionWith(more);
         return makers;
     }
@@ -52,7 +61,9 @@ public sealed class HiddenNumberTests
         foreach (MethodDefinitionHandle handle in metadata.MethodDefinitions)
         {
             MethodDefinition method = metadata.GetMethodDefinition(handle);
-            string[] callees = method.RelativeVirtualAddress == 0 ? [] : [.. Callees(metadata, file.GetMethodBody(method.RelativeVirtualAddress).GetILContent())];
+            string[] callees = method.RelativeVirtualAddress == 0
+                ? []
+                : [.. Callees(metadata, file.GetMethodBody(method.RelativeVirtualAddress).GetILContent())];
             yield return (Name(metadata, handle)!, callees);
         }
     }
@@ -64,7 +75,9 @@ public sealed class HiddenNumberTests
             short value = code[i] == 0xfe ? (short)(0xfe00 | code[i + 1]) : code[i];
             OpCode operation = OpCodes[value];
             i += operation.Size;
-            int operand = operation.OperandType is OperandType.InlineNone or OperandType.InlineSwitch ? 0 : BitConverter.ToInt32([.. code.AsSpan(i, Math.Min(4, code.Length - i)), 0, 0, 0]);
+            int operand = operation.OperandType is OperandType.InlineNone or OperandType.InlineSwitch
+                ? 0
+                : BitConverter.ToInt32([.. code.AsSpan(i, Math.Min(4, code.Length - i)), 0, 0, 0]);
             if (operation.OperandType == OperandType.InlineMethod && Name(metadata, MetadataTokens.EntityHandle(operand)) is { } name)
                 yield return name;
             i += operation.OperandType switch
@@ -111,7 +124,8 @@ public sealed class HiddenNumberTests
 
         public string GetFunctionPointerType(MethodSignature<string> signature) => "function";
 
-        public string GetGenericInstantiation(string genericType, ImmutableArray<string> typeArguments) => $"{genericType}<{string.Join(",", typeArguments)}>";
+        public string GetGenericInstantiation(string genericType, ImmutableArray<string> typeArguments) =>
+            $"{genericType}<{string.Join(",", typeArguments)}>";
 
         public string GetGenericMethodParameter(object? genericContext, int index) => $"!!{index}";
 
@@ -127,11 +141,14 @@ public sealed class HiddenNumberTests
 
         public string GetSZArrayType(string elementType) => $"{elementType}[]";
 
-        public string GetTypeFromDefinition(MetadataReader reader, TypeDefinitionHandle handle, byte rawTypeKind) => reader.GetString(reader.GetTypeDefinition(handle).Name);
+        public string GetTypeFromDefinition(MetadataReader reader, TypeDefinitionHandle handle, byte rawTypeKind) =>
+            reader.GetString(reader.GetTypeDefinition(handle).Name);
 
-        public string GetTypeFromReference(MetadataReader reader, TypeReferenceHandle handle, byte rawTypeKind) => reader.GetString(reader.GetTypeReference(handle).Name);
+        public string GetTypeFromReference(MetadataReader reader, TypeReferenceHandle handle, byte rawTypeKind) =>
+            reader.GetString(reader.GetTypeReference(handle).Name);
 
-        public string GetTypeFromSpecification(MetadataReader reader, object? genericContext, TypeSpecificationHandle handle, byte rawTypeKind) =>
+        public string GetTypeFromSpecification(MetadataReader reader, object? genericContext, TypeSpecificationHandle handle,
+            byte rawTypeKind) =>
             reader.GetTypeSpecification(handle).DecodeSignature(this, genericContext);
     }
 }

@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Tests;
 
-/// <summary>Options of layers that no archive of the test data has. What is expected is computed by plain loops, or stated in Keras's own tests.</summary>
+/// <summary>
+/// Options of layers that no archive of the test data has. What is expected is computed by plain loops, or stated in Keras's own tests.
+/// </summary>
 public sealed class LayerOptionTests
 {
     [Theory]
@@ -28,7 +30,11 @@ public sealed class LayerOptionTests
                 """)],
             [("layers/conv1d/vars/0", kernel), ("layers/conv1d/vars/1", bias)]);
         int extent = ((size - 1) * dilation) + 1;
-        int total = padding == "valid" ? 0 : padding == "causal" ? extent - 1 : Math.Max(0, (((steps + stride - 1) / stride - 1) * stride) + extent - steps);
+        int total = padding == "valid"
+            ? 0
+            : padding == "causal"
+            ? extent - 1
+            : Math.Max(0, (((steps + stride - 1) / stride - 1) * stride) + extent - steps);
         int left = padding == "causal" ? total : total / 2, count = ((steps + total - extent) / stride) + 1;
         float[] values = Values(x), weights = Values(kernel), biases = Values(bias);
         var expected = new List<double>();
@@ -44,7 +50,9 @@ public sealed class LayerOptionTests
                     {
                         int step = (first * stride) + (k * dilation) - left;
                         for (int c = 0; c < channels / groups && step >= 0 && step < steps; c++)
-                            sum += values[(((b * steps) + step) * channels) + (group * (channels / groups)) + c] * weights[(((k * (channels / groups)) + c) * filters) + f];
+                            sum += values[(((b * steps) + step) * channels)
+                                + (group * (channels / groups))
+                                + c] * weights[(((k * (channels / groups)) + c) * filters) + f];
                     }
 
                     expected.Add(sum);
@@ -67,7 +75,9 @@ public sealed class LayerOptionTests
         using var scope = NewDisposeScope();
         const int steps = 8;
         Tensor x = Numbers(4, 1, steps, 1);
-        using var model = Of([-1, steps, 1], [($"{(isMaximum ? "Max" : "Average")}Pooling1D", $$"""{"pool_size": [{{size}}], "strides": [{{stride}}], "padding": "{{padding}}"}""")]);
+        using var model = Of([-1, steps, 1],
+            [($"{(isMaximum ? "Max" : "Average")}Pooling1D",
+                $$"""{"pool_size": [{{size}}], "strides": [{{stride}}], "padding": "{{padding}}"}""")]);
         float[] values = Values(x);
         int count = padding == "same" ? (steps + stride - 1) / stride : ((steps - size) / stride) + 1;
         int left = padding == "same" ? Math.Max(0, ((count - 1) * stride) + size - steps) / 2 : 0;
@@ -89,7 +99,8 @@ public sealed class LayerOptionTests
         {
             ($"layers/multi_head_attention/{name}_dense/vars/0", Numbers(10 + i, size, heads, depth)),
             ($"layers/multi_head_attention/{name}_dense/vars/1", Numbers(20 + i, heads, depth)),
-        }), ("layers/multi_head_attention/output_dense/vars/0", Numbers(30, heads, depth, size)), ("layers/multi_head_attention/output_dense/vars/1", Numbers(31, size))];
+        }), ("layers/multi_head_attention/output_dense/vars/0", Numbers(30, heads, depth, size)),
+            ("layers/multi_head_attention/output_dense/vars/1", Numbers(31, size))];
         foreach (string axes in new[] { "[2]", "[1]", "[1, 2]" })
         {
             using var model = OfInputs(
@@ -111,7 +122,8 @@ public sealed class LayerOptionTests
                         "[1]" => other % steps == place % steps,
                         _ => true,
                     })];
-                    double[] scores = [.. others.Select(other => Math.Exp(q[place][h].Zip(k[other][h], (a, b) => a * b).Sum() / Math.Sqrt(depth)))];
+                    double[] scores = [.. others.Select(other => Math.Exp(q[place][h].Zip(k[other][h],
+                        (a, b) => a * b).Sum() / Math.Sqrt(depth)))];
                     for (int d = 0; d < depth; d++)
                     {
                         double mixed = others.Select((other, i) => scores[i] / scores.Sum() * v[other][h][d]).Sum();
@@ -124,15 +136,19 @@ public sealed class LayerOptionTests
             Tensor[] outputs = model.Predict([x, x]);
             AssertClose(expected, outputs[0]);
             Assert.Equal(
-                axes switch { "[2]" => [1, rows, heads, steps, steps], "[1]" => [1, steps, heads, rows, rows], _ => new long[] { 1, heads, rows, steps, rows, steps } },
+                axes switch { "[2]" => [1, rows, heads, steps, steps], "[1]" => [1, steps, heads, rows, rows],
+                    _ => new long[] { 1, heads, rows, steps, rows, steps } },
                 outputs[1].shape);
         }
 
         double[][][] Project(int which)
         {
             float[] values = Values(x), kernel = Values(weights[2 * which].Item2), bias = Values(weights[(2 * which) + 1].Item2);
-            return [.. Enumerable.Range(0, rows * steps).Select(place => Enumerable.Range(0, heads).Select(h => Enumerable.Range(0, depth).Select(d =>
-                bias[(h * depth) + d] + Enumerable.Range(0, size).Sum(c => (double)values[(place * size) + c] * kernel[(((c * heads) + h) * depth) + d])).ToArray()).ToArray())];
+            return [.. Enumerable.Range(0,
+                rows * steps).Select(place => Enumerable.Range(0, heads).Select(h => Enumerable.Range(0, depth).Select(d =>
+                bias[(h * depth) + d]
+                    + Enumerable.Range(0, size).Sum(c => (double)values[(place * size) + c] * kernel[(((c * heads) + h) * depth) + d]))
+                        .ToArray()).ToArray())];
         }
     }
 
@@ -157,7 +173,8 @@ public sealed class LayerOptionTests
         Tensor first = stateful.Predict(x.narrow(1, 0, 2)), rest = stateful.Predict(x.narrow(1, 2, 4));
         Assert.True(cat([first, rest], 1).allclose(expected, atol: 1e-6));
         Assert.False(stateful.Predict(x).allclose(expected, atol: 1e-6));
-        Assert.Contains("4 examples; the batch has 2", Assert.Throws<ArgumentException>(() => stateful.Predict(x.narrow(0, 0, 2))).Message, StringComparison.Ordinal);
+        Assert.Contains("4 examples; the batch has 2", Assert.Throws<ArgumentException>(() => stateful.Predict(x.narrow(0, 0, 2))).Message,
+            StringComparison.Ordinal);
         stateful.ResetStates();
         Assert.True(stateful.Predict(x).allclose(expected, atol: 1e-6));
     }
@@ -188,7 +205,9 @@ public sealed class LayerOptionTests
         using var scope = NewDisposeScope();
         using var model = Of(
             [-1, 2, 3],
-            [("Masking", "{}"), ("TimeDistributed", """{"layer": {"module": "keras.layers", "class_name": "BatchNormalization", "config": {"name": "bn", "momentum": 0.5, "scale": false, "center": false}, "registered_name": null}}""")],
+            [("Masking", "{}"),
+                ("TimeDistributed",
+                    """{"layer": {"module": "keras.layers", "class_name": "BatchNormalization", "config": {"name": "bn", "momentum": 0.5, "scale": false, "center": false}, "registered_name": null}}""")],
             [("layers/time_distributed/layer/vars/0", zeros(3)), ("layers/time_distributed/layer/vars/1", ones(3))]);
         float[] values = [1, 2, 3, /**/ 0, 0, 0, /**/ 5, 6, 7, /**/ 1, 1, 2];
         model.train();
@@ -204,9 +223,11 @@ public sealed class LayerOptionTests
     {
         using var scope = NewDisposeScope();
         Tensor rows = Numbers(1, 5, 2);
-        using var model = Of([-1, 3], [("Embedding", """{"input_dim": 5, "output_dim": 2}""")], [("layers/embedding/vars/0", rows)], "int32");
+        using var model = Of([-1, 3], [("Embedding", """{"input_dim": 5, "output_dim": 2}""")], [("layers/embedding/vars/0", rows)],
+            "int32");
         float[] all = Values(rows);
-        AssertClose([.. new[] { 4, 0, 2 }.SelectMany(row => new double[] { all[2 * row], all[(2 * row) + 1] })], model.Predict(tensor(new[] { -1, 0, -3 }, [1, 3])));
+        AssertClose([.. new[] { 4, 0, 2 }.SelectMany(row => new double[] { all[2 * row], all[(2 * row) + 1] })],
+            model.Predict(tensor(new[] { -1, 0, -3 }, [1, 3])));
     }
 
     [Fact]
@@ -244,7 +265,8 @@ public sealed class LayerOptionTests
         using var scope = NewDisposeScope();
         using var model = Of(
             [-1, 4],
-            [("Activation", """{"activation": {"module": "keras.layers", "class_name": "ReLU", "config": {"name": "r", "max_value": 1.0, "negative_slope": 0.5, "threshold": 0.25}, "registered_name": null}}""")]);
+            [("Activation",
+                """{"activation": {"module": "keras.layers", "class_name": "ReLU", "config": {"name": "r", "max_value": 1.0, "negative_slope": 0.5, "threshold": 0.25}, "registered_name": null}}""")]);
         AssertClose([0.5 * (-1 - 0.25), 0.5 * (0.125 - 0.25), 0.5, 1], model.Predict(tensor(new[] { -1f, 0.125f, 0.5f, 3f }, [1, 4])));
     }
 
@@ -255,7 +277,8 @@ public sealed class LayerOptionTests
     {
         using var scope = NewDisposeScope();
         Tensor x = Numbers(1, 2, 6);
-        using KerasModel one = Of([-1, 6], [("Activation", $$"""{"activation": "{{name}}"}""")]), other = Of([-1, 6], [("Activation", $$"""{"activation": "{{same}}"}""")]);
+        using KerasModel one = Of([-1, 6], [("Activation", $$"""{"activation": "{{name}}"}""")]),
+            other = Of([-1, 6], [("Activation", $$"""{"activation": "{{same}}"}""")]);
         Assert.Equal(Values(one.Predict(x)), Values(other.Predict(x)));
     }
 
@@ -270,7 +293,8 @@ public sealed class LayerOptionTests
         const int h = 4, w = 5;
         Tensor x = Numbers(1, 1, h, w, 1);
         float[] v = Values(x);
-        using var model = Of([-1, h, w, 1], [("Resizing", $$"""{"height": {{height}}, "width": {{width}}, "interpolation": "{{interpolation}}"}""")]);
+        using var model = Of([-1, h, w, 1],
+            [("Resizing", $$"""{"height": {{height}}, "width": {{width}}, "interpolation": "{{interpolation}}"}""")]);
         var expected = new List<double>();
         for (int i = 0; i < height; i++)
         {
@@ -303,7 +327,8 @@ public sealed class LayerOptionTests
             padded = Of([-1, 2, 6, 1], [("Resizing", """{"height": 6, "width": 6, "pad_to_aspect_ratio": true, "fill_value": -1.0}""")]),
             centered = Of([-1, 2, 6, 1], [("CenterCrop", """{"height": 1, "width": 3}""")]);
         AssertClose([3, 4, 9, 10], cropped.Predict(x));
-        AssertClose([.. Enumerable.Repeat(-1.0, 12), .. Enumerable.Range(1, 12).Select(i => (double)i), .. Enumerable.Repeat(-1.0, 12)], padded.Predict(x));
+        AssertClose([.. Enumerable.Repeat(-1.0, 12), .. Enumerable.Range(1, 12).Select(i => (double)i), .. Enumerable.Repeat(-1.0, 12)],
+            padded.Predict(x));
         AssertClose([2, 3, 4], centered.Predict(x));
     }
 
@@ -338,7 +363,8 @@ public sealed class LayerOptionTests
     [InlineData("""{"vocabulary": [12, 36], "mask_token": 0}""", new[] { 0L, 12, 5 }, new[] { 0.0, 2, 1 })]
     [InlineData("""{"vocabulary": [0, -1, 12, 36], "mask_token": 0}""", new[] { 0L, 12, 5 }, new[] { 0.0, 2, 1 })]
     [InlineData("""{"vocabulary": [12, 36], "invert": true}""", new[] { 1L, 2, 0 }, new[] { 12.0, 36, -1 })]
-    [InlineData("""{"vocabulary": [12, 36], "output_mode": "multi_hot", "pad_to_max_tokens": true, "max_tokens": 5}""", new[] { 36L, 36, 4 }, new[] { 1.0, 0, 1, 0, 0 })]
+    [InlineData("""{"vocabulary": [12, 36], "output_mode": "multi_hot", "pad_to_max_tokens": true, "max_tokens": 5}""",
+        new[] { 36L, 36, 4 }, new[] { 1.0, 0, 1, 0, 0 })]
     [InlineData("""{"vocabulary": [12, 36], "output_mode": "count"}""", new[] { 36L, 36, 4 }, new[] { 1.0, 0, 2 })]
     public void IntegerLookup(string config, long[] numbers, double[] expected)
     {
@@ -362,10 +388,12 @@ public sealed class LayerOptionTests
     {
         using var scope = NewDisposeScope();
         string dtype = $$"""{"module": "keras", "class_name": "DTypePolicy", "config": {"name": "{{policy}}"}, "registered_name": null}""";
-        Tensor[] weights = [Numbers(1, 3, 4), Numbers(2, 4), ones(4), zeros(4), zeros(4), ones(4), Numbers(3, 4, 8), Numbers(4, 2, 8), Numbers(5, 8)];
+        Tensor[] weights = [Numbers(1, 3, 4), Numbers(2, 4), ones(4), zeros(4), zeros(4), ones(4), Numbers(3, 4, 8), Numbers(4, 2, 8),
+            Numbers(5, 8)];
         string[] places =
         [
-            "layers/dense/vars/0", "layers/dense/vars/1", "layers/batch_normalization/vars/0", "layers/batch_normalization/vars/1", "layers/batch_normalization/vars/2",
+            "layers/dense/vars/0", "layers/dense/vars/1", "layers/batch_normalization/vars/0", "layers/batch_normalization/vars/1",
+                "layers/batch_normalization/vars/2",
             "layers/batch_normalization/vars/3", "layers/lstm/cell/vars/0", "layers/lstm/cell/vars/1", "layers/lstm/cell/vars/2",
         ];
         const string compile = """{"loss": "mse", "optimizer": {"module": "keras.optimizers", "class_name": "SGD", "config": {"learning_rate": 0.1}, "registered_name": null}}""";
@@ -381,7 +409,8 @@ public sealed class LayerOptionTests
 
         KerasModel Model(string policy, ScalarType type) => Of(
             [-1, 5, 3],
-            [("Dense", $$"""{"units": 4, "activation": "tanh", "dtype": {{policy}}}"""), ("BatchNormalization", $$"""{"dtype": {{policy}}}"""), ("LSTM", $$"""{"units": 2, "dtype": {{policy}}}""")],
+            [("Dense", $$"""{"units": 4, "activation": "tanh", "dtype": {{policy}}}"""),
+                ("BatchNormalization", $$"""{"dtype": {{policy}}}"""), ("LSTM", $$"""{"units": 2, "dtype": {{policy}}}""")],
             [.. places.Zip(weights, (place, weight) => (place, weight.to(type)))], compile: compile);
     }
 }

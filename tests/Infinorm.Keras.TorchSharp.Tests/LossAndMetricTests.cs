@@ -33,7 +33,8 @@ public sealed class LossAndMetricTests
 
             return near == 0 ? 0 : Math.Log(1 + Math.Exp(Math.Log(near) + Math.Log(far)));
         })];
-        KerasLoss loss = Loss("Circle", $$"""{"gamma": {{gamma}}, "margin": {{margin}}, "remove_diagonal": {{(removesDiagonal ? "true" : "false")}}}""");
+        KerasLoss loss = Loss("Circle",
+            $$"""{"gamma": {{gamma}}, "margin": {{margin}}, "remove_diagonal": {{(removesDiagonal ? "true" : "false")}}}""");
         double expected = losses.Where(value => value > 0).Average(); // the only example of its class has none, and does not count
         Assert.Equal(expected, loss.Compute(tensor(labels), p).item<float>(), 1e-4);
         Assert.Equal(expected, loss.Compute(tensor(labels).unsqueeze(1), p).item<float>(), 1e-4);
@@ -92,7 +93,8 @@ public sealed class LossAndMetricTests
         Assert.Equal(expected, loss.Compute(y, p).item<float>(), 1e-6);
         Assert.Equal(expected, loss.Compute(nn.functional.one_hot(y.to(ScalarType.Int64)).to(ScalarType.Float32), p).item<float>(), 1e-6);
         Assert.Equal(
-            KerasLoss.Of("binary_crossentropy").Compute(ones(5, 1), p.narrow(1, 0, 1)).item<float>(), loss.Compute(ones(5, 1), p.narrow(1, 0, 1)).item<float>());
+            KerasLoss.Of("binary_crossentropy").Compute(ones(5, 1), p.narrow(1, 0, 1)).item<float>(),
+                loss.Compute(ones(5, 1), p.narrow(1, 0, 1)).item<float>());
     }
 
     [Theory]
@@ -137,17 +139,20 @@ public sealed class LossAndMetricTests
     {
         using var scope = NewDisposeScope();
         Tensor p = (Numbers(5, 12, 2) + 1) / 2, y = Numbers(6, 12, 2).gt(0).to(ScalarType.Float32);
-        double[] areas = [.. Enumerable.Range(0, 2).Select(label => Update(Metric("AUC", "{}"), y.select(1, label), p.select(1, label)).Result)];
+        double[] areas = [.. Enumerable.Range(0,
+            2).Select(label => Update(Metric("AUC", "{}"), y.select(1, label), p.select(1, label)).Result)];
         Assert.Equal(areas.Average(), Update(Metric("AUC", """{"multi_label": true, "num_labels": 2}"""), y, p).Result, 1e-12);
         Assert.Equal(
-            ((areas[0] * 3) + areas[1]) / 4, Update(Metric("AUC", """{"multi_label": true, "num_labels": 2, "label_weights": [3.0, 1.0]}"""), y, p).Result, 1e-12);
+            ((areas[0] * 3) + areas[1]) / 4,
+                Update(Metric("AUC", """{"multi_label": true, "num_labels": 2, "label_weights": [3.0, 1.0]}"""), y, p).Result, 1e-12);
     }
 
     [Fact]
     public void TrueNegativesAreCounted()
     {
         using var scope = NewDisposeScope();
-        KerasMetric metric = Update(Metric("TrueNegatives", """{"thresholds": 0.3}"""), tensor(new[] { 0f, 0, 1, 0 }), tensor(new[] { 0.1f, 0.4f, 0.2f, 0.25f }));
+        KerasMetric metric = Update(Metric("TrueNegatives", """{"thresholds": 0.3}"""), tensor(new[] { 0f, 0, 1, 0 }),
+            tensor(new[] { 0.1f, 0.4f, 0.2f, 0.25f }));
         Assert.Equal(2, metric.Result);
     }
 

@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Tests;
 
-/// <summary>Operations in graphs that no archive of the test data has. Each takes x = [[-2, 0.5, 3], [1, -1, 4]], and some y of the same shape.</summary>
+/// <summary>
+/// Operations in graphs that no archive of the test data has. Each takes x = [[-2, 0.5, 3], [1, -1, 4]], and some y of the same shape.
+/// </summary>
 public sealed class OperationTests
 {
     static readonly double[] X = [-2, 0.5, 3, 1, -1, 4];
@@ -78,7 +80,9 @@ public sealed class OperationTests
     static void Check(string name, string config, double[] expected)
     {
         using var scope = NewDisposeScope();
-        using var model = OfInputs([[2, 3]], name, config.Length == 2 ? """{"name": "op"}""" : config.Replace("{\"", "{\"name\": \"op\", \"", StringComparison.Ordinal), module: "keras.src.ops.numpy");
+        using var model = OfInputs([[2, 3]], name, config.Length == 2
+            ? """{"name": "op"}"""
+            : config.Replace("{\"", "{\"name\": \"op\", \"", StringComparison.Ordinal), module: "keras.src.ops.numpy");
         AssertClose(expected, model.Predict(tensor(Array.ConvertAll(X, value => (float)value), [2, 3])));
     }
 }

@@ -16,7 +16,8 @@ static class SmallModel
     /// <param name="type">The input's type.</param>
     /// <param name="compile">The compile config; null for a model that was not compiled.</param>
     public static KerasModel Of(
-        long[] shape, (string Class, string Config)[] layers, (string Location, Tensor Value)[]? weights = null, string type = "float32", string? compile = null)
+        long[] shape, (string Class, string Config)[] layers, (string Location, Tensor Value)[]? weights = null, string type = "float32",
+            string? compile = null)
     {
         var list = new JsonArray { Layer("InputLayer", $$"""{"batch_shape": {{Shape(shape)}}, "dtype": "{{type}}", "name": "input"}""") };
         foreach (var (className, config) in layers)
@@ -34,7 +35,8 @@ static class SmallModel
     /// <param name="outputs">How many outputs there are.</param>
     /// <param name="module">The module of the class: another for an operation.</param>
     public static KerasModel OfInputs(
-        long[][] shapes, string className, string config, bool isList = false, string kwargs = "{}", (string, Tensor)[]? weights = null, int outputs = 1,
+        long[][] shapes, string className, string config, bool isList = false, string kwargs = "{}", (string, Tensor)[]? weights = null,
+            int outputs = 1,
         string module = "keras.layers")
     {
         var list = new JsonArray();
@@ -61,11 +63,14 @@ static class SmallModel
             }
         }
 
-        layer["inbound_nodes"] = new JsonArray(new JsonObject { ["args"] = isList ? new JsonArray(arguments) : arguments, ["kwargs"] = JsonNode.Parse(kwargs) });
+        layer["inbound_nodes"] = new JsonArray(new JsonObject { ["args"] = isList
+            ? new JsonArray(arguments)
+            : arguments, ["kwargs"] = JsonNode.Parse(kwargs) });
         list.Add(layer);
         var ends = new JsonArray([.. Enumerable.Range(0, outputs).Select(i => JsonNode.Parse($"""["{layer["name"]}", 0, {i}]"""))]);
         return Of(
-            new JsonObject { ["name"] = "small", ["layers"] = list, ["input_layers"] = places, ["output_layers"] = ends }, "Functional", weights, compile: null);
+            new JsonObject { ["name"] = "small", ["layers"] = list, ["input_layers"] = places, ["output_layers"] = ends }, "Functional",
+                weights, compile: null);
     }
 
     /// <summary>The values, in order, with the shape.</summary>
@@ -75,7 +80,8 @@ static class SmallModel
     public static Tensor Numbers(int seed, params long[] shape)
     {
         var random = new Random(seed);
-        return tensor([.. Enumerable.Range(0, (int)shape.Aggregate(1L, (x, y) => x * y)).Select(_ => (float)((random.NextDouble() * 2) - 1))], shape);
+        return tensor([.. Enumerable.Range(0,
+            (int)shape.Aggregate(1L, (x, y) => x * y)).Select(_ => (float)((random.NextDouble() * 2) - 1))], shape);
     }
 
     public static void AssertClose(IReadOnlyList<double> expected, Tensor actual, double tolerance = 2e-5)
@@ -84,7 +90,8 @@ static class SmallModel
         Assert.Equal(expected.Count, values.Length);
         double largest = expected.Select(Math.Abs).DefaultIfEmpty().Max();
         for (int i = 0; i < values.Length; i++)
-            Assert.True(Math.Abs(values[i] - expected[i]) <= (tolerance * largest) + 1e-7, $"element {i}: {values[i]:g7}, expected {expected[i]:g7}");
+            Assert.True(Math.Abs(values[i] - expected[i]) <= (tolerance * largest)
+                + 1e-7, $"element {i}: {values[i]:g7}, expected {expected[i]:g7}");
     }
 
     static KerasModel Of(JsonObject config, string className, (string Location, Tensor Value)[]? weights, string? compile)
@@ -92,19 +99,23 @@ static class SmallModel
         var model = new JsonObject { ["module"] = "keras", ["class_name"] = className, ["config"] = config, ["registered_name"] = null };
         if (compile is not null)
             model["compile_config"] = JsonNode.Parse(compile);
-        return KerasModel.Of(KerasArchive.Create((weights ?? []).ToDictionary(weight => weight.Location, weight => Array(weight.Value)), modelConfig: model));
+        return KerasModel.Of(KerasArchive.Create((weights ?? []).ToDictionary(weight => weight.Location, weight => Array(weight.Value)),
+            modelConfig: model));
     }
 
     static JsonObject Layer(string className, string config)
     {
         JsonObject settings = JsonNode.Parse(config)!.AsObject();
         settings["name"] ??= className.ToLowerInvariant();
-        return new JsonObject { ["module"] = "keras.layers", ["class_name"] = className, ["config"] = settings, ["registered_name"] = null };
+        return new JsonObject { ["module"] = "keras.layers", ["class_name"] = className, ["config"] = settings,
+            ["registered_name"] = null };
     }
 
-    static string Shape(long[] shape) => $"[{string.Join(", ", shape.Select(size => size < 0 ? "null" : size.ToString(CultureInfo.InvariantCulture)))}]";
+    static string Shape(long[] shape) =>
+        $"[{string.Join(", ", shape.Select(size => size < 0 ? "null" : size.ToString(CultureInfo.InvariantCulture)))}]";
 
     static NdArray Array(Tensor tensor) => NdArray.FromBytes(
-        tensor.dtype switch { ScalarType.Float16 => DType.Float16, ScalarType.BFloat16 => DType.BFloat16, ScalarType.Float64 => DType.Float64, _ => DType.Float32 },
+        tensor.dtype switch { ScalarType.Float16 => DType.Float16, ScalarType.BFloat16 => DType.BFloat16,
+            ScalarType.Float64 => DType.Float64, _ => DType.Float32 },
         tensor.contiguous().bytes, [.. tensor.shape.Select(size => (nint)size)]);
 }

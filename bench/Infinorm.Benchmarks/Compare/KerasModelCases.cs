@@ -11,7 +11,10 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Benchmarks;
 
-/// <summary>A Keras model that is opened against the same network written by hand in TorchSharp: predicting, and a step of training with the same optimizer.</summary>
+/// <summary>
+/// A Keras model that is opened against the same network written by hand in TorchSharp: predicting, and a step of training with the same
+/// optimizer.
+/// </summary>
 static class KerasModelCases
 {
     const int Classes = 10;
@@ -21,15 +24,20 @@ static class KerasModelCases
     static readonly Network[] Networks =
     [
         new("mlp", 64, [784], [784],
-            [new("Dense", """{"units": 256, "activation": "relu"}""", [784, 256], [256]), new("Dense", """{"units": 256, "activation": "relu"}""", [256, 256], [256]), new("Dense", """{"units": 10}""", [256, Classes], [Classes])],
+            [new("Dense", """{"units": 256, "activation": "relu"}""", [784, 256], [256]),
+                new("Dense", """{"units": 256, "activation": "relu"}""", [256, 256], [256]),
+                new("Dense", """{"units": 10}""", [256, Classes], [Classes])],
             () => nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, Classes))),
         new("cnn", 32, [28, 28, 1], [1, 28, 28],
             [
-                new("Conv2D", """{"filters": 16, "kernel_size": [3, 3], "activation": "relu"}""", [3, 3, 1, 16], [16]), new("MaxPooling2D", """{"pool_size": [2, 2]}"""),
-                new("Conv2D", """{"filters": 32, "kernel_size": [3, 3], "activation": "relu"}""", [3, 3, 16, 32], [32]), new("MaxPooling2D", """{"pool_size": [2, 2]}"""),
+                new("Conv2D", """{"filters": 16, "kernel_size": [3, 3], "activation": "relu"}""", [3, 3, 1, 16], [16]),
+                    new("MaxPooling2D", """{"pool_size": [2, 2]}"""),
+                new("Conv2D", """{"filters": 32, "kernel_size": [3, 3], "activation": "relu"}""", [3, 3, 16, 32], [32]),
+                new("MaxPooling2D", """{"pool_size": [2, 2]}"""),
                 new("Flatten", "{}"), new("Dense", """{"units": 10}""", [800, Classes], [Classes]),
             ],
-            () => nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(800, Classes))),
+            () => nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
+                nn.Flatten(), nn.Linear(800, Classes))),
         new("lstm", 32, [50, 40], [50, 40],
             [new("LSTM", """{"units": 64}""", [40, 256], [64, 256], [256]), new("Dense", """{"units": 10}""", [64, Classes], [Classes])],
             () => new LstmNetwork()),
@@ -72,11 +80,14 @@ static class KerasModelCases
     });
 
     /// <summary>A network as Keras has it and by hand.</summary>
-    sealed record Network(string Name, int Batch, long[] KerasShape, long[] TorchShape, Layer[] Layers, Func<nn.Module<Tensor, Tensor>> ByHand)
+    sealed record Network(string Name, int Batch, long[] KerasShape, long[] TorchShape, Layer[] Layers,
+        Func<nn.Module<Tensor, Tensor>> ByHand)
     {
         public KerasModel Open()
         {
-            var layers = new JsonArray(Serialized("InputLayer", new JsonObject { ["name"] = "input", ["batch_shape"] = new JsonArray([null, .. KerasShape.Select(size => (JsonNode)size)]) }));
+            var layers = new JsonArray(Serialized("InputLayer",
+                new JsonObject { ["name"] = "input",
+                    ["batch_shape"] = new JsonArray([null, .. KerasShape.Select(size => (JsonNode)size)]) }));
             var arrays = new Dictionary<string, NdArray>();
             var counts = new Dictionary<string, int>();
             foreach (Layer layer in Layers)
@@ -93,8 +104,10 @@ static class KerasModelCases
 
             var config = new JsonObject
             {
-                ["module"] = "keras", ["class_name"] = "Sequential", ["config"] = new JsonObject { ["name"] = Name, ["layers"] = layers }, ["registered_name"] = null,
-                ["compile_config"] = new JsonObject { ["loss"] = Serialized("SparseCategoricalCrossentropy", new JsonObject { ["from_logits"] = true }, "keras.losses") },
+                ["module"] = "keras", ["class_name"] = "Sequential", ["config"] = new JsonObject { ["name"] = Name, ["layers"] = layers },
+                    ["registered_name"] = null,
+                ["compile_config"] = new JsonObject { ["loss"] = Serialized("SparseCategoricalCrossentropy",
+                    new JsonObject { ["from_logits"] = true }, "keras.losses") },
             };
             return KerasModel.Of(KerasArchive.Create(arrays, modelConfig: config));
         }
@@ -105,7 +118,8 @@ static class KerasModelCases
         static NdArray Random(int[] shape)
         {
             var random = new Random(1);
-            return NdArray.Create([.. Enumerable.Range(0, shape.Aggregate((a, b) => a * b)).Select(_ => (random.NextSingle() - 0.5f) / 10)], shape);
+            return NdArray.Create([.. Enumerable.Range(0, shape.Aggregate((a, b) => a * b)).Select(_ => (random.NextSingle() - 0.5f) / 10)],
+                shape);
         }
     }
 

@@ -51,7 +51,8 @@ static class ArrayOperations
             : throw new InvalidOperationException("TopK gave nothing."),
         ["Ravel"] = a => a.Tensor(0).flatten(),
         ["Rot90"] = a => a.Tensor(0).rot90(a.Whole("k") ?? 1, a.Axes("axes") is [var from, var to] ? (from, to) : (0, 1)),
-        ["Append"] = a => a.Whole("axis") is { } axis ? cat([a.Tensor(0), a.Tensor(1)], axis) : cat([a.Tensor(0).flatten(), a.Tensor(1).flatten()]),
+        ["Append"] = a =>
+            a.Whole("axis") is { } axis ? cat([a.Tensor(0), a.Tensor(1)], axis) : cat([a.Tensor(0).flatten(), a.Tensor(1).flatten()]),
         ["Unstack"] = a => a.Tensor(0).unbind((int)(a.Whole("axis") ?? 0)).Cast<object?>().ToArray(),
         ["Pad"] = Pad,
 
@@ -62,13 +63,16 @@ static class ArrayOperations
         ["TanhShrink"] = a => Activations.Get("tanh_shrink")(a.Tensor(0)),
         ["SoftShrink"] = a => Activations.SoftShrink(a.Tensor(0), a.Number("threshold") ?? 0.5),
         ["HardShrink"] = a => Activations.HardShrink(a.Tensor(0), a.Number("threshold") ?? 0.5),
-        ["Threshold"] = a => Activations.Threshold(a.Tensor(0), a.Number("threshold") ?? 0, a.Number("default_value") ?? a.Number("value") ?? 0),
+        ["Threshold"] = a =>
+            Activations.Threshold(a.Tensor(0), a.Number("threshold") ?? 0, a.Number("default_value") ?? a.Number("value") ?? 0),
         ["Squareplus"] = a => Activations.SquarePlus(a.Tensor(0), a.Number("b") ?? 4),
         ["SparsePlus"] = a => Activations.Get("sparse_plus")(a.Tensor(0)),
         ["SparseSigmoid"] = a => Activations.Get("sparse_sigmoid")(a.Tensor(0)),
         ["Sparsemax"] = a => Activations.SparseMax(a.Tensor(0), a.Whole("axis") ?? -1),
         ["Normalize"] = Normalize,
-        ["Moments"] = a => (object?[])[a.Float().mean(a.AllAxes("axes"), a.IsTrue("keepdims")), a.Float().var(a.AllAxes("axes"), unbiased: false, keepdim: a.IsTrue("keepdims"))],
+        ["Moments"] = a =>
+            (object?[])[a.Float().mean(a.AllAxes("axes"), a.IsTrue("keepdims")),
+                a.Float().var(a.AllAxes("axes"), unbiased: false, keepdim: a.IsTrue("keepdims"))],
         ["MultiHot"] = a => functional.one_hot(a.Tensor(0).to(ScalarType.Int64), a.Whole("num_classes") ?? a.Whole("num_tokens") ?? -1)
             .amax([a.Tensor(0).dim() > 1 ? -2 : 0]).to(DTypes.Parse(a.Text("dtype")) ?? ScalarType.Float32),
     };
@@ -105,7 +109,8 @@ static class ArrayOperations
         (long Left, long Right)[] pads = a.Setting("pad_width") switch
         {
             long all => [.. x.shape.Select(_ => (all, all))],
-            object?[] list when list.All(item => item is long) && list.Length == 2 => [.. x.shape.Select(_ => ((long)list[0]!, (long)list[1]!))],
+            object?[] { Length: 2 } list when list.All(item => item is long) =>
+                [.. x.shape.Select(_ => ((long)list[0]!, (long)list[1]!))],
             object?[] { Length: 1 } one when x.dim() > 1 => [.. x.shape.Select(_ => Pair(one[0]))],
             object?[] list => [.. list.Select(Pair)],
             _ => throw new InvalidOperationException("Pad: pad_width is missing."),
@@ -118,7 +123,8 @@ static class ArrayOperations
             x = Mirror(x, axis, pads[axis].Left, pads[axis].Right, mode);
         return x;
 
-        static (long, long) Pair(object? item) => item is object?[] { Length: 2 } pair ? ((long)pair[0]!, (long)pair[1]!) : ((long)item!, (long)item!);
+        static (long, long) Pair(object? item) =>
+            item is object?[] { Length: 2 } pair ? ((long)pair[0]!, (long)pair[1]!) : ((long)item!, (long)item!);
     }
 
     static Tensor Mirror(Tensor x, int axis, long left, long right, string mode)
@@ -146,7 +152,9 @@ static class ArrayOperations
         double order = a.Number("order") ?? 2, epsilon = a.Number("epsilon") ?? 1e-12;
         if (order == 2)
             return x * x.Squared().sum(axes, keepdim: true).clamp_min(Constant(epsilon * epsilon)).rsqrt();
-        Tensor norm = double.IsPositiveInfinity(order) ? x.abs().amax(axes, keepdim: true) : x.abs().pow(Constant(order)).sum(axes, keepdim: true).pow(Constant(1 / order));
+        Tensor norm = double.IsPositiveInfinity(order)
+            ? x.abs().amax(axes, keepdim: true)
+            : x.abs().pow(Constant(order)).sum(axes, keepdim: true).pow(Constant(1 / order));
         return x / norm.clamp_min(Constant(epsilon));
     }
 }

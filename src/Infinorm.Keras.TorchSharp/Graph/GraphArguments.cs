@@ -15,14 +15,17 @@ static class GraphArguments
     {
         null => null,
         JsonArray list => list.Select(Read).ToArray(),
-        JsonObject { Count: > 0 } item when item["class_name"]?.ToString() is { } className && item.ContainsKey("config") => OfClass(className, item["config"]),
+        JsonObject { Count: > 0 } item when item["class_name"]?.ToString() is { } className && item.ContainsKey("config") =>
+            OfClass(className, item["config"]),
         JsonObject named => named.ToDictionary(item => item.Key, item => Read(item.Value)),
         _ => Constant(node),
     };
 
     /// <summary>Reads <c>[layer, call, index]</c>.</summary>
     public static NodeOutput ReadOutput(JsonNode? node) =>
-        node is JsonArray { Count: >= 3 } place && int.TryParse(place[1]?.ToString(), out int call) && int.TryParse(place[2]?.ToString(), out int index)
+        node is JsonArray { Count: >= 3 } place
+            && int.TryParse(place[1]?.ToString(), out int call)
+            && int.TryParse(place[2]?.ToString(), out int index)
             ? new NodeOutput((place[0]!.ToString(), call), index)
             : throw new FormatException($"a tensor's place in the graph should be [layer, call, output], found {PythonJson.Write(node)}");
 
@@ -38,7 +41,8 @@ static class GraphArguments
     };
 
     static long? Bound(JsonNode? node) => node is null ? null
-        : Constant(node) is long bound ? bound : throw new FormatException($"a bound of a slice should be a whole number, found {PythonJson.Write(node)}");
+        : Constant(node) is long bound ? bound
+        : throw new FormatException($"a bound of a slice should be a whole number, found {PythonJson.Write(node)}");
 
     static object Constant(JsonNode node) => node.GetValueKind() switch
     {
@@ -76,7 +80,7 @@ static class GraphArguments
                 return;
             }
 
-            values.Add(Constant(node!) switch { long whole => whole, double number => number, bool truth => truth ? 1 : 0, _ => throw new FormatException("a constant tensor should hold numbers") });
+            values.Add(OperationArguments.AsNumber(Constant(node!)) ?? throw new FormatException("a constant tensor should hold numbers"));
         }
     }
 }

@@ -8,7 +8,9 @@ namespace Infinorm.Keras.Torch.Graph;
 /// <param name="DType">The type that values are converted to.</param>
 sealed record GraphInput((string Name, int Call) Key, long[]? Shape, ScalarType DType)
 {
-    /// <summary>The value as Keras takes it: converted, and with an axis of length 1 at the end added or dropped where that is missing or too much.</summary>
+    /// <summary>
+    /// The value as Keras takes it: converted, and with an axis of length 1 at the end added or dropped where that is missing or too much.
+    /// </summary>
     public Tensor Fit(Tensor given)
     {
         Tensor value = given.dtype == DType ? given : given.to(DType);

@@ -45,7 +45,8 @@ sealed class GraphLayer : KerasLayer
     bool ListsOutputs { get; }
 
     /// <summary>A model of the functional API.</summary>
-    public static GraphLayer OfFunctional(LayerConfig config, ILayerFactory factory) => new(config, graph => new FunctionalReader(config, factory, graph.Add));
+    public static GraphLayer OfFunctional(LayerConfig config, ILayerFactory factory) =>
+        new(config, graph => new FunctionalReader(config, factory, graph.Add));
 
     /// <summary>A model that is a list of layers.</summary>
     public static GraphLayer OfSequential(LayerConfig config, ILayerFactory factory, JsonObject serialized) =>
@@ -54,7 +55,8 @@ sealed class GraphLayer : KerasLayer
     protected internal override object Call(LayerCall call)
     {
         Tensor[] given = Given(call.Arguments.Count > 0 ? call.Arguments[0] : null);
-        Tensor?[] masks = call.Named.TryGetValue("mask", out object? mask) ? [.. (mask as IReadOnlyList<object?> ?? [mask]).Select(item => item as Tensor)] : [];
+        Tensor?[] masks = call.Named.TryGetValue("mask", out object? mask)
+            ? [.. (mask as IReadOnlyList<object?> ?? [mask]).Select(item => item as Tensor)] : [];
         var results = new object?[_places.Count];
         for (int i = 0; i < _inputs.Length; i++)
         {
@@ -112,7 +114,8 @@ sealed class GraphLayer : KerasLayer
             : [.. Values.Tensors(value)];
         return given.Length == _inputs.Length
             ? given
-            : throw new ArgumentException($"{LayerName} takes {_inputs.Length} inputs ({string.Join(", ", _inputs.Select(input => input.Key.Name))}), and is given {given.Length}.");
+            : throw new ArgumentException($"{LayerName} takes {_inputs.Length} inputs "
+                + $"({string.Join(", ", _inputs.Select(input => input.Key.Name))}), and is given {given.Length}.");
     }
 
     // Each node after those whose outputs it takes.
@@ -139,12 +142,14 @@ sealed class GraphLayer : KerasLayer
             }
         }
 
-        string[] missing = [.. waiting.SelectMany(node => References(node.Value)).Concat(_outputs.Select(output => output.Node)).Where(key => !known.Contains(key)).Select(key => key.Item1).Distinct()];
+        string[] missing = [.. waiting.SelectMany(node => References(node.Value)).Concat(_outputs.Select(output => output.Node))
+            .Where(key => !known.Contains(key)).Select(key => key.Item1).Distinct()];
         if (missing.Length > 0)
             throw new FormatException($"the graph has no node, or a circle, at {string.Join(", ", missing)}");
         return ordered;
 
-        static IEnumerable<(string, int)> References(GraphNode node) => node.Arguments.Concat(node.Named.Values).SelectMany(Of).Select(output => output.Node);
+        static IEnumerable<(string, int)> References(GraphNode node) =>
+            node.Arguments.Concat(node.Named.Values).SelectMany(Of).Select(output => output.Node);
 
         static IEnumerable<NodeOutput> Of(object? argument) => argument switch
         {

@@ -7,7 +7,8 @@ namespace Infinorm.Keras.Torch.Graph;
 /// <param name="Operation">The operation; null for a layer.</param>
 /// <param name="Arguments">By position; tensors of other nodes are <see cref="NodeOutput"/>.</param>
 /// <param name="Named">By name.</param>
-sealed record GraphNode(KerasLayer? Layer, Operation? Operation, IReadOnlyList<object?> Arguments, IReadOnlyDictionary<string, object?> Named);
+sealed record GraphNode(KerasLayer? Layer, Operation? Operation, IReadOnlyList<object?> Arguments,
+    IReadOnlyDictionary<string, object?> Named);
 
 /// <summary>An output of a node.</summary>
 /// <param name="Node">The layer's or operation's name, and which of its calls it is.</param>

@@ -27,10 +27,13 @@ abstract class GraphReader
         if (config["sparse"]?.GetValue<bool>() == true || config["ragged"]?.GetValue<bool>() == true)
             throw new FormatException("sparse and ragged inputs are not supported");
         JsonArray? shape = (config["batch_shape"] ?? config["batch_input_shape"]) as JsonArray;
-        string type = config["dtype"] is JsonObject policy ? policy["config"]?["name"]?.ToString() ?? "float32" : config["dtype"]?.ToString() ?? "float32";
+        string type = config["dtype"] is JsonObject policy
+            ? policy["config"]?["name"]?.ToString() ?? "float32"
+            : config["dtype"]?.ToString() ?? "float32";
         return new GraphInput(
             (config["name"]?.ToString() ?? fallbackName, 0),
-            shape is null ? null : [.. shape.Select(size => size is null ? -1 : long.Parse(size.ToString(), System.Globalization.CultureInfo.InvariantCulture))],
+            shape is null ? null
+                : [.. shape.Select(size => size is null ? -1 : long.Parse(size.ToString(), System.Globalization.CultureInfo.InvariantCulture))],
             DTypes.Parse(type) ?? throw new FormatException($"an input of type {type} is not supported"));
     }
 
@@ -88,7 +91,8 @@ sealed class FunctionalReader : GraphReader
             tensors = new JsonArray(tensors.DeepClone());
         object?[] arguments = [.. tensors.Select(place => (object?)GraphArguments.ReadOutput(place))];
         var kwargs = ((tensors[0] as JsonArray)!.ElementAtOrDefault(3) as JsonObject ?? [])
-            .ToDictionary(item => item.Key, item => item.Value is JsonArray { Count: 3 } place && place[0]?.GetValueKind() is System.Text.Json.JsonValueKind.String
+            .ToDictionary(item => item.Key, item => item.Value is JsonArray { Count: 3 } place
+                && place[0]?.GetValueKind() is System.Text.Json.JsonValueKind.String
                 ? GraphArguments.ReadOutput(place) : GraphArguments.Read(item.Value));
         return new GraphNode(layer, operation, [arguments.Length == 1 ? arguments[0] : arguments], kwargs);
     }
@@ -96,7 +100,8 @@ sealed class FunctionalReader : GraphReader
     // One place, a list of places, or a dictionary of them, which Keras takes in the order of its keys.
     static (JsonNode?[] Places, string[]? Names, bool IsList) ReadPlaces(JsonNode? node) => node switch
     {
-        JsonObject named => ([.. named.OrderBy(item => item.Key, StringComparer.Ordinal).Select(item => item.Value)], [.. named.Select(item => item.Key).Order(StringComparer.Ordinal)], false),
+        JsonObject named => ([.. named.OrderBy(item => item.Key, StringComparer.Ordinal).Select(item => item.Value)],
+            [.. named.Select(item => item.Key).Order(StringComparer.Ordinal)], false),
         JsonArray { Count: 3 } place when place[0]?.GetValueKind() is System.Text.Json.JsonValueKind.String => ([place], null, false),
         JsonArray list => ([.. list], null, true),
         _ => throw new FormatException($"the model's inputs and outputs should be places in its graph, found {PythonJson.Write(node)}"),
@@ -125,7 +130,8 @@ sealed class SequentialReader : GraphReader
                 JsonObject settings = ConfigOf(layer);
                 JsonNode? shape = settings["batch_shape"] ?? settings["batch_input_shape"] ?? built;
                 JsonNode? type = layer["class_name"]?.ToString() == "Embedding" ? "int32" : settings["dtype"]?.DeepClone();
-                input = ReadInput(new JsonObject { ["batch_shape"] = shape?.DeepClone(), ["dtype"] = type is JsonObject ? "float32" : type?.DeepClone() }, "input");
+                type = type is JsonObject ? "float32" : type?.DeepClone();
+                input = ReadInput(new JsonObject { ["batch_shape"] = shape?.DeepClone(), ["dtype"] = type }, "input");
             }
 
             last ??= new NodeOutput(input.Key, 0);

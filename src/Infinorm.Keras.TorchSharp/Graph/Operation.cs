@@ -17,7 +17,8 @@ sealed class Operation
 
     /// <summary>Whether a node of a graph is an operation and no layer.</summary>
     public static bool IsOperation(JsonObject serialized) =>
-        serialized["module"]?.ToString() is { } module && (module.StartsWith("keras.src.ops", StringComparison.Ordinal) || module.StartsWith("keras.ops", StringComparison.Ordinal));
+        serialized["module"]?.ToString() is { } module
+            && (module.StartsWith("keras.src.ops", StringComparison.Ordinal) || module.StartsWith("keras.ops", StringComparison.Ordinal));
 
     /// <summary>The operation; one that is not known is reported.</summary>
     public static Operation? Of(JsonObject serialized, Action<string> report)
@@ -25,11 +26,13 @@ sealed class Operation
         string className = serialized["class_name"]?.ToString() ?? "?";
         if (!OperationTable.Operations.TryGetValue(className, out Func<OperationArguments, object>? compute))
         {
-            report($"the operation keras.ops {className} is not known; known are {string.Join(", ", OperationTable.Operations.Keys.Order(StringComparer.Ordinal))}");
+            report($"the operation keras.ops {className} is not known; known are "
+                + $"{string.Join(", ", OperationTable.Operations.Keys.Order(StringComparer.Ordinal))}");
             return null;
         }
 
-        var settings = ((serialized["config"] as JsonObject) ?? []).Where(item => item.Key != "name").ToDictionary(item => item.Key, item => GraphArguments.Read(item.Value));
+        var settings = ((serialized["config"] as JsonObject) ?? []).Where(item => item.Key != "name")
+            .ToDictionary(item => item.Key, item => GraphArguments.Read(item.Value));
         return new Operation(className, compute, settings);
     }
 
@@ -39,7 +42,8 @@ sealed class Operation
 
 /// <summary>What an operation is called with: arguments of the call, and settings in its config.</summary>
 sealed class OperationArguments(
-    string name, IReadOnlyList<object?> arguments, IReadOnlyDictionary<string, object?> named, IReadOnlyDictionary<string, object?> settings)
+    string name, IReadOnlyList<object?> arguments, IReadOnlyDictionary<string, object?> named,
+    IReadOnlyDictionary<string, object?> settings)
 {
     /// <summary>A tensor argument; a number becomes a scalar tensor of the other argument's type where that takes it.</summary>
     public Tensor Tensor(int index) => arguments.Count > index ? ToTensor(arguments[index]) : throw Missing($"argument {index}");
@@ -80,7 +84,8 @@ sealed class OperationArguments(
         _ => null,
     };
 
-    public static double? AsNumber(object? value) => value switch { long whole => whole, double number => number, bool truth => truth ? 1 : 0, _ => null };
+    public static double? AsNumber(object? value) =>
+        value switch { long whole => whole, double number => number, bool truth => truth ? 1 : 0, _ => null };
 
     Tensor ToTensor(object? value)
     {
@@ -95,7 +100,8 @@ sealed class OperationArguments(
             _ => throw Missing("a tensor"),
         };
 
-        static Tensor torch_tensor(double number, ScalarType type) => full([], Constant(number), dtype: type == ScalarType.Bool ? ScalarType.Int32 : type);
+        static Tensor torch_tensor(double number, ScalarType type) =>
+            full([], Constant(number), dtype: type == ScalarType.Bool ? ScalarType.Int32 : type);
     }
 
     InvalidOperationException Missing(string what) => new($"The operation {name} is called without {what}.");

@@ -19,11 +19,15 @@ static class OperationTable
         ["DivideNoNan"] = a => where(a.Tensor(1).eq(Constant(0)), zeros_like(a.Tensor(0)), a.Tensor(0) / a.Tensor(1)),
         ["FloorDivide"] = a => a.Tensor(0).floor_divide(a.Tensor(1)),
         ["Mod"] = a => a.Tensor(0).remainder(a.Tensor(1)),
-        ["Power"] = a => OperationArguments.AsNumber(a.Raw(1)) is { } exponent ? a.Tensor(0).pow(Constant(exponent)) : a.Tensor(0).pow(a.Tensor(1)),
+        ["Power"] = a =>
+            OperationArguments.AsNumber(a.Raw(1)) is { } exponent ? a.Tensor(0).pow(Constant(exponent)) : a.Tensor(0).pow(a.Tensor(1)),
         ["Maximum"] = a => a.Tensor(0).maximum(a.Tensor(1)),
         ["Minimum"] = a => a.Tensor(0).minimum(a.Tensor(1)),
         ["Matmul"] = a => a.Tensor(0).matmul(a.Tensor(1)),
-        ["Dot"] = a => a.Tensor(0).dim() < 3 && a.Tensor(1).dim() < 3 ? a.Tensor(0).matmul(a.Tensor(1)) : tensordot(a.Tensor(0), a.Tensor(1), [-1], [Math.Max(0, a.Tensor(1).dim() - 2)]),
+        ["Dot"] = a =>
+            a.Tensor(0).dim() < 3 && a.Tensor(1).dim() < 3
+                ? a.Tensor(0).matmul(a.Tensor(1))
+                : tensordot(a.Tensor(0), a.Tensor(1), [-1], [Math.Max(0, a.Tensor(1).dim() - 2)]),
         ["Einsum"] = a => einsum(a.Text("subscripts")!, a.AllTensors),
         ["Tensordot"] = a => a.Setting("axes") is object?[] { Length: 2 } axes
             ? tensordot(a.Tensor(0), a.Tensor(1), OperationArguments.AsAxes(axes[0])!, OperationArguments.AsAxes(axes[1])!)
@@ -69,12 +73,19 @@ static class OperationTable
         ["Sign"] = a => a.Tensor(0).sign(),
         ["Floor"] = a => a.Float().floor(),
         ["Ceil"] = a => a.Float().ceil(),
-        ["Round"] = a => a.Whole("decimals") is { } decimals and not 0 ? a.Tensor(0).Times(Math.Pow(10, decimals)).round().Over(Math.Pow(10, decimals)) : a.Tensor(0).round(),
+        ["Round"] = a =>
+            a.Whole("decimals") is { } decimals and not 0
+                ? a.Tensor(0).Times(Math.Pow(10, decimals)).round().Over(Math.Pow(10, decimals))
+                : a.Tensor(0).round(),
         ["Isnan"] = a => a.Tensor(0).isnan(),
         ["Isfinite"] = a => a.Tensor(0).isfinite(),
         ["Isinf"] = a => a.Tensor(0).isinf(),
-        ["Clip"] = a => a.Tensor(0).clamp(Constant(a.Number("x_min") ?? double.NegativeInfinity), Constant(a.Number("x_max") ?? double.PositiveInfinity)),
-        ["Cast"] = a => a.Tensor(0).to(DTypes.Parse(a.Text("dtype")) ?? throw new InvalidOperationException($"Cast to {a.Text("dtype")} is not supported.")),
+        ["Clip"] = a =>
+            a.Tensor(0).clamp(Constant(a.Number("x_min") ?? double.NegativeInfinity),
+                Constant(a.Number("x_max") ?? double.PositiveInfinity)),
+        ["Cast"] = a =>
+            a.Tensor(0).to(DTypes.Parse(a.Text("dtype"))
+                ?? throw new InvalidOperationException($"Cast to {a.Text("dtype")} is not supported.")),
         ["StopGradient"] = a => a.Tensor(0).detach(),
         ["ZerosLike"] = a => zeros_like(a.Tensor(0)),
         ["OnesLike"] = a => ones_like(a.Tensor(0)),
@@ -93,11 +104,16 @@ static class OperationTable
         ["Elu"] = a => Layers.Activations.Elu(a.Tensor(0), a.Number("alpha") ?? 1),
         ["Selu"] = a => a.Tensor(0).selu(),
         ["Celu"] = a => a.Tensor(0).celu(Constant(a.Number("alpha") ?? 1)),
-        ["Gelu"] = a => a.Setting("approximate") is not false ? functional.gelu(a.Tensor(0), TorchSharp.Modules.GELU.Approximate.tanh) : a.Tensor(0).gelu(),
+        ["Gelu"] = a =>
+            a.Setting("approximate") is not false
+                ? functional.gelu(a.Tensor(0), TorchSharp.Modules.GELU.Approximate.tanh)
+                : a.Tensor(0).gelu(),
         ["Softmax"] = a => a.Tensor(0).softmax(a.Whole("axis") ?? -1),
         ["LogSoftmax"] = a => a.Tensor(0).log_softmax(a.Whole("axis") ?? -1),
         ["Logsumexp"] = a => a.Tensor(0).logsumexp(a.Whole("axis") ?? -1, a.IsTrue("keepdims")),
-        ["OneHot"] = a => functional.one_hot(a.Tensor(0).to(ScalarType.Int64), a.Whole("num_classes") ?? -1).to(DTypes.Parse(a.Text("dtype")) ?? ScalarType.Float32),
+        ["OneHot"] = a =>
+            functional.one_hot(a.Tensor(0).to(ScalarType.Int64), a.Whole("num_classes") ?? -1)
+                .to(DTypes.Parse(a.Text("dtype")) ?? ScalarType.Float32),
 
         ["Sum"] = a => a.Axes() is { } axes ? a.Tensor(0).sum(axes, a.IsTrue("keepdims")) : All(a, x => x.sum()),
         ["Mean"] = a => a.Axes() is { } axes ? a.Float().mean(axes, a.IsTrue("keepdims")) : All(a, x => x.mean()),
@@ -108,28 +124,50 @@ static class OperationTable
         ["Var"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")),
         ["Std"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")).sqrt(),
         ["Prod"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).prod(axis, a.IsTrue("keepdims")) : All(a, x => x.prod()),
-        ["Norm"] = a => a.Axes() is { } axes ? a.Tensor(0).Squared().sum(axes, a.IsTrue("keepdims")).sqrt() : All(a, x => x.Squared().sum().sqrt()),
+        ["Norm"] = a =>
+            a.Axes() is { } axes ? a.Tensor(0).Squared().sum(axes, a.IsTrue("keepdims")).sqrt() : All(a, x => x.Squared().sum().sqrt()),
         ["Cumsum"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).cumsum(axis) : a.Tensor(0).flatten().cumsum(0),
-        ["Argmax"] = a => (a.Whole("axis") is { } axis ? a.Tensor(0).argmax(axis, a.IsTrue("keepdims")) : a.Tensor(0).argmax()).to(ScalarType.Int32),
-        ["Argmin"] = a => (a.Whole("axis") is { } axis ? a.Tensor(0).argmin(axis, a.IsTrue("keepdims")) : a.Tensor(0).argmin()).to(ScalarType.Int32),
-        ["Any"] = a => a.Axes() is { } axes ? a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amax(axes, a.IsTrue("keepdims")).ne(Constant(0)) : All(a, x => x.any()),
-        ["All"] = a => a.Axes() is { } axes ? a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amin(axes, a.IsTrue("keepdims")).ne(Constant(0)) : All(a, x => x.all()),
+        ["Argmax"] = a =>
+            (a.Whole("axis") is { } axis ? a.Tensor(0).argmax(axis, a.IsTrue("keepdims")) : a.Tensor(0).argmax()).to(ScalarType.Int32),
+        ["Argmin"] = a =>
+            (a.Whole("axis") is { } axis ? a.Tensor(0).argmin(axis, a.IsTrue("keepdims")) : a.Tensor(0).argmin()).to(ScalarType.Int32),
+        ["Any"] = a =>
+            a.Axes() is { } axes
+                ? a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amax(axes, a.IsTrue("keepdims")).ne(Constant(0))
+                : All(a, x => x.any()),
+        ["All"] = a =>
+            a.Axes() is { } axes
+                ? a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amin(axes, a.IsTrue("keepdims")).ne(Constant(0))
+                : All(a, x => x.all()),
 
         ["Reshape"] = a => a.Tensor(0).reshape(a.Axes("newshape")!),
-        ["Transpose"] = a => a.Axes("axes") is { } axes ? a.Tensor(0).permute(axes) : a.Tensor(0).permute(Enumerable.Range(0, (int)a.Tensor(0).dim()).Reverse().Select(i => (long)i).ToArray()),
+        ["Transpose"] = a =>
+            a.Axes("axes") is { } axes
+                ? a.Tensor(0).permute(axes)
+                : a.Tensor(0).permute(Enumerable.Range(0, (int)a.Tensor(0).dim()).Reverse().Select(i => (long)i).ToArray()),
         ["Swapaxes"] = a => a.Tensor(0).transpose(a.Whole("axis1")!.Value, a.Whole("axis2")!.Value),
         ["Moveaxis"] = a => a.Tensor(0).movedim(a.Axes("source")!, a.Axes("destination")!),
         ["ExpandDims"] = a => a.Axes()!.Order().Aggregate(a.Tensor(0), (x, axis) => x.unsqueeze(axis)),
-        ["Squeeze"] = a => a.Axes() is { } axes ? axes.Select(axis => axis < 0 ? axis + a.Tensor(0).dim() : axis).OrderDescending().Aggregate(a.Tensor(0), (x, axis) => x.squeeze(axis)) : a.Tensor(0).squeeze(),
+        ["Squeeze"] = a =>
+            a.Axes() is { } axes
+                ? axes.Select(axis => axis < 0
+                ? axis + a.Tensor(0).dim()
+                : axis).OrderDescending().Aggregate(a.Tensor(0), (x, axis) => x.squeeze(axis)) : a.Tensor(0).squeeze(),
         ["Concatenate"] = a => cat(a.Tensors(), a.Whole("axis") ?? 0),
         ["Stack"] = a => stack(a.Tensors(), a.Whole("axis") ?? 0),
         ["Hstack"] = a => hstack(a.Tensors()),
         ["Vstack"] = a => vstack(a.Tensors()),
         ["Split"] = Split,
         ["Tile"] = a => a.Tensor(0).tile(a.Axes("repeats")!),
-        ["Repeat"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).repeat_interleave(a.Whole("repeats")!.Value, axis) : a.Tensor(0).flatten().repeat_interleave(a.Whole("repeats")!.Value, 0),
+        ["Repeat"] = a =>
+            a.Whole("axis") is { } axis
+                ? a.Tensor(0).repeat_interleave(a.Whole("repeats")!.Value, axis)
+                : a.Tensor(0).flatten().repeat_interleave(a.Whole("repeats")!.Value, 0),
         ["Flip"] = a => a.Tensor(0).flip(a.AllAxes()),
-        ["Roll"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).roll(a.Whole("shift")!.Value, axis) : a.Tensor(0).flatten().roll(a.Whole("shift")!.Value, 0).view_as(a.Tensor(0)),
+        ["Roll"] = a =>
+            a.Whole("axis") is { } axis
+                ? a.Tensor(0).roll(a.Whole("shift")!.Value, axis)
+                : a.Tensor(0).flatten().roll(a.Whole("shift")!.Value, 0).view_as(a.Tensor(0)),
         ["BroadcastTo"] = a => a.Tensor(0).broadcast_to(a.Axes("shape")!),
         ["GetItem"] = a => GetItem(a.Tensor(0), a.Raw(1)),
         ["Take"] = a => a.Whole("axis") is { } axis
@@ -206,8 +244,11 @@ static class OperationTable
         long size = x.shape[axis], step = slice.Step ?? 1;
         if (step < 0)
         {
-            long first = Math.Clamp(Wrap(slice.Start ?? size - 1), -1, size - 1), last = slice.Stop is { } stop ? Math.Clamp(Wrap(stop), -1, size - 1) : -1;
-            return first <= last ? x.narrow(axis, 0, 0) : x.slice(axis, last + 1, first + 1, 1).flip(axis).slice(axis, 0, first - last, -step);
+            long first = Math.Clamp(Wrap(slice.Start ?? size - 1), -1, size - 1), last = slice.Stop is { } stop
+                ? Math.Clamp(Wrap(stop), -1, size - 1) : -1;
+            return first <= last
+                ? x.narrow(axis, 0, 0)
+                : x.slice(axis, last + 1, first + 1, 1).flip(axis).slice(axis, 0, first - last, -step);
         }
 
         long begin = Math.Clamp(Wrap(slice.Start ?? 0), 0, size), end = Math.Clamp(Wrap(slice.Stop ?? size), begin, size);

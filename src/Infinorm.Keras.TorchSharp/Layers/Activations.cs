@@ -29,7 +29,10 @@ static class Activations
         ["softsign"] = x => x / x.abs().Plus(1),
         ["hard_sigmoid"] = HardSigmoid,
         ["hard_silu"] = x => x * HardSigmoid(x),
-        ["glu"] = x => x.chunk(2, -1) is [var value, var gate] ? value * gate.sigmoid() : throw new InvalidOperationException("glu needs an even last axis."),
+        ["glu"] = x =>
+            x.chunk(2, -1) is [var value, var gate]
+                ? value * gate.sigmoid()
+                : throw new InvalidOperationException("glu needs an even last axis."),
         ["sparse_plus"] = x => where(x.le(Constant(-1)), zeros_like(x), where(x.lt(Constant(1)), x.Plus(1).Squared().Over(4), x)),
         ["sparse_sigmoid"] = x => x.Plus(1).Times(0.5).clamp(Constant(0), Constant(1)),
         ["sparsemax"] = x => SparseMax(x, -1),
@@ -55,7 +58,8 @@ static class Activations
     {
         string name = serialized["config"]?.ToString() ?? "?";
         if (serialized["registered_name"]?.ToString() is { } registered && registered.Contains('>'))
-            throw new FormatException($"the activation '{registered}' is a function of the model's author, and is not known. Make it a layer of its own in Python, and register that with KerasModel.Register");
+            throw new FormatException($"the activation '{registered}' is a function of the model's author, and is not known. Make it "
+                + "a layer of its own in Python, and register that with KerasModel.Register");
         return Get(name);
     }
 
@@ -73,7 +77,8 @@ static class Activations
     public static Tensor HardShrink(Tensor x, double threshold) => x * x.abs().gt(Constant(threshold)).to(x.dtype);
 
     /// <summary>What is not above the threshold becomes a value.</summary>
-    public static Tensor Threshold(Tensor x, double threshold, double value) => where(x.gt(Constant(threshold)), x, full_like(x, Constant(value)));
+    public static Tensor Threshold(Tensor x, double threshold, double value) =>
+        where(x.gt(Constant(threshold)), x, full_like(x, Constant(value)));
 
     /// <summary>A smooth relu made of a root.</summary>
     public static Tensor SquarePlus(Tensor x, double b) => x.Plus(x.Squared().Plus(b).sqrt()).Over(2);

@@ -40,7 +40,8 @@ public abstract class KerasLayer : nn.Module
     public string Path { get; }
 
     /// <summary>
-    /// Whether it is trained. Set, it freezes the layer and all layers in it, or has them trained; statistics are never trained. The model's
+    /// Whether it is trained. Set, it freezes the layer and all layers in it, or has them trained; statistics are never trained. The
+    /// model's
     /// optimizer goes on with the state of the weights that it had. Keras: <c>trainable</c>.
     /// </summary>
     public bool IsTrainable
@@ -72,7 +73,9 @@ public abstract class KerasLayer : nn.Module
     /// <summary>What its group is called in the group around it in the HDF5 file: <c>layers/dense_1</c>.</summary>
     internal string StoredKey { get; private set; } = "";
 
-    /// <summary>Whether a mask goes on from the layer's input to its output. The default is false. Keras: <c>supports_masking</c>.</summary>
+    /// <summary>
+    /// Whether a mask goes on from the layer's input to its output. The default is false. Keras: <c>supports_masking</c>.
+    /// </summary>
     protected virtual bool PassesMask => false;
 
     /// <summary>Whether tensors of floating point are converted to <see cref="ComputeType"/> before <see cref="Call"/>.</summary>
@@ -87,7 +90,9 @@ public abstract class KerasLayer : nn.Module
     /// <param name="previous">The mask of the input; null for none.</param>
     protected virtual Tensor? ComputeMask(LayerCall call, Tensor? previous) => PassesMask ? previous : null;
 
-    /// <summary>Adds a weight that is stored under this name; to be called in the constructor, in the order in which Keras adds them.</summary>
+    /// <summary>
+    /// Adds a weight that is stored under this name; to be called in the constructor, in the order in which Keras adds them.
+    /// </summary>
     /// <param name="name">Its name, such as <c>kernel</c>.</param>
     /// <param name="isTrained">Whether gradients train it; false for statistics and the like.</param>
     /// <param name="regularizer">The setting that holds its regularizer, such as <c>kernel_regularizer</c>; null for none.</param>
@@ -114,7 +119,8 @@ public abstract class KerasLayer : nn.Module
     {
         if (ConvertsInputs)
             call = Converted(call);
-        Tensor? previous = call.Named.GetValueOrDefault("mask") as Tensor ?? (call.Arguments.Count > 0 && call.Arguments[0] is Tensor first ? call.MaskOf(first) : null);
+        Tensor? previous = call.Named.GetValueOrDefault("mask") as Tensor
+            ?? (call.Arguments.Count > 0 && call.Arguments[0] is Tensor first ? call.MaskOf(first) : null);
         object outputs = Call(call);
         if (_activityRegularizer is not null)
         {
@@ -122,7 +128,9 @@ public abstract class KerasLayer : nn.Module
                 call.AddLoss(_activityRegularizer.Of(output).Over(output.dim() > 0 ? output.shape[0] : 1));
         }
 
-        if (ComputeMask(call, previous) is { } mask && Values.Tensors(outputs).FirstOrDefault() is { } masked && call.MaskOf(masked) is null)
+        if (ComputeMask(call, previous) is { } mask
+            && Values.Tensors(outputs).FirstOrDefault() is { } masked
+            && call.MaskOf(masked) is null)
             call.Context.SetMask(masked, mask);
         call.Context.Observe?.Invoke(this, outputs);
         return outputs;
@@ -172,9 +180,11 @@ public abstract class KerasLayer : nn.Module
     {
         if (call is { Arguments: [Tensor only], Named.Count: 0 } && only.dtype == ComputeType)
             return call;
-        if (call.Arguments.Concat(call.Named.Values).SelectMany(Values.Tensors).All(tensor => tensor.dtype == ComputeType || !tensor.is_floating_point()))
+        if (call.Arguments.Concat(call.Named.Values).SelectMany(Values.Tensors)
+            .All(tensor => tensor.dtype == ComputeType || !tensor.is_floating_point()))
             return call;
-        return new LayerCall(call.Context, Values.Map(call.Arguments, Convert), call.Named.ToDictionary(item => item.Key, item => Values.Map(item.Value, Convert)));
+        return new LayerCall(call.Context, Values.Map(call.Arguments, Convert),
+            call.Named.ToDictionary(item => item.Key, item => Values.Map(item.Value, Convert)));
 
         Tensor Convert(Tensor tensor)
         {

@@ -29,12 +29,15 @@ public sealed class LayerConfig
         // Weights come from the archive; their constraints are the variables'. How a layer was built says nothing new.
         foreach (var (key, _) in config)
         {
-            if (key.EndsWith("_initializer", StringComparison.Ordinal) || key.EndsWith("_constraint", StringComparison.Ordinal) || key == "seed")
+            if (key.EndsWith("_initializer", StringComparison.Ordinal)
+                || key.EndsWith("_constraint", StringComparison.Ordinal)
+                || key == "seed")
                 _reader.Ignore(key);
         }
 
         if (Json("quantization_config") is not null)
-            throw new FormatException($"{ClassName}: the layer is quantized, which is not supported. Save the model before it is quantized");
+            throw new FormatException($"{ClassName}: the layer is quantized, which is not supported. Save the model before it "
+                + "is quantized");
         if (Json("lora_rank") is not null)
             throw new FormatException($"{ClassName}: the layer has LoRA, which is not supported. Save the model before it is switched on");
         foreach (string key in (ReadOnlySpan<string>)["lora_alpha", "batch_shape", "batch_input_shape"])
@@ -54,7 +57,8 @@ public sealed class LayerConfig
     public string Path { get; }
 
     /// <summary>The path of something in what has a path; null where nothing is around it, then it has none.</summary>
-    internal static string Join(string? parentPath, string name) => parentPath switch { null => "", "" => name, _ => $"{parentPath}/{name}" };
+    internal static string Join(string? parentPath, string name) =>
+        parentPath switch { null => "", "" => name, _ => $"{parentPath}/{name}" };
 
     /// <summary>True or false, or the default when the setting is missing.</summary>
     public bool Boolean(string key, bool defaultValue) => _reader.Boolean(key, defaultValue);
@@ -66,7 +70,8 @@ public sealed class LayerConfig
     public double? OptionalNumber(string key) => _reader.OptionalNumber(key);
 
     /// <summary>A whole number that must be there.</summary>
-    public int Integer(string key) => _reader.OptionalInteger(key) ?? throw new FormatException($"{ClassName}: config key '{key}' is missing");
+    public int Integer(string key) =>
+        _reader.OptionalInteger(key) ?? throw new FormatException($"{ClassName}: config key '{key}' is missing");
 
     /// <summary>A whole number, or null when the setting is missing or null.</summary>
     public int? OptionalInteger(string key) => _reader.OptionalInteger(key);
@@ -96,7 +101,8 @@ public sealed class LayerConfig
             case JsonValue value:
                 return [.. Enumerable.Repeat(Whole(key, value), count)];
             case var other:
-                throw new FormatException($"{ClassName}: config key '{key}' should be {count} whole numbers, found {PythonJson.Write(other)}");
+                throw new FormatException($"{ClassName}: config key '{key}' should be {count} whole numbers, found "
+                    + $"{PythonJson.Write(other)}");
         }
     }
 
@@ -121,7 +127,8 @@ public sealed class LayerConfig
     internal void Only(string key, JsonNode? supported)
     {
         if (_reader.HasOther(key, supported))
-            throw new FormatException($"{ClassName}: {key} = {PythonJson.Write(_config[key])} is not supported, only {PythonJson.Write(supported)}");
+            throw new FormatException($"{ClassName}: {key} = {PythonJson.Write(_config[key])} is not supported, only "
+                + $"{PythonJson.Write(supported)}");
     }
 
     internal bool IsChannelsFirst() => OneOf("data_format", "channels_last", "channels_last", "channels_first") == "channels_first";
@@ -174,14 +181,17 @@ public sealed class LayerConfig
             null => "float32",
             JsonObject policy when policy["class_name"]?.ToString() is "DTypePolicy" or "Policy" or "FloatDTypePolicy" => policy["config"]?["name"]?.ToString() ?? "float32",
             JsonObject policy => throw new FormatException(
-                $"{ClassName}: the dtype policy {policy["class_name"]} ({policy["config"]?["mode"] ?? policy["config"]?["name"]}) is not supported: the layer is quantized. Save the model before it is quantized"),
+                $"{ClassName}: the dtype policy {policy["class_name"]} ({policy["config"]?["mode"] ?? policy["config"]?["name"]}) is "
+                    + "not supported: the layer is quantized. Save the model before it is quantized"),
             var text => text.ToString(),
         };
         return name switch
         {
             "mixed_float16" => (ScalarType.Float16, ScalarType.Float32),
             "mixed_bfloat16" => (ScalarType.BFloat16, ScalarType.Float32),
-            _ => DTypes.Parse(name) is { } type ? (type, type) : throw new FormatException($"{ClassName}: the dtype {name} is not supported"),
+            _ => DTypes.Parse(name) is { } type
+                ? (type, type)
+                : throw new FormatException($"{ClassName}: the dtype {name} is not supported"),
         };
     }
 
@@ -191,7 +201,9 @@ public sealed class LayerConfig
     internal void RequireAllRead() => _reader.RequireAllRead();
 
     long Whole(string key, JsonNode? node) =>
-        node?.GetValueKind() is JsonValueKind.Number && double.Parse(PythonJson.Write(node), CultureInfo.InvariantCulture) is var number && number == (long)number
+        node?.GetValueKind() is JsonValueKind.Number
+            && double.Parse(PythonJson.Write(node), CultureInfo.InvariantCulture) is var number
+            && number == (long)number
             ? (long)number
             : throw new FormatException($"{ClassName}: config key '{key}' should be of whole numbers, found {PythonJson.Write(node)}");
 }

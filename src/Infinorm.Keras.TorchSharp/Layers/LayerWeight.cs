@@ -25,7 +25,9 @@ public sealed class LayerWeight
 
     /// <summary>The weight itself.</summary>
     /// <exception cref="InvalidOperationException">The model is not built yet.</exception>
-    public Tensor Tensor => _tensor ?? throw new InvalidOperationException($"{Path}: weights are there after the model is built, not in a layer's constructor.");
+    public Tensor Tensor =>
+        _tensor ?? throw new InvalidOperationException($"{Path}: weights are there after the model is built, not in a layer's "
+            + "constructor.");
 
     /// <summary>The weight in the type that its layer computes in.</summary>
     public Tensor Value => Tensor.dtype == _layer.ComputeType || !Tensor.is_floating_point() ? Tensor : Tensor.to(_layer.ComputeType);

@@ -14,7 +14,8 @@ sealed record Regularizer(Func<Tensor, Tensor> Of)
         .Add("L1", "keras.regularizers", config => L1L2(config.Number("l1", 0.01), 0))
         .Add("L2", "keras.regularizers", config => L1L2(0, config.Number("l2", 0.01)))
         .Add("L1L2", "keras.regularizers", config => L1L2(config.Number("l1", 0), config.Number("l2", 0)))
-        .Add("OrthogonalRegularizer", "keras.regularizers", config => Orthogonal(config.Number("factor", 0.01), config.Text("mode", "rows")));
+        .Add("OrthogonalRegularizer", "keras.regularizers",
+            config => Orthogonal(config.Number("factor", 0.01), config.Text("mode", "rows")));
 
     /// <exception cref="FormatException">It is not known.</exception>
     public static Regularizer? FromConfig(JsonNode? node) => node switch

@@ -31,7 +31,9 @@ static class SharedMemory
     static Tensor Of<T>(Variable<T> variable, ScalarType type)
         where T : unmanaged
     {
-        if (!MemoryMarshal.TryGetArray<T>(variable.Memory, out ArraySegment<T> segment) || segment.Offset != 0 || segment.Count != segment.Array!.Length)
+        if (!MemoryMarshal.TryGetArray<T>(variable.Memory, out ArraySegment<T> segment)
+            || segment.Offset != 0
+            || segment.Count != segment.Array!.Length)
             throw new NotSupportedException($"{variable.Path}: the variable's memory is not an array of its own.");
         if (segment.Count == 0)
             return empty(0, dtype: type);

@@ -11,7 +11,8 @@ static class Values
     public static IEnumerable<Tensor> Tensors(object? value) => value switch
     {
         Tensor tensor => [tensor],
-        IReadOnlyDictionary<string, object?> named => named.OrderBy(item => item.Key, StringComparer.Ordinal).SelectMany(item => Tensors(item.Value)),
+        IReadOnlyDictionary<string, object?> named => named.OrderBy(item => item.Key,
+            StringComparer.Ordinal).SelectMany(item => Tensors(item.Value)),
         IEnumerable<object?> list => list.SelectMany(Tensors),
         _ => [],
     };

@@ -21,11 +21,20 @@ sealed class WeightSource(KerasArchive archive)
         // A cell's name is not in its layer's config.
         if (weight.Path.Split('/') is [.. var outer, _, var name])
         {
-            Queue<KerasWeight>[] alike = [.. from item in _byPath where IsLike(item.Key.Split('/')) && item.Value.Count > 0 select item.Value];
+            Queue<KerasWeight>[] alike = [..
+                from item in _byPath
+                where IsLike(item.Key.Split('/'))
+                && item.Value.Count > 0
+                select item.Value];
             if (alike.Length == 1)
                 return alike[0].Dequeue();
 
-            bool IsLike(string[] path) => path.Length == outer.Length + 2 && path[^1] == name && path.AsSpan(0, outer.Length).SequenceEqual(outer) && outer.Length > 0;
+            bool IsLike(string[] path) =>
+                path.Length == outer.Length
+                    + 2
+                    && path[^1] == name
+                    && path.AsSpan(0, outer.Length).SequenceEqual(outer)
+                    && outer.Length > 0;
         }
 
         _missing.Add(weight.Path);

@@ -13,7 +13,11 @@ sealed class AreaUnderCurve : ThresholdMetric
         : base(name, Thresholds(config), config.Boolean("multi_label", false), config.Boolean("from_logits", false))
     {
         string curve = config.Text("curve", "ROC");
-        _isPrecisionRecall = curve == "PR" ? true : curve == "ROC" ? false : throw new FormatException($"metric {name}: the curve {curve} is not supported; ROC and PR are");
+        _isPrecisionRecall = curve == "PR"
+            ? true
+            : curve == "ROC"
+            ? false
+            : throw new FormatException($"metric {name}: the curve {curve} is not supported; ROC and PR are");
         _summation = config.Text("summation_method", "interpolation");
         if (_summation is not ("interpolation" or "minoring" or "majoring"))
             throw new FormatException($"metric {name}: the summation method {_summation} is not known");
@@ -25,7 +29,9 @@ sealed class AreaUnderCurve : ThresholdMetric
     {
         get
         {
-            double[] areas = [.. Labels.Select(counts => _isPrecisionRecall && _summation == "interpolation" ? InterpolatedPrecision(counts) : Trapezes(counts))];
+            double[] areas = [.. Labels.Select(counts => _isPrecisionRecall && _summation == "interpolation"
+                ? InterpolatedPrecision(counts)
+                : Trapezes(counts))];
             return areas.Length == 0 ? 0
                 : _labelWeights is null ? areas.Average()
                 : Ratio(areas.Zip(_labelWeights, (area, weight) => area * weight).Sum(), _labelWeights.Sum());

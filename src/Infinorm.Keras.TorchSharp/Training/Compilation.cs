@@ -84,7 +84,8 @@ sealed class RunningLogs(IReadOnlyList<OutputTraining> outputs)
     bool IsOnly => outputs.Count == 1;
 
     /// <summary>Adds a batch.</summary>
-    public void Add(double loss, double?[] losses, long examples, IReadOnlyList<Tensor> predictions, IReadOnlyList<Tensor?> masks, IReadOnlyList<Tensor?> targets, IReadOnlyList<Tensor?> weights)
+    public void Add(double loss, double?[] losses, long examples, IReadOnlyList<Tensor> predictions, IReadOnlyList<Tensor?> masks,
+        IReadOnlyList<Tensor?> targets, IReadOnlyList<Tensor?> weights)
     {
         _loss += loss * examples;
         _examples += examples;

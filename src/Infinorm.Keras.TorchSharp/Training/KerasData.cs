@@ -15,7 +15,9 @@ public sealed class KerasData
     }
 
     /// <summary>Examples of a model with several inputs or outputs.</summary>
-    /// <param name="inputs">A tensor for each of the model's inputs, in the order of its <c>InputNames</c>, the examples along its first axis.</param>
+    /// <param name="inputs">
+    /// A tensor for each of the model's inputs, in the order of its <c>InputNames</c>, the examples along its first axis.
+    /// </param>
     /// <param name="targets">A tensor for each of its outputs, in the order of <c>OutputNames</c>; null for one that has no loss.</param>
     /// <exception cref="ArgumentException">The tensors have different numbers of examples, or none.</exception>
     public KerasData(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor?> targets)
@@ -25,7 +27,8 @@ public sealed class KerasData
         (Inputs, Targets) = (inputs, targets);
         long[] counts = [.. inputs.Concat(targets.OfType<Tensor>()).Select(tensor => tensor.dim() == 0 ? 0 : tensor.shape[0]).Distinct()];
         if (counts is not [> 0])
-            throw new ArgumentException($"Inputs and targets need the same number of examples, at least one, along their first axis; found {string.Join(" and ", counts)}.");
+            throw new ArgumentException($"Inputs and targets need the same number of examples, at least one, along their first axis; "
+                + $"found {string.Join(" and ", counts)}.");
         Count = counts[0];
     }
 
@@ -36,7 +39,8 @@ public sealed class KerasData
     public IReadOnlyList<Tensor?> Targets { get; }
 
     /// <summary>
-    /// Weights for each output: one for each example or, of shape (examples, steps), for each time step. An entry is null, or the list is, for
+    /// Weights for each output: one for each example or, of shape (examples, steps), for each time step. An entry is null, or the list is,
+    /// for
     /// none. The default is none. Keras: <c>sample_weight</c>.
     /// </summary>
     public IReadOnlyList<Tensor?>? SampleWeights { get; init; }
@@ -86,7 +90,8 @@ public sealed class KerasData
         if (SampleWeights is not null)
             Check(SampleWeights.Count, outputs, "sample weights");
         if (ClassWeights is not null && (Targets.Count != 1 || Targets[0] is null))
-            throw new ArgumentException($"Class weights are for a model of one output; this one has {Targets.Count} ({string.Join(", ", outputs)}).");
+            throw new ArgumentException($"Class weights are for a model of one output; this one has {Targets.Count} "
+                + $"({string.Join(", ", outputs)}).");
 
         static void Check(int count, IReadOnlyList<string> names, string what)
         {

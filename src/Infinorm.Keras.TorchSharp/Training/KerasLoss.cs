@@ -17,7 +17,8 @@ public sealed class KerasLoss
     /// <param name="name">Its name.</param>
     /// <param name="compute">Takes targets and predictions and returns a value for each example, or for each of its time steps.</param>
     /// <param name="reduction">
-    /// <c>sum_over_batch_size</c>, the default, for the mean; <c>sum</c>; or <c>mean_with_sample_weight</c>, the sum divided by that of the weights.
+    /// <c>sum_over_batch_size</c>, the default, for the mean; <c>sum</c>; or <c>mean_with_sample_weight</c>, the sum divided by that of
+    /// the weights.
     /// </param>
     public KerasLoss(string name, Func<Tensor, Tensor, Tensor> compute, string reduction = "sum_over_batch_size")
         : this(name, (target, prediction) => (compute(target, prediction), null), reduction)
@@ -29,14 +30,17 @@ public sealed class KerasLoss
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         if (reduction is not ("sum_over_batch_size" or "mean" or "sum" or "mean_with_sample_weight"))
-            throw new FormatException($"loss {name}: the reduction {reduction} is not supported; sum_over_batch_size, sum and mean_with_sample_weight are");
+            throw new FormatException($"loss {name}: the reduction {reduction} is not supported; sum_over_batch_size, sum and "
+                + "mean_with_sample_weight are");
         (Name, _compute, _reduction) = (name, compute, reduction);
     }
 
     /// <summary>Its name.</summary>
     public string Name { get; }
 
-    /// <summary>One of Keras's losses by its name or class, such as <c>mse</c> or <c>CategoricalCrossentropy</c>, with Keras's defaults.</summary>
+    /// <summary>
+    /// One of Keras's losses by its name or class, such as <c>mse</c> or <c>CategoricalCrossentropy</c>, with Keras's defaults.
+    /// </summary>
     /// <exception cref="FormatException">There is none of this name.</exception>
     public static KerasLoss Of(string name) => LossTable.Create(name, new ConfigReader(name, []));
 
@@ -50,7 +54,9 @@ public sealed class KerasLoss
     {
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(prediction);
-        (Tensor values, Tensor? own) = _compute(target.is_floating_point() ? target.to(ScalarType.Float32) : target, prediction.to(ScalarType.Float32));
+        (Tensor values, Tensor? own) = _compute(target.is_floating_point()
+            ? target.to(ScalarType.Float32)
+            : target, prediction.to(ScalarType.Float32));
         if (own is not null)
             mask = mask is null ? own : mask.logical_and(own);
         weight = Matching.Mask(weight?.to(ScalarType.Float32), mask, isMean: _reduction is "sum_over_batch_size" or "mean");
@@ -81,7 +87,8 @@ public sealed class KerasLoss
             case JsonObject serialized:
                 var read = KerasObject.Read("loss", serialized);
                 if (read.RegisteredName?.Contains('>') == true)
-                    throw new FormatException($"loss: '{read.RegisteredName}' is of the model's author, and is not known. Give a loss in code");
+                    throw new FormatException($"loss: '{read.RegisteredName}' is of the model's author, and is not known. Give a "
+                        + "loss in code");
                 if (read.ClassName == KerasObject.FunctionClass)
                     return Of(read.Config.ToString());
                 return read.Create(config => LossTable.Create(read.ClassName, config));

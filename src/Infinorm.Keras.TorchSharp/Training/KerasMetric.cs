@@ -34,7 +34,9 @@ public abstract class KerasMetric(string name)
     /// <param name="compute">Takes targets and predictions and returns a value for each example, or for each of its elements.</param>
     public static KerasMetric Mean(string name, Func<Tensor, Tensor, Tensor> compute) => new MeanMetric(name, compute);
 
-    /// <summary>One of Keras's metrics by name or class, such as <c>accuracy</c>, <c>mae</c> or <c>Precision</c>, with Keras's defaults.</summary>
+    /// <summary>
+    /// One of Keras's metrics by name or class, such as <c>accuracy</c>, <c>mae</c> or <c>Precision</c>, with Keras's defaults.
+    /// </summary>
     /// <exception cref="FormatException">There is none of this name.</exception>
     public static KerasMetric Of(string name)
     {
@@ -47,7 +49,8 @@ public abstract class KerasMetric(string name)
     {
         null => null,
         JsonObject serialized => KerasObject.Read("metric", serialized) is var read && read.RegisteredName?.Contains('>') == true
-            ? throw new FormatException($"metric: '{read.RegisteredName}' is of the model's author, and is not known. Give the metrics in code")
+            ? throw new FormatException($"metric: '{read.RegisteredName}' is of the model's author, and is not known. Give the "
+                + "metrics in code")
             : read.ClassName == KerasObject.FunctionClass ? Of(read.Config.ToString())
             : read.Create(config => MetricTable.Create(read.ClassName, config)),
         _ => Of(node.ToString()),
@@ -124,7 +127,8 @@ sealed class SumsMetric(string name, Func<Tensor, Tensor, Tensor?, Tensor[]> add
 
     public override void Update(Tensor target, Tensor prediction, Tensor? weight = null)
     {
-        double[][] sums = Array.ConvertAll(add(target, prediction, weight), sum => sum.to(ScalarType.Float64).contiguous().data<double>().ToArray());
+        double[][] sums = Array.ConvertAll(add(target, prediction, weight),
+            sum => sum.to(ScalarType.Float64).contiguous().data<double>().ToArray());
         _sums = _sums is null ? sums : [.. _sums.Zip(sums, (x, y) => x.Zip(y, (a, b) => a + b).ToArray())];
     }
 

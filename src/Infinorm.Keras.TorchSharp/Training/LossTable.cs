@@ -33,8 +33,11 @@ static class LossTable
     {
         ["meansquarederror"] = _ => Pairs((y, p) => y.Minus(p).Squared().mean([-1])),
         ["meanabsoluteerror"] = _ => Pairs((y, p) => y.Minus(p).abs().mean([-1])),
-        ["meanabsolutepercentageerror"] = _ => Pairs((y, p) => (y.Minus(p) / y.abs().clamp_min(Constant(Epsilon))).abs().mean([-1]).Times(100)),
-        ["meansquaredlogarithmicerror"] = _ => Pairs((y, p) => p.clamp_min(Constant(Epsilon)).Plus(1).log().Minus(y.clamp_min(Constant(Epsilon)).Plus(1).log()).Squared().mean([-1])),
+        ["meanabsolutepercentageerror"] = _ =>
+            Pairs((y, p) => (y.Minus(p) / y.abs().clamp_min(Constant(Epsilon))).abs().mean([-1]).Times(100)),
+        ["meansquaredlogarithmicerror"] = _ =>
+            Pairs((y, p) => p.clamp_min(Constant(Epsilon)).Plus(1).log().Minus(y.clamp_min(Constant(Epsilon)).Plus(1).log()).Squared()
+                .mean([-1])),
         ["huber"] = config =>
         {
             double delta = config.Number("delta", 1);
@@ -50,7 +53,9 @@ static class LossTable
         ["hinge"] = _ => Pairs((y, p) => (Signs(y) * p).SubtractedFrom(1).relu().mean([-1])),
         ["squaredhinge"] = _ => Pairs((y, p) => (Signs(y) * p).SubtractedFrom(1).relu().Squared().mean([-1])),
         ["categoricalhinge"] = _ => Pairs((y, p) => (y.SubtractedFrom(1) * p).amax([-1]).Minus((y * p).sum(-1)).Plus(1).relu()),
-        ["kldivergence"] = _ => Pairs((y, p) => (y.clamp(Constant(Epsilon), Constant(1)) * (y.clamp(Constant(Epsilon), Constant(1)) / p.clamp(Constant(Epsilon), Constant(1))).log()).sum(-1)),
+        ["kldivergence"] = _ =>
+            Pairs((y, p) => (y.clamp(Constant(Epsilon),
+                Constant(1)) * (y.clamp(Constant(Epsilon), Constant(1)) / p.clamp(Constant(Epsilon), Constant(1))).log()).sum(-1)),
         ["binarycrossentropy"] = config =>
         {
             (bool isLogits, double smoothing, int axis) = CrossEntropy(config);
@@ -64,7 +69,8 @@ static class LossTable
             return Pairs((y, p) =>
             {
                 (y, p) = (Smooth(y, smoothing), isLogits ? p.sigmoid() : p);
-                Tensor focal = (y * p).Plus(y.SubtractedFrom(1) * p.SubtractedFrom(1)).SubtractedFrom(1).pow(Constant(gamma)) * BinaryCrossEntropy(y, p, isLogits: false);
+                Tensor focal = (y * p).Plus(y.SubtractedFrom(1) * p.SubtractedFrom(1)).SubtractedFrom(1)
+                    .pow(Constant(gamma)) * BinaryCrossEntropy(y, p, isLogits: false);
                 return (balances ? focal * y.Times(alpha).Plus(y.SubtractedFrom(1).Times(1 - alpha)) : focal).mean([axis]);
             });
         },
@@ -109,7 +115,8 @@ static class LossTable
             return Pairs((y, p) =>
             {
                 Tensor both = Sum(y * p, axes);
-                return (both / both.Plus(Sum(p.SubtractedFrom(1) * y, axes).Times(alpha)).Plus(Sum(p * y.SubtractedFrom(1), axes).Times(beta)).Plus(Epsilon)).SubtractedFrom(1);
+                return (both / both.Plus(Sum(p.SubtractedFrom(1) * y, axes).Times(alpha))
+                    .Plus(Sum(p * y.SubtractedFrom(1), axes).Times(beta)).Plus(Epsilon)).SubtractedFrom(1);
             });
         },
     };
@@ -170,12 +177,14 @@ static class LossTable
             Tensor index = Indices(target, prediction);
             Tensor? kept = ignored is { } other ? index.ne(Constant(other)) : null;
             if (isLogits && kept is null)
-                return (nn.functional.cross_entropy(prediction.movedim([axis], [1]), index, ignore_index: NoClass, reduction: nn.Reduction.None), null);
+                return (nn.functional.cross_entropy(prediction.movedim([axis], [1]), index, ignore_index: NoClass,
+                    reduction: nn.Reduction.None), null);
 
             // A class below 0 is none: its values are 0, as those of a class that is ignored.
             Tensor isClass = kept is null ? index.ge(Constant(0)) : kept.logical_and(index.ge(Constant(0)));
             Tensor own = where(isClass, index, zeros_like(index));
-            Tensor values = LogProbabilities(prediction.movedim([axis], [-1]), isLogits, -1).gather(-1, own.unsqueeze(-1)).squeeze(-1).neg();
+            Tensor values = LogProbabilities(prediction.movedim([axis], [-1]), isLogits, -1).gather(-1,
+                own.unsqueeze(-1)).squeeze(-1).neg();
             return (where(isClass, values, zeros_like(values)), kept);
         };
     }
@@ -183,7 +192,9 @@ static class LossTable
     // Which cross-entropy is meant, the shapes tell.
     static Func<Tensor, Tensor, (Tensor, Tensor?)> ByShape() => (target, prediction) => prediction.shape[^1] == 1
         ? (KerasLoss.Of("binary_crossentropy").Values(target, prediction), null)
-        : (KerasLoss.Of(target.dim() < prediction.dim() || target.shape[^1] == 1 ? "sparse_categorical_crossentropy" : "categorical_crossentropy")
+        : (KerasLoss.Of(target.dim() < prediction.dim() || target.shape[^1] == 1
+        ? "sparse_categorical_crossentropy"
+        : "categorical_crossentropy")
             .Values(target, prediction), null);
 
     // Similarities of all pairs of a batch: those of one class should be near, those of two far. Examples without a loss do not count.
@@ -214,7 +225,8 @@ static class LossTable
             throw new ArgumentException("The CTC loss takes targets (examples, classes) and predictions (examples, steps, classes).");
         Tensor classes = target.to(ScalarType.Int64), lengths = classes.ne(Constant(0)).sum(-1);
         Tensor steps = full([prediction.shape[0]], Constant(prediction.shape[1]), dtype: ScalarType.Int64);
-        return nn.functional.ctc_loss(prediction.transpose(0, 1).log_softmax(-1), classes, steps, lengths, blank: 0, zero_infinity: false, nn.Reduction.None);
+        return nn.functional.ctc_loss(prediction.transpose(0, 1).log_softmax(-1), classes, steps, lengths, blank: 0, zero_infinity: false,
+            nn.Reduction.None);
     }
 
     static Tensor LogProbabilities(Tensor p, bool isLogits, long axis) =>

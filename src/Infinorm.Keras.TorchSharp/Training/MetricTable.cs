@@ -50,7 +50,8 @@ static class MetricTable
             case "recall":
                 return Counts(name, config, c => Ratio(c.Tp, c.Tp + c.Fn));
             case "truepositives" or "falsepositives" or "truenegatives" or "falsenegatives":
-                return Counts(name, config, c => key switch { "truepositives" => c.Tp, "falsepositives" => c.Fp, "truenegatives" => c.Tn, _ => c.Fn });
+                return Counts(name, config,
+                    c => key switch { "truepositives" => c.Tp, "falsepositives" => c.Fp, "truenegatives" => c.Tn, _ => c.Fn });
             case "precisionatrecall":
                 return new BestAtConstraint(name, config, "recall", Recall, Precision);
             case "recallatprecision":
@@ -75,9 +76,14 @@ static class MetricTable
     static MeanMetric OfLoss(string name, KerasLoss loss) => new(name, loss.Values) { LargerIsBetter = false };
 
     static string Kind(Tensor target, Tensor prediction) =>
-        prediction.shape[^1] == 1 ? "binary" : target.dim() < prediction.dim() || target.shape[^1] == 1 ? "sparse_categorical" : "categorical";
+        prediction.shape[^1] == 1
+            ? "binary"
+            : target.dim() < prediction.dim() || target.shape[^1] == 1
+            ? "sparse_categorical"
+            : "categorical";
 
-    static KerasMetric Accuracy(string name, Tensor target, Tensor prediction) => Create(Kind(target, prediction) + "_accuracy", new ConfigReader(name, []));
+    static KerasMetric Accuracy(string name, Tensor target, Tensor prediction) =>
+        Create(Kind(target, prediction) + "_accuracy", new ConfigReader(name, []));
 
     static Func<Tensor, Tensor, Tensor> Pairs(Func<Tensor, Tensor, Tensor> compute) => (target, prediction) =>
     {
@@ -99,7 +105,8 @@ static class MetricTable
 
     static double Recall((double Tp, double Fp, double Tn, double Fn) counts) => counts.Tp / (counts.Tp + counts.Fn + KerasLoss.Epsilon);
 
-    static double Specificity((double Tp, double Fp, double Tn, double Fn) counts) => counts.Tn / (counts.Tn + counts.Fp + KerasLoss.Epsilon);
+    static double Specificity((double Tp, double Fp, double Tn, double Fn) counts) =>
+        counts.Tn / (counts.Tn + counts.Fp + KerasLoss.Epsilon);
 
     static Tensor Weights(Tensor like, Tensor? weight) => weight is null ? ones_like(like)
         : Matching.Extend(weight.dim() == like.dim() + 1 ? weight.squeeze(-1) : weight, like.dim()).to(like.dtype).broadcast_to(like.shape);
@@ -120,7 +127,9 @@ static class MetricTable
                     p = where(p.ge(p.topk(k).values.amin([-1], keepdim: true)), p, full_like(p, Constant(double.NegativeInfinity)));
                 if (only is { } id)
                     (y, p, weights) = (y.select(-1, id), p.select(-1, id), weights.select(-1, id));
-                Tensor positive = (top is not null && config.OptionalNumber("thresholds") is null ? p.gt(Constant(double.NegativeInfinity)) : p.gt(Constant(threshold))).to(y.dtype);
+                Tensor positive = (top is not null && config.OptionalNumber("thresholds") is null
+                    ? p.gt(Constant(double.NegativeInfinity))
+                    : p.gt(Constant(threshold))).to(y.dtype);
                 Tensor isTrue = y.ne(Constant(0)).to(y.dtype);
                 Tensor negative = positive.SubtractedFrom(1), isFalse = isTrue.SubtractedFrom(1);
                 return [Count(positive, isTrue), Count(positive, isFalse), Count(negative, isFalse), Count(negative, isTrue)];
@@ -136,12 +145,15 @@ static class MetricTable
         string? average = config.Text("average", null);
         double? threshold = config.OptionalNumber("threshold");
         if (average is null)
-            throw new FormatException($"metric {name}: average null gives several values, which is not supported; macro, micro and weighted are");
+            throw new FormatException($"metric {name}: average null gives several values, which is not supported; macro, micro and "
+                + "weighted are");
         return new SumsMetric(
             name,
             (y, p, weight) =>
             {
-                Tensor positive = threshold is { } limit ? p.gt(Constant(limit)) : p.ge(p.amax([-1], keepdim: true)).logical_and(p.abs().gt(Constant(1e-9)));
+                Tensor positive = threshold is { } limit
+                    ? p.gt(Constant(limit))
+                    : p.ge(p.amax([-1], keepdim: true)).logical_and(p.abs().gt(Constant(1e-9)));
                 (Tensor truth, Tensor found) = (y.to(ScalarType.Float32), positive.to(ScalarType.Float32));
                 Tensor weights = Weights(truth, weight);
                 Tensor Sum(Tensor x) => average == "micro" ? (x * weights).sum().view(1) : (x * weights).sum([0]);
@@ -150,7 +162,9 @@ static class MetricTable
             sums =>
             {
                 double[] scores = [.. Enumerable.Range(0, sums[0].Length).Select(i => Score(sums[0][i], sums[1][i], sums[2][i]))];
-                return average == "weighted" ? scores.Zip(sums[3], (score, count) => score * Ratio(count, sums[3].Sum())).Sum() : scores.Average();
+                return average == "weighted"
+                    ? scores.Zip(sums[3], (score, count) => score * Ratio(count, sums[3].Sum())).Sum()
+                    : scores.Average();
             })
         { LargerIsBetter = true };
 
@@ -166,20 +180,24 @@ static class MetricTable
         string aggregation = config.Text("class_aggregation", "uniform_average");
         int regressors = config.OptionalInteger("num_regressors") ?? 0;
         if (aggregation is not ("uniform_average" or "variance_weighted_average"))
-            throw new FormatException($"metric {name}: class_aggregation {aggregation} is not supported; uniform_average and variance_weighted_average are");
+            throw new FormatException($"metric {name}: class_aggregation {aggregation} is not supported; uniform_average and "
+                + "variance_weighted_average are");
         return new SumsMetric(
             name,
             (y, p, weight) =>
             {
                 (y, p) = Matching.SameRank(y.to(ScalarType.Float64), p.to(ScalarType.Float64));
                 Tensor weights = Weights(y, weight);
-                return [(y * weights).sum([0]), (y.Squared() * weights).sum([0]), (y.Minus(p).Squared() * weights).sum([0]), weights.sum([0]), tensor((double)y.shape[0]).view(1)];
+                return [(y * weights).sum([0]), (y.Squared() * weights).sum([0]), (y.Minus(p).Squared() * weights).sum([0]),
+                    weights.sum([0]), tensor((double)y.shape[0]).view(1)];
             },
             sums =>
             {
                 double[] totals = [.. sums[0].Select((sum, i) => sums[1][i] - (sum * sum / sums[3][i]))];
                 double[] scores = [.. totals.Select((total, i) => total == 0 ? 0 : 1 - (sums[2][i] / total))];
-                double score = aggregation == "uniform_average" ? scores.Average() : scores.Zip(totals, (s, t) => s * t).Sum() / totals.Sum();
+                double score = aggregation == "uniform_average"
+                    ? scores.Average()
+                    : scores.Zip(totals, (s, t) => s * t).Sum() / totals.Sum();
                 double count = sums[4][0];
                 return regressors == 0 ? score : 1 - ((1 - score) * (count - 1) / (count - regressors - 1));
             })
@@ -189,7 +207,9 @@ static class MetricTable
     static KerasMetric IoU(string name, string key, ConfigReader config)
     {
         double threshold = config.Number("threshold", 0.5);
-        int classes = key == "binaryiou" ? 2 : config.OptionalInteger("num_classes") ?? throw new FormatException($"metric {name}: num_classes is missing");
+        int classes = key == "binaryiou"
+            ? 2
+            : config.OptionalInteger("num_classes") ?? throw new FormatException($"metric {name}: num_classes is missing");
         int[]? counted = config.IsList("target_class_ids") ? [.. config.Numbers("target_class_ids").Select(id => (int)id)] : null;
         int? ignored = config.OptionalInteger("ignore_class");
         bool sparseTarget = config.Boolean("sparse_y_true", true), sparsePrediction = config.Boolean("sparse_y_pred", true);
@@ -201,10 +221,14 @@ static class MetricTable
             (y, p, weight) =>
             {
                 Tensor truth = (sparseTarget ? y : y.argmax(-1)).to(ScalarType.Int64).flatten();
-                Tensor found = (key == "binaryiou" ? p.ge(Constant(threshold)) : sparsePrediction ? p : p.argmax(-1)).to(ScalarType.Int64).flatten();
-                Tensor weights = weight is null ? ones_like(truth, dtype: ScalarType.Float64) : Weights(y.to(ScalarType.Float64), weight).flatten();
+                Tensor found = (key == "binaryiou" ? p.ge(Constant(threshold)) : sparsePrediction ? p : p.argmax(-1)).to(ScalarType.Int64)
+                    .flatten();
+                Tensor weights = weight is null
+                    ? ones_like(truth, dtype: ScalarType.Float64)
+                    : Weights(y.to(ScalarType.Float64), weight).flatten();
                 if (ignored is { } other)
-                    (weights, truth) = (weights * truth.ne(Constant(other)).to(ScalarType.Float64), truth * truth.ne(Constant(other)).to(ScalarType.Int64));
+                    (weights, truth) = (weights * truth.ne(Constant(other)).to(ScalarType.Float64),
+                        truth * truth.ne(Constant(other)).to(ScalarType.Int64));
                 return [zeros(classes * classes, dtype: ScalarType.Float64).scatter_add(0, truth.Times(classes).Plus(found), weights)];
             },
             sums =>
@@ -212,7 +236,8 @@ static class MetricTable
                 var scores = new List<double>();
                 foreach (int i in counted ?? Enumerable.Range(0, classes))
                 {
-                    double row = Enumerable.Range(0, classes).Sum(j => sums[0][(i * classes) + j]), column = Enumerable.Range(0, classes).Sum(j => sums[0][(j * classes) + i]);
+                    double row = Enumerable.Range(0, classes).Sum(j => sums[0][(i * classes) + j]),
+                        column = Enumerable.Range(0, classes).Sum(j => sums[0][(j * classes) + i]);
                     double both = sums[0][(i * classes) + i], either = row + column - both;
                     if (either > 0)
                         scores.Add(both / either);

@@ -34,7 +34,8 @@ abstract class ThresholdMetric : KerasMetric
         weights = weights.reshape(-1, columns);
         y = y.ne(Constant(0)).to(ScalarType.Float64).reshape(-1, columns);
         p = (_isLogits ? p.sigmoid() : p).reshape(-1, columns);
-        Tensor above = p.unsqueeze(0).gt(tensor(_thresholds).view(-1, 1, 1)).to(ScalarType.Float64), below = above.logical_not().to(ScalarType.Float64);
+        Tensor above = p.unsqueeze(0).gt(tensor(_thresholds).view(-1, 1, 1)).to(ScalarType.Float64),
+            below = above.logical_not().to(ScalarType.Float64);
         Tensor positive = y * weights, negative = y.logical_not().to(ScalarType.Float64) * weights;
         Add(ref _tp, above * positive);
         Add(ref _fp, above * negative);
@@ -60,7 +61,8 @@ abstract class ThresholdMetric : KerasMetric
     }
 
     /// <summary>A number for each threshold.</summary>
-    protected readonly record struct Counts(double[] TruePositives, double[] FalsePositives, double[] TrueNegatives, double[] FalseNegatives);
+    protected readonly record struct Counts(double[] TruePositives, double[] FalsePositives, double[] TrueNegatives,
+        double[] FalseNegatives);
 }
 
 /// <summary>The best of one ratio where another is large enough, such as the best precision at a recall of 0.9 or more.</summary>
@@ -69,7 +71,8 @@ sealed class BestAtConstraint(
     Func<(double Tp, double Fp, double Tn, double Fn), double> constrained, Func<(double Tp, double Fp, double Tn, double Fn), double> best)
     : ThresholdMetric(name, Thresholds(config), onlyClass: config.OptionalInteger("class_id"))
 {
-    readonly double _limit = config.OptionalNumber(constraintKey) ?? throw new FormatException($"metric {name}: {constraintKey} is missing");
+    readonly double _limit = config.OptionalNumber(constraintKey)
+        ?? throw new FormatException($"metric {name}: {constraintKey} is missing");
 
     public override double Result => Labels.Select(Best).FirstOrDefault();
 

@@ -104,7 +104,7 @@ public sealed partial class Trainer
     /// <param name="cancellationToken">
     /// Stops between batches; the stream of batches gets it too. A token given by <c>WithCancellation</c> does the same.
     /// </param>
-    /// <inheritdoc cref="Predict(IEnumerable{Tensor})"/>
+    /// <inheritdoc cref="Predict(IEnumerable{Tensor})" path="/exception|/returns"/>
     /// <exception cref="OperationCanceledException">It was cancelled; thrown when the next prediction is asked for.</exception>
     public IAsyncEnumerable<Tensor> PredictAsync(IAsyncEnumerable<Tensor> batches, CancellationToken cancellationToken = default)
     {

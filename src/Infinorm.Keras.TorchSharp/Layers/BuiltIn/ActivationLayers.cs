@@ -21,7 +21,8 @@ sealed class ReLU : Passing
 
     public ReLU(LayerConfig config)
         : base(config) =>
-        (_maximum, _slope, _threshold) = (config.OptionalNumber("max_value"), config.Number("negative_slope", 0), config.Number("threshold", 0));
+        (_maximum, _slope, _threshold) = (config.OptionalNumber("max_value"), config.Number("negative_slope", 0),
+            config.Number("threshold", 0));
 
     protected override Tensor Compute(Tensor x, LayerCall call)
     {

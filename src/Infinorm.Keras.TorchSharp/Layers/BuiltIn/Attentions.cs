@@ -87,7 +87,8 @@ static class ScoreMasks
     /// <param name="keys">How many keys there are.</param>
     public static Tensor AsFused(Tensor mixed, Tensor allowed, long keys)
     {
-        Tensor factor = where(allowed.any(-1, keepdim: true).unsqueeze(-1), ones(1, dtype: mixed.dtype), full(1, Constant(keys), dtype: mixed.dtype));
+        Tensor factor = where(allowed.any(-1, keepdim: true).unsqueeze(-1), ones(1, dtype: mixed.dtype),
+            full(1, Constant(keys), dtype: mixed.dtype));
         Tensor fixedPart = mixed.detach();
         return fixedPart.Plus(mixed.Minus(fixedPart) * factor);
     }
@@ -95,7 +96,9 @@ static class ScoreMasks
     public static Tensor? And(Tensor? one, Tensor? other) => one is null ? other : other is null ? one : one.logical_and(other);
 }
 
-/// <summary>The axes of projected sequences (batch, …, heads, size), some of which are attended over, and their order for products of matrices.</summary>
+/// <summary>
+/// The axes of projected sequences (batch, …, heads, size), some of which are attended over, and their order for products of matrices.
+/// </summary>
 /// <param name="attended">The axes that are attended over, from the front.</param>
 /// <param name="rank">The rank of the sequences before they were projected.</param>
 sealed class HeadAxes(int[] attended, int rank)
@@ -165,7 +168,8 @@ sealed class MultiHeadAttention : KerasLayer
     public MultiHeadAttention(LayerConfig config)
         : base(config)
     {
-        config.Ignore("num_heads", "value_dim", "kernel_regularizer", "bias_regularizer", "query_shape", "value_shape", "key_shape", "flash_attention");
+        config.Ignore("num_heads", "value_dim", "kernel_regularizer", "bias_regularizer", "query_shape", "value_shape", "key_shape",
+            "flash_attention");
         config.Only("use_gate", false);
         _keySize = config.Integer("key_dim");
         _dropout = config.Number("dropout", 0);
@@ -177,7 +181,8 @@ sealed class MultiHeadAttention : KerasLayer
         _key = AddLayer(new Projection(config.Part("EinsumDense", "key"), "...d,dhk->...hk", hasBias), "key_dense");
         _value = AddLayer(new Projection(config.Part("EinsumDense", "value"), "...d,dhk->...hk", hasBias), "value_dense");
         string outputs = "opqr"[..outputAxes];
-        _output = AddLayer(new Projection(config.Part("EinsumDense", "attention_output"), $"...hk,hk{outputs}->...{outputs}", hasBias), "output_dense");
+        _output = AddLayer(new Projection(config.Part("EinsumDense", "attention_output"), $"...hk,hk{outputs}->...{outputs}", hasBias),
+            "output_dense");
     }
 
     protected internal override object Call(LayerCall call)
@@ -185,9 +190,12 @@ sealed class MultiHeadAttention : KerasLayer
         Tensor query = call.Input;
         Tensor value = (Tensor?)call.Argument("value", 1) ?? throw new ArgumentException($"{Path} needs a query and a value.");
         Tensor key = call.Argument("key", 2) as Tensor ?? value;
-        int[] axes = [.. _axes is null ? Enumerable.Range(1, (int)query.dim() - 2) : _axes.Select(axis => (int)Axes.FromFront(axis, query.dim()))];
+        int[] axes = [.. _axes is null
+            ? Enumerable.Range(1, (int)query.dim() - 2)
+            : _axes.Select(axis => (int)Axes.FromFront(axis, query.dim()))];
         var heads = new HeadAxes(axes, (int)query.dim());
-        Tensor q = heads.ToRows(_query.Project(query).Times(1 / Math.Sqrt(_keySize))), k = heads.ToRows(_key.Project(key)), v = heads.ToRows(_value.Project(value));
+        Tensor q = heads.ToRows(_query.Project(query).Times(1 / Math.Sqrt(_keySize))), k = heads.ToRows(_key.Project(key)),
+            v = heads.ToRows(_value.Project(value));
         Tensor scores = q.matmul(k.transpose(-1, -2));
         Tensor? masked = Allowed(call, query, value, key);
         if (masked is not null)
@@ -212,7 +220,8 @@ sealed class MultiHeadAttention : KerasLayer
     // (batch, queries, keys): the masks of query, value and key, the one that is given, and the causal one.
     Tensor? Allowed(LayerCall call, Tensor query, Tensor value, Tensor key)
     {
-        Tensor? queryMask = Mask("query_mask", query), valueMask = Mask("value_mask", value), keyMask = ReferenceEquals(key, value) ? call.Argument("key_mask") as Tensor : Mask("key_mask", key);
+        Tensor? queryMask = Mask("query_mask", query), valueMask = Mask("value_mask", value), keyMask = ReferenceEquals(key, value)
+            ? call.Argument("key_mask") as Tensor : Mask("key_mask", key);
         Tensor? allowed = queryMask?.to(ScalarType.Bool).unsqueeze(2);
         allowed = ScoreMasks.And(allowed, valueMask?.to(ScalarType.Bool).unsqueeze(1));
         allowed = ScoreMasks.And(allowed, keyMask?.to(ScalarType.Bool).unsqueeze(1));
@@ -260,7 +269,8 @@ sealed class GroupedQueryAttention : KerasLayer
         Tensor query = call.Input;
         Tensor value = (Tensor?)call.Argument("value", 1) ?? throw new ArgumentException($"{Path} needs a query and a value.");
         Tensor key = call.Argument("key", 2) as Tensor ?? value;
-        Tensor q = _query.Project(query), k = _key.Project(key).repeat_interleave(_repeats, 2), v = _value.Project(value).repeat_interleave(_repeats, 2);
+        Tensor q = _query.Project(query), k = _key.Project(key).repeat_interleave(_repeats, 2),
+            v = _value.Project(value).repeat_interleave(_repeats, 2);
         Tensor scores = einsum("bqhd,bkhd->bhqk", q, k).Times(1 / Math.Sqrt(_headSize));
         Tensor? allowed = Mask("query_mask", query)?.to(ScalarType.Bool).unsqueeze(2);
         allowed = ScoreMasks.And(allowed, Mask("value_mask", value)?.to(ScalarType.Bool).unsqueeze(1));
@@ -270,7 +280,8 @@ sealed class GroupedQueryAttention : KerasLayer
             allowed = ScoreMasks.And(allowed, ScoreMasks.Causal(query.shape[1], value.shape[1]).unsqueeze(0));
         allowed = ScoreMasks.And(allowed, (call.Argument("attention_mask", 3) as Tensor)?.to(ScalarType.Bool));
         if (allowed is not null)
-            scores = scores.Plus(allowed.unsqueeze(1).to(scores.dtype).SubtractedFrom(1).Times(scores.dtype == ScalarType.Float16 ? -3e4 : -1e9));
+            scores = scores.Plus(allowed.unsqueeze(1).to(scores.dtype).SubtractedFrom(1)
+                .Times(scores.dtype == ScalarType.Float16 ? -3e4 : -1e9));
         Tensor weights = scores.softmax(-1);
         Tensor used = call.Training && _dropout > 0 ? NoiseLayer.Drop(weights, _dropout, weights.shape) : weights;
         Tensor result = _output.Project(einsum("bhqk,bkhd->bqhd", used, v));

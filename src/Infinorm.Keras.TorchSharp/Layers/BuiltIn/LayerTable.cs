@@ -122,5 +122,6 @@ static class LayerTable
     };
 
     static KerasLayer OfStrings(LayerConfig config) => throw new FormatException(
-        "its inputs are strings, which tensors do not hold. Save a model in Python that begins behind the layer, and look the strings up before it");
+        "its inputs are strings, which tensors do not hold. Save a model in Python that begins behind the layer, and look the strings "
+            + "up before it");
 }

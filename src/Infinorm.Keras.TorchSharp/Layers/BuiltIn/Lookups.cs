@@ -59,7 +59,8 @@ sealed class IntegerLookup : KerasLayer
         byte[] text = archive.Asset($"assets/{StoredKey}/vocabulary.txt")
             ?? throw new NotSupportedException($"{Path}: the archive has no vocabulary of the layer {_asset}: it was not adapted.");
         return [.. Encoding.UTF8.GetString(text).Split('\n', StringSplitOptions.RemoveEmptyEntries)
-            .Select(line => long.Parse(line, NumberStyles.AllowLeadingSign | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture))];
+            .Select(line => long.Parse(line, NumberStyles.AllowLeadingSign | NumberStyles.AllowTrailingWhite,
+                CultureInfo.InvariantCulture))];
     }
 
     protected internal override object Call(LayerCall call)
@@ -104,7 +105,8 @@ sealed class Hashing : KerasLayer
         config.Only("sparse", false);
         _mode = config.OneOf("output_mode", "int", "int", "one_hot", "multi_hot", "count");
         _hasMask = config.Json("mask_value") is not null;
-        _mask = config.Json("mask_value") is { } mask && long.TryParse(mask.ToString(), CultureInfo.InvariantCulture, out long value) ? value : null;
+        _mask = config.Json("mask_value") is { } mask && long.TryParse(mask.ToString(), CultureInfo.InvariantCulture, out long value)
+            ? value : null;
         _salt = config.Axes("salt") switch
         {
             null => null,
@@ -117,7 +119,9 @@ sealed class Hashing : KerasLayer
     protected internal override object Call(LayerCall call)
     {
         Tensor buckets = Integers.Map(call.Input, Bucket);
-        return _mode == "int" ? buckets.to(ComputeType == ScalarType.Float32 ? ScalarType.Int64 : ComputeType) : ClassEncoding.Encode(buckets, _mode, _count, ComputeType);
+        return _mode == "int"
+            ? buckets.to(ComputeType == ScalarType.Float32 ? ScalarType.Int64 : ComputeType)
+            : ClassEncoding.Encode(buckets, _mode, _count, ComputeType);
     }
 
     // With a mask value the first bucket is its own.
@@ -154,7 +158,10 @@ static class TextHash
         if (length > 16)
         {
             ulong a = Word(text) * K1, b = Word(text[8..]), c = Word(text[^8..]) * factor, d = Word(text[^16..]) * K2;
-            return Mix(BitOperations.RotateRight(a + b, 43) + BitOperations.RotateRight(c, 30) + d, a + BitOperations.RotateRight(b + K2, 18) + c, factor);
+            return Mix(BitOperations.RotateRight(a + b, 43)
+                + BitOperations.RotateRight(c, 30)
+                + d, a
+                + BitOperations.RotateRight(b + K2, 18) + c, factor);
         }
 
         if (length >= 8)
@@ -164,7 +171,8 @@ static class TextHash
         }
 
         if (length >= 4)
-            return Mix(length + ((ulong)BinaryPrimitives.ReadUInt32LittleEndian(text) << 3), BinaryPrimitives.ReadUInt32LittleEndian(text[^4..]), factor);
+            return Mix(length
+                + ((ulong)BinaryPrimitives.ReadUInt32LittleEndian(text) << 3), BinaryPrimitives.ReadUInt32LittleEndian(text[^4..]), factor);
         if (length == 0)
             return K2;
         uint y = text[0] + ((uint)text[text.Length >> 1] << 8), z = (uint)text.Length + ((uint)text[^1] << 2);
@@ -175,7 +183,8 @@ static class TextHash
     /// <summary>SipHash-2-4.</summary>
     public static ulong Sip(ReadOnlySpan<byte> text, ulong key0, ulong key1)
     {
-        ulong v0 = key0 ^ 0x736f6d6570736575, v1 = key1 ^ 0x646f72616e646f6d, v2 = key0 ^ 0x6c7967656e657261, v3 = key1 ^ 0x7465646279746573;
+        ulong v0 = key0 ^ 0x736f6d6570736575, v1 = key1 ^ 0x646f72616e646f6d, v2 = key0 ^ 0x6c7967656e657261,
+            v3 = key1 ^ 0x7465646279746573;
         Span<byte> padded = stackalloc byte[((text.Length / 8) + 1) * 8];
         padded.Clear();
         text.CopyTo(padded);

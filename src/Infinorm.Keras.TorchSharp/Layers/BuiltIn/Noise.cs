@@ -23,7 +23,8 @@ abstract class NoiseLayer(LayerConfig config, string rateKey) : Passing(config)
         return (x * kept).Over(1 - rate);
     }
 
-    protected static long[] NoiseShape(Tensor x, long?[]? shape) => shape is null ? x.shape : [.. shape.Select((size, i) => size ?? x.shape[i])];
+    protected static long[] NoiseShape(Tensor x, long?[]? shape) =>
+        shape is null ? x.shape : [.. shape.Select((size, i) => size ?? x.shape[i])];
 
     protected static long?[]? ReadShape(LayerConfig config) => config.Json("noise_shape") switch
     {

@@ -189,7 +189,8 @@ sealed class GroupNormalization : ScaledNormalization
         Tensor grouped = x.movedim([axis], [1]);
         long[] moved = grouped.shape;
         grouped = grouped.reshape(moved[0], groups, -1);
-        Tensor normal = grouped.Minus(grouped.mean([2], keepdim: true)) * grouped.var([2], unbiased: false, keepdim: true).Plus(_epsilon).rsqrt();
+        Tensor normal = grouped.Minus(grouped.mean([2], keepdim: true)) * grouped.var([2], unbiased: false,
+            keepdim: true).Plus(_epsilon).rsqrt();
         return normal.view(moved).movedim([1], [axis]);
     }
 }
@@ -201,7 +202,8 @@ sealed class UnitNormalization : Passing
     public UnitNormalization(LayerConfig config)
         : base(config) => _axes = config.Axes("axis") ?? [-1];
 
-    protected override Tensor Compute(Tensor x, LayerCall call) => x * x.Squared().sum(_axes, keepdim: true).clamp_min(Constant(1e-12)).rsqrt();
+    protected override Tensor Compute(Tensor x, LayerCall call) =>
+        x * x.Squared().sum(_axes, keepdim: true).clamp_min(Constant(1e-12)).rsqrt();
 }
 
 sealed class SpectralNormalization : KerasLayer

@@ -75,10 +75,12 @@ sealed class Rescaling : Plain
             x = x.to(ComputeType);
         return (x * Of(_scale, x)).Plus(Of(_offset, x));
 
-        static Tensor Of(double[] values, Tensor x) => values.Length == 1 ? full([], Constant(values[0]), dtype: x.dtype) : tensor(values, dtype: x.dtype);
+        static Tensor Of(double[] values, Tensor x) =>
+            values.Length == 1 ? full([], Constant(values[0]), dtype: x.dtype) : tensor(values, dtype: x.dtype);
     }
 
-    static double[] Read(LayerConfig config, string key, double defaultValue) => config.Json(key) is JsonArray ? config.Numbers(key) : [config.Number(key, defaultValue)];
+    static double[] Read(LayerConfig config, string key, double defaultValue) =>
+        config.Json(key) is JsonArray ? config.Numbers(key) : [config.Number(key, defaultValue)];
 }
 
 /// <summary>Numbers of classes as vectors: one for each element, or one for all of a row.</summary>
@@ -113,13 +115,17 @@ sealed class Discretization : Plain
         config.Ignore("num_bins", "epsilon");
         config.Only("sparse", false);
         _mode = config.OneOf("output_mode", "int", "int", "one_hot", "multi_hot", "count");
-        _boundaries = config.Json("bin_boundaries") is JsonArray ? config.Numbers("bin_boundaries") : throw new FormatException("Discretization: it was not adapted: there are no bin_boundaries");
+        _boundaries = config.Json("bin_boundaries") is JsonArray
+            ? config.Numbers("bin_boundaries")
+            : throw new FormatException("Discretization: it was not adapted: there are no bin_boundaries");
     }
 
     protected override Tensor Compute(Tensor x, LayerCall call)
     {
         Tensor indices = bucketize(x.to(ScalarType.Float32), tensor(_boundaries, dtype: ScalarType.Float32), right: true);
-        return _mode == "int" ? indices.to(ScalarType.Int32) : ClassEncoding.Encode(indices, _mode, _boundaries.Length + 1, ScalarType.Float32);
+        return _mode == "int"
+            ? indices.to(ScalarType.Int32)
+            : ClassEncoding.Encode(indices, _mode, _boundaries.Length + 1, ScalarType.Float32);
     }
 }
 

@@ -9,7 +9,8 @@ sealed class Recurrent : KerasLayer
 {
     static readonly string[] OwnSettings =
     [
-        "return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask", "name", "trainable", "dtype", "time_major",
+        "return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask", "name", "trainable", "dtype",
+            "time_major",
         "input_length", "batch_shape", "batch_input_shape", "activity_regularizer",
     ];
 
@@ -52,7 +53,8 @@ sealed class Recurrent : KerasLayer
     {
         // Further arguments are the states to begin with.
         Tensor sequence = call.Inputs[0];
-        Tensor[] given = [.. call.Inputs.Skip(1), .. call.Arguments.Skip(1).SelectMany(Values.Tensors), .. Values.Tensors(call.Named.GetValueOrDefault("initial_state"))];
+        Tensor[] given = [.. call.Inputs.Skip(1), .. call.Arguments.Skip(1).SelectMany(Values.Tensors),
+            .. Values.Tensors(call.Named.GetValueOrDefault("initial_state"))];
         Tensor? mask = call.Named.GetValueOrDefault("mask") switch
         {
             Tensor one => one,
@@ -77,7 +79,8 @@ sealed class Recurrent : KerasLayer
     Tensor[]? Kept(Tensor sequence) => _kept is null || _kept[0].shape[0] == sequence.shape[0]
         ? _kept
         : throw new ArgumentException(
-            $"{Path} is stateful and has states of {_kept[0].shape[0]} examples; the batch has {sequence.shape[0]}. Call {nameof(KerasModel.ResetStates)} first.");
+            $"{Path} is stateful and has states of {_kept[0].shape[0]} examples; the batch has {sequence.shape[0]}. Call "
+                + $"{nameof(KerasModel.ResetStates)} first.");
 
     void Keep(Tensor[] states)
     {
@@ -119,7 +122,9 @@ sealed class Recurrent : KerasLayer
                 outputs.Add(output);
         }
 
-        Tensor result = ReturnsSequences ? stack(outputs, 1) : previous ?? throw new ArgumentException($"{Path}: the sequence has no time step.");
+        Tensor result = ReturnsSequences
+            ? stack(outputs, 1)
+            : previous ?? throw new ArgumentException($"{Path}: the sequence has no time step.");
         if (isLast)
         {
             result = ReturnsSequences ? result.movedim([2], [-1]) : Axes.ToChannelsLast(result);
@@ -142,7 +147,8 @@ sealed class Bidirectional : KerasLayer
         _forward = Require(AddLayer(config.Layer("layer"), "forward_layer"));
         _backward = Require(AddLayer(config.Json("backward_layer") is not null
             ? config.Layer("backward_layer")
-            : config.Layer(Reversed((JsonObject)config.Json("layer")!), $"backward_{_forward.LayerName.Replace("forward_", "", StringComparison.Ordinal)}"), "backward_layer"));
+            : config.Layer(Reversed((JsonObject)config.Json("layer")!),
+                $"backward_{_forward.LayerName.Replace("forward_", "", StringComparison.Ordinal)}"), "backward_layer"));
     }
 
     protected internal override object Call(LayerCall call)

@@ -81,10 +81,13 @@ abstract class DenseCell : RecurrentCell
     public override Tensor[] InitialStates(Tensor sequence) =>
         [.. Enumerable.Range(0, StateCount).Select(_ => zeros([sequence.shape[0], _units], dtype: ComputeType, device: sequence.device))];
 
-    public override Tensor Prepare(Tensor sequence, bool training) => Dense.Linear(DroppedInputs(sequence, training), Kernel.Value, InputBias);
+    public override Tensor Prepare(Tensor sequence, bool training) =>
+        Dense.Linear(DroppedInputs(sequence, training), Kernel.Value, InputBias);
 
     public override void Begin(Tensor[] states, bool training) =>
-        _recurrentMask = training && _recurrentDropout > 0 ? NoiseLayer.Drop(ones_like(states[0]), _recurrentDropout, states[0].shape) : null;
+        _recurrentMask = training && _recurrentDropout > 0
+            ? NoiseLayer.Drop(ones_like(states[0]), _recurrentDropout, states[0].shape)
+            : null;
 
     /// <summary>The bias of the inputs.</summary>
     protected virtual Tensor? InputBias => Bias?.Value;
@@ -268,12 +271,16 @@ sealed class ConvLSTMCell : RecurrentCell
         if (training && _dropout > 0)
             sequence = NoiseLayer.Drop(sequence, _dropout, [sequence.shape[0], 1, .. sequence.shape[2..]]);
         Tensor steps = sequence.flatten(0, 1);
-        Tensor convolved = Kernels.Convolve(_isChannelsFirst ? steps : Axes.ToChannelsFirst(steps), Kernels.OutInSpace(_kernel.Value), _bias?.Value, _strides, _padding, _dilation, 1);
+        Tensor convolved = Kernels.Convolve(_isChannelsFirst
+            ? steps
+            : Axes.ToChannelsFirst(steps), Kernels.OutInSpace(_kernel.Value), _bias?.Value, _strides, _padding, _dilation, 1);
         return convolved.view([sequence.shape[0], sequence.shape[1], .. convolved.shape[1..]]);
     }
 
     public override void Begin(Tensor[] states, bool training) =>
-        _recurrentMask = training && _recurrentDropout > 0 ? NoiseLayer.Drop(ones_like(states[0]), _recurrentDropout, states[0].shape) : null;
+        _recurrentMask = training && _recurrentDropout > 0
+            ? NoiseLayer.Drop(ones_like(states[0]), _recurrentDropout, states[0].shape)
+            : null;
 
     public override (Tensor, Tensor[]) Step(Tensor input, Tensor[] states, bool training)
     {

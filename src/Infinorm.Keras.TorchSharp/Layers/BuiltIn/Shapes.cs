@@ -64,7 +64,9 @@ static class EndPairs
             return [(Whole(list[0]), Whole(list[1]))];
         if (list.Count != rank)
             throw new FormatException($"{config.ClassName}: config key '{key}' should have {rank} entries, found {PythonJson.Write(list)}");
-        return [.. list.Select(item => item is JsonArray { Count: 2 } pair ? (Whole(pair[0]), Whole(pair[1])) : (Whole(item), Whole(item)))];
+        return [.. list.Select(item => item is JsonArray { Count: 2 } pair
+            ? (Whole(pair[0]), Whole(pair[1]))
+            : (Whole(item), Whole(item)))];
     }
 
     static long Whole(JsonNode? node) => long.Parse(PythonJson.Write(node), System.Globalization.CultureInfo.InvariantCulture);
@@ -133,7 +135,8 @@ sealed class UpSampling : Plain
         if (_mode is { } mode)
         {
             Tensor first = _isChannelsFirst ? x : Axes.ToChannelsFirst(x);
-            Tensor larger = functional.interpolate(first, size: [first.shape[2] * _size[0], first.shape[3] * _size[1]], mode: mode, align_corners: false);
+            Tensor larger = functional.interpolate(first, size: [first.shape[2] * _size[0], first.shape[3] * _size[1]], mode: mode,
+                align_corners: false);
             return _isChannelsFirst ? larger : Axes.ToChannelsLast(larger);
         }
 
