@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.IO.Enumeration;
 using System.Text.Json.Nodes;
 using Infinorm.Rules;
 using Infinorm.Schedules;
@@ -20,19 +21,20 @@ static class LossesCommand
             DefaultValueFactory = _ => "Adamax",
         };
         optimizer.AcceptOnlyFromAmong([.. Rates.Keys]);
-        var steps = new Option<int>("--steps") { Description = "Steps of each training.", DefaultValueFactory = _ => 800 };
+        var training = new Option<string>("--training") { Description = "Only trainings whose name matches, such as Noisy*.", DefaultValueFactory = _ => "*" };
+        var steps = new Option<int>("--steps") { Description = "Steps of each training.", DefaultValueFactory = _ => 400 };
         var seeds = new Option<int>("--seeds") { Description = "Trainings of each kind.", DefaultValueFactory = _ => 5 };
         var data = new Option<string?>("--data") { Description = "A folder of recordings as the samples take it; theirs if there is none." };
         var command = new Command("losses", "Trains with full slots and with slots of one byte, and compares the final losses. It takes some minutes.")
         {
-            optimizer, steps, seeds, data,
+            optimizer, training, steps, seeds, data,
         };
         command.SetAction(arguments => Run(
-            arguments.GetRequiredValue(optimizer), arguments.GetValue(steps), arguments.GetValue(seeds), arguments.GetValue(data)));
+            arguments.GetRequiredValue(optimizer), arguments.GetRequiredValue(training), arguments.GetValue(steps), arguments.GetValue(seeds), arguments.GetValue(data)));
         return command;
     }
 
-    static void Run(string name, int steps, int seeds, string? data)
+    static void Run(string name, string pattern, int steps, int seeds, string? data)
     {
         ITraining[] trainings = [new NoisySpeechTraining(data), new SpokenDigitsTraining(data), new RegressionTraining()];
         Console.WriteLine($"{name}, {steps} steps, {seeds} seeds. Losses of the averaged weights over the training data.");
@@ -40,7 +42,7 @@ static class LossesCommand
         Console.WriteLine();
         Console.WriteLine("| training | seed | full | one byte | difference | chance |");
         Console.WriteLine("|---|---|---|---|---|---|");
-        foreach (ITraining training in trainings)
+        foreach (ITraining training in trainings.Where(training => FileSystemName.MatchesSimpleExpression(pattern, training.Name)))
         {
             var byByte = new List<double>();
             var byChance = new List<double>();
