@@ -4,7 +4,6 @@ using Infinorm.Keras;
 using Infinorm.Keras.Torch;
 using Infinorm.Samples.Speech;
 using Infinorm.Torch.Training;
-using Infinorm.Torch.Training.Callbacks;
 using Infinorm.Variables;
 using static TorchSharp.torch;
 

@@ -109,7 +109,7 @@ public sealed partial class Trainer
     public IAsyncEnumerable<Tensor> PredictAsync(IAsyncEnumerable<Tensor> batches, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return Predictions(BatchStream.Of(batches, batch => [batch]), cancellationToken);
+        return Predictions(BatchStream.Of(batches, batch => [batch], CancellationToken.None), cancellationToken);
     }
 
     async IAsyncEnumerable<Tensor> Predictions(
