@@ -28,7 +28,10 @@ public abstract partial class Optimizer
         RequireBuilt("to save");
         RequireWhole();
         using var _ = Enter();
-        AtomicFile.Write(path, stream => CheckpointFile.Write(this, stream, includeVariables), keep);
+        if (World is { IsFirst: false })
+            WriteAll(write => write(Stream.Null), includeVariables);
+        else
+            WriteAll(write => AtomicFile.Write(path, write, keep), includeVariables);
     }
 
     /// <summary>As <see cref="Save(string, bool, int)"/>, into a stream.</summary>
@@ -46,7 +49,43 @@ public abstract partial class Optimizer
         RequireBuilt("to save");
         RequireWhole();
         using var _ = Enter();
-        CheckpointFile.Write(this, stream, includeVariables);
+        WriteAll(write => write(stream), includeVariables);
+    }
+
+    // All ranks walk over all elements together: one whose disk fails keeps the others company before all fail.
+    void WriteAll(Action<Action<Stream>> open, bool includeVariables)
+    {
+        if (World is not { } world)
+        {
+            open(stream => CheckpointFile.Write(this, stream, includeVariables));
+            return;
+        }
+
+        if (PendingCalls > 0)
+        {
+            throw new InvalidOperationException(
+                $"{Name} is in the middle of an update, after {PendingCalls} of {world.BatchesPerUpdate} batches; ranks save and load after an update.");
+        }
+
+        world.Together(() =>
+        {
+            bool isWritten = false;
+            try
+            {
+                open(stream =>
+                {
+                    isWritten = true;
+                    using var patient = new PatientStream(stream);
+                    CheckpointFile.Write(this, patient, includeVariables);
+                    patient.ThrowIfFailed();
+                });
+            }
+            finally
+            {
+                if (!isWritten)
+                    CheckpointFile.Write(this, Stream.Null, includeVariables);
+            }
+        });
     }
 
     /// <summary>
@@ -130,7 +169,10 @@ public abstract partial class Optimizer
     void Restore(SafetensorsFile file, LoadOptions options)
     {
         using var _ = Enter();
-        CheckpointFile.Restore(this, file, options);
+        if (World is { } world)
+            world.Together(() => CheckpointFile.Restore(this, file, options));
+        else
+            CheckpointFile.Restore(this, file, options);
         MarkRestored();
     }
 

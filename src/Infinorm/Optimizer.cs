@@ -140,6 +140,14 @@ public abstract partial class Optimizer
     /// <summary>Has executors of another kind step the variables that the optimizer will be built for.</summary>
     internal abstract void UseExecutor(Func<IExecutor> make);
 
+    /// <summary>The ranks that step together; null for this process by itself.</summary>
+    internal virtual World? World => null;
+
+    /// <summary>Remembers the ranks.</summary>
+    /// <exception cref="NotSupportedException">It cannot step with others.</exception>
+    private protected virtual void SetWorld(World world) => throw new NotSupportedException(
+        $"{Name}: a {GetType().Name} cannot be stepped by several ranks; give each of its optimizers variables of its own.");
+
     /// <summary>
     /// Leaves the scaling to a <see cref="LossScaleOptimizer"/>. Keras does not list the placeholders of an optimizer within one.
     /// </summary>

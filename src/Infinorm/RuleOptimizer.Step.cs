@@ -43,7 +43,10 @@ public abstract partial class RuleOptimizer
     {
         try
         {
-            return _executor!.Reduce(out _norm);
+            bool isMade = _executor!.Reduce(out _norm, ref _missing);
+            if (!isMade && _world is not null)
+                Counter -= Counter % (GradientAccumulationSteps ?? 1); // the batches of the update are dropped
+            return isMade;
         }
         catch (HalfMadeStepException e)
         {
@@ -66,7 +69,7 @@ public abstract partial class RuleOptimizer
         }
 
         _slots!.CommitScalars();
-        Counter++;
+        Counter += Stride;
         return Skipped with
         {
             Result = _plans[0].Updates ? StepResult.Updated : StepResult.Accumulated,
@@ -94,8 +97,8 @@ public abstract partial class RuleOptimizer
     void Decide(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         int accumulation = GradientAccumulationSteps ?? 0;
-        bool updates = accumulation == 0 || (Counter + 1) % accumulation == 0;
-        bool steps = HasSteppedGradient(gradients);
+        bool updates = accumulation == 0 || (Counter + Stride) % accumulation == 0;
+        bool steps = _world is not null || HasSteppedGradient(gradients); // ranks find out together
         (ClipKind clip, double limit) = (ClipNorm, GlobalClipNorm, ClipValue) switch
         {
             _ when !updates => (ClipKind.None, 0),
@@ -109,6 +112,7 @@ public abstract partial class RuleOptimizer
             Updates = updates,
             LearningRate = CurrentLearningRate,
             Iterations = Iterations,
+            CallsBefore = Counter,
             LossScale = dynamicScale ?? LossScaleFactor,
             RequiresFinite = dynamicScale is not null,
             AccumulationSteps = accumulation,
@@ -119,7 +123,7 @@ public abstract partial class RuleOptimizer
             DecaysByFactor = DecaysByFactor,
             AverageMomentum = !UseEma || !steps ? null : Iterations != 0 ? EmaMomentum : 0,
             Overwrites = EmaOverwriteFrequency is { } frequency && (Iterations + 1) % frequency == 0,
-            Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, Counter) : null,
+            Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, LastCall) : null,
         };
 
         // One plan a group: they differ in the rate and the decay. A function that gives the rate is asked once.

@@ -118,7 +118,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
             pass.Prepare(source, plans);
     }
 
-    public bool Reduce(out GradientNorm norm)
+    public bool Reduce(out GradientNorm norm, ref int missing)
     {
         norm = default;
         try

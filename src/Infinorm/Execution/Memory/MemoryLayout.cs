@@ -78,6 +78,8 @@ static unsafe class MemoryLayout
             states[i] = new VariableState
             {
                 Variable = variable,
+                Whole = request.PartOf is null ? variable : request.PartOf[i].Whole,
+                Offset = request.PartOf is null ? 0 : request.PartOf[i].Start,
                 Constraint = variable.Constraint,
                 Elements = variable.Elements,
                 Decays = request.Decays[i],
@@ -98,8 +100,8 @@ static unsafe class MemoryLayout
 
     static nint OwnSize(in VariableState state, OwnSlot own) => Arena.Padded((nint)own.Length * state.ComputeType.Size());
 
-    // Not yet placed: the address is 0.
-    static OwnSlot OwnSlotOf(DeclaredSlot slot, Variable variable)
+    /// <summary>The form that a slot has for a variable, not yet placed; without a shape where it has none.</summary>
+    public static OwnSlot OwnSlotOf(DeclaredSlot slot, Variable variable)
     {
         if (slot.Spec.FormOf is not { } formOf || variable.OverwriteWithGradient)
             return default;
