@@ -44,6 +44,7 @@ public partial class ReadmeTests
     [InlineData("docs/optimizers.md", 1)]
     [InlineData("docs/torchsharp.md", 1)]
     [InlineData("docs/training.md", 1)]
+    [InlineData("docs/scale.md", 1)]
     public void ItsExamplesAreCodeOfTests(string page, int least)
     {
         string[] blocks = [.. Block().Matches(File.ReadAllText(Path.Combine(Repository.Root, page))).Select(match => match.Groups[1].Value)];
