@@ -124,7 +124,7 @@ public abstract partial class RuleOptimizer
         JsonObject config = GetConfig();
         (config["config"] as JsonObject)?.Remove("name"); // which is numbered in each process
         return new ShardedExecutor(
-            _world, $"settings {config.ToJsonString()}", GradientAccumulationSteps ?? 1, Math.Min(MaxDegreeOfParallelism, _world.ThreadsPerRank));
+            _world, $"settings {config.ToJsonString()}, FloatX {FloatX}", GradientAccumulationSteps ?? 1, Math.Min(MaxDegreeOfParallelism, _world.ThreadsPerRank));
     }
 
     bool NeedsWholeVariables(Slots slots, Variable[] variables)

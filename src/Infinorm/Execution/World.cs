@@ -46,14 +46,18 @@ public abstract class World : IDisposable
     public IEnumerable<T> Share<T>(IEnumerable<T> batches)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        if (BatchesPerUpdate == 0)
-            throw new InvalidOperationException("Which batches are this rank's depends on how many make an update: build the optimizer over this world first.");
+        RequireDivided();
         return Own(batches);
     }
 
     /// <summary>Whether a batch is this rank's, by its number from 0 on.</summary>
     /// <param name="batch">The number among all batches of all ranks.</param>
-    public bool Owns(long batch) => Math.Max(batch % Math.Max(BatchesPerUpdate, 1), 0) / (Math.Max(BatchesPerUpdate, Size) / Size) == Rank;
+    /// <exception cref="InvalidOperationException">No optimizer was built over this world yet.</exception>
+    public bool Owns(long batch)
+    {
+        RequireDivided();
+        return batch % BatchesPerUpdate * Size / BatchesPerUpdate == Rank;
+    }
 
     /// <summary>
     /// Sends bytes to each rank and receives bytes from each. Parts follow one another without gaps, in the order of the ranks.
@@ -168,6 +172,12 @@ public abstract class World : IDisposable
         AllGather(bytes, all, counts);
         int start = 0;
         return [.. counts.Select(count => Encoding.UTF8.GetString(all, (start += count) - count, count))];
+    }
+
+    void RequireDivided()
+    {
+        if (BatchesPerUpdate == 0)
+            throw new InvalidOperationException("Which batches are this rank's depends on how many make an update: build the optimizer over this world first.");
     }
 
     IEnumerable<T> Own<T>(IEnumerable<T> batches)

@@ -48,8 +48,8 @@ sealed unsafe partial class ShardedExecutor(
     public void Build(BuildRequest request)
     {
         _optimizer = request.Slots.Optimizer;
-        world.Divide(_optimizer, batches);
         RequireSame(request);
+        world.Divide(_optimizer, batches);
         world.Together(() => BuildOwn(request));
         foreach (Variable variable in request.Variables)
             variable.VisitBytes(bytes => world.Broadcast(bytes, root: 0), writes: !world.IsFirst);
