@@ -130,8 +130,17 @@ public abstract partial class RuleOptimizer
     bool NeedsWholeVariables(Slots slots, Variable[] variables)
     {
         var probe = new RuleProbe(slots, CurrentLearningRate, Iterations);
-        probe.Ask(this, doubles: variables[0].DType == DType.Float64);
-        slots.DropScalars();
+        try
+        {
+            _trainable = variables; // an optimizer may look at them when it is asked
+            probe.Ask(this, doubles: variables[0].DType == DType.Float64);
+        }
+        finally
+        {
+            _trainable = [];
+            slots.DropScalars();
+        }
+
         return probe.NeedsWholeVariables;
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Infinorm.Constraints;
 using Infinorm.Tests.Properties;
 using Infinorm.Types;
@@ -66,8 +67,9 @@ sealed class ShardedModel(int seed, bool isFloat = false)
         static float[] Floats(int length, int seed) => Values(length, new Random(seed));
     }
 
-    public static byte[] Bytes(NdArray values) => [.. MemoryMarshal.AsBytes(
-        values.Cast(DType.Float64).AsSpan<double>())];
+    /// <summary>What two arrays of the same bits have in common.</summary>
+    public static string Hash(NdArray values) =>
+        Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(values.Cast(DType.Float64).AsSpan<double>())));
 
     static float[] Values(int length, Random random) => [.. Enumerable.Range(0, length).Select(_ => (random.NextSingle() * 4) - 2)];
 }
