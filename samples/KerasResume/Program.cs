@@ -7,14 +7,14 @@ using Infinorm.Samples.KerasResume;
 using Infinorm.Variables;
 using Spectre.Console;
 
-// A model that Keras trained for four steps and saved goes on training here, and is saved for Keras again.
+// A model that Keras trained for four steps is trained further here, and saved for Keras again.
 const int Steps = 50, Rows = 32;
 var file = new Argument<FileInfo>("FILE")
 {
     Description = "Where to save the archive: a .keras file.",
     DefaultValueFactory = _ => new FileInfo("resumed.keras"),
 };
-var command = new RootCommand("Goes on training a model that Keras trained and saved, and saves it for Keras.") { file };
+var command = new RootCommand("Resumes the training of a model that Keras saved, and saves it for Keras.") { file };
 return SampleCommand.Run(command, args, arguments => Resume(OutputPath.Of(arguments.GetRequiredValue(file), ".keras")));
 
 static void Resume(string output)

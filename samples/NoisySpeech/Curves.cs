@@ -16,39 +16,59 @@ static class Curves
         [NoiseKind.Bursts] = Color.FromHex("#b8e6b0"),
     };
 
+    static readonly Color Raw = Color.FromHex("#8a8fb5"), Averaged = Color.FromHex("#14265c");
+
     /// <summary>Writes a PNG, all of it or nothing.</summary>
     public static void Draw(Run run, string path)
     {
         var plots = new Multiplot();
         plots.AddPlots(2);
-        Fill(plots.GetPlot(0), run, "loss", run.History.Select(seen => (double)seen.Loss), null);
-        Fill(plots.GetPlot(1), run, "accuracy, %", run.History.Select(seen => 100.0 * seen.Accuracy), (0, 100));
-        plots.GetPlot(0).ShowLegend(Alignment.UpperRight, Orientation.Horizontal);
-        plots.GetPlot(0).Title($"{run.Name} while the noise changes");
-        plots.GetPlot(1).XLabel("step");
+        Plot loss = plots.GetPlot(0), accuracy = plots.GetPlot(1);
+
+        double[] losses = Smooth([.. run.History.Select(seen => (double)seen.Loss)]);
+        Shade(loss, run, named: false);
+        loss.Add.Signal(losses).Color = Raw;
+        Label(loss, run, "training loss", 0, 1.1 * losses.Max());
+        loss.Title($"{run.Name} while the noise changes every {run.Course.PhaseLength} steps");
+
+        double[] steps = [.. run.Probes.Select(probe => (double)probe.Step)];
+        Shade(accuracy, run, named: true);
+        Line(accuracy, steps, run.Probes.Select(probe => probe.Raw), Raw, "weights as trained");
+        Line(accuracy, steps, run.Probes.Select(probe => probe.Averaged), Averaged, "averaged weights (EMA)");
+        Label(accuracy, run, "accuracy on unseen batches, %", 0, 105);
+        accuracy.XLabel("step");
+        accuracy.ShowLegend(Alignment.LowerRight, Orientation.Horizontal);
 
         Picture.Save(plots, path);
     }
 
-    static void Fill(Plot plot, Run run, string label, IEnumerable<double> values, (double Low, double High)? range)
+    static void Label(Plot plot, Run run, string label, double low, double high)
     {
-        double[] smooth = Smooth([.. values]);
-        (double low, double high) = range ?? (0, 1.1 * smooth.Max());
+        plot.YLabel(label);
+        plot.Axes.SetLimits(0, run.History.Count, low, high);
+        plot.Font.Set(Picture.FontName);
+    }
+
+    static void Line(Plot plot, double[] steps, IEnumerable<double> values, Color color, string name)
+    {
+        var line = plot.Add.ScatterLine(steps, Smooth([.. values]), color);
+        line.LegendText = name;
+        line.LineWidth = 2;
+    }
+
+    // Each noise in its colour; in the legend, once.
+    static void Shade(Plot plot, Run run, bool named)
+    {
         int length = run.Course.PhaseLength;
-        var named = new HashSet<NoiseKind>();
+        var seen = new HashSet<NoiseKind>();
         for (int start = 0; start < run.History.Count; start += length)
         {
             NoiseKind kind = run.Course.At(start).Kind;
             var shade = plot.Add.HorizontalSpan(start, Math.Min(start + length, run.History.Count), Shades[kind]);
             shade.LineStyle.Width = 0;
-            if (named.Add(kind))
+            if (seen.Add(kind) && named)
                 shade.LegendText = kind.ToString().ToLowerInvariant();
         }
-
-        plot.Add.Signal(smooth).Color = Color.FromHex("#1f3b73");
-        plot.YLabel(label);
-        plot.Axes.SetLimits(0, run.History.Count, low, high);
-        plot.Font.Set(Picture.FontName);
     }
 
     // The mean over the batches around each.

@@ -6,11 +6,14 @@ namespace Infinorm.Samples.NoisySpeech;
 /// <summary>What was seen at one step of the training.</summary>
 readonly record struct Observation(NoiseCondition Condition, float Loss, float Accuracy);
 
+/// <summary>Right answers on the batch of a step before the network has learnt from it, in per cent: with its own weights, and with their averages.</summary>
+readonly record struct Probe(int Step, double Raw, double Averaged);
+
 /// <summary>Right answers on the test part under one noise condition, in per cent.</summary>
 readonly record struct TestResult(NoiseCondition Condition, double Raw, double Averaged);
 
 /// <summary>One training from first to last step, and its test.</summary>
-sealed record Run(string Name, IReadOnlyList<Observation> History, IReadOnlyList<TestResult> Tests, NoiseCourse Course, TimeSpan OptimizerTime)
+sealed record Run(string Name, IReadOnlyList<Observation> History, IReadOnlyList<Probe> Probes, IReadOnlyList<TestResult> Tests, NoiseCourse Course, TimeSpan OptimizerTime)
 {
     public TestResult Clean => Tests[0];
 
@@ -19,13 +22,14 @@ sealed record Run(string Name, IReadOnlyList<Observation> History, IReadOnlyList
     public double NoisyAveraged => Tests.Skip(1).Average(t => t.Averaged);
 }
 
-/// <summary>A speech set, divided, and the trainings on it. The same seed gives the same numbers.</summary>
+/// <summary>A speech set, divided, and the trainings on it. The seed: the same one gives the same results.</summary>
 sealed class Experiment
 {
     const int BatchSize = 32;
     const int Hidden = 256;
     const int MaxShift = 800;
     const float Dropout = 0.2f;
+    const int ProbeEvery = 5;
 
     readonly Recording[] _train, _test;
     readonly FeatureExtractor _features, _testFeatures;
@@ -60,6 +64,7 @@ sealed class Experiment
         Gradient[] gradients = network.Gradients();
 
         var history = new List<Observation>(steps);
+        var probes = new List<Probe>();
         var batch = new float[BatchSize * FeatureExtractor.Features];
         var digits = new int[BatchSize];
         var watch = new System.Diagnostics.Stopwatch();
@@ -67,6 +72,8 @@ sealed class Experiment
         {
             NoiseCondition condition = course.At(step);
             FillBatch(batch, digits, condition, random);
+            if (step > 0 && step % ProbeEvery == 0)
+                probes.Add(ProbeAt(step));
             (float loss, float accuracy) = network.Backward(batch, digits, Dropout, random);
             watch.Start();
             optimizer.Apply(gradients);
@@ -75,7 +82,17 @@ sealed class Experiment
             progress(step, history[^1]);
         }
 
-        return new Run($"{choice}", history, Test(network, optimizer), course, watch.Elapsed);
+        return new Run($"{choice}", history, probes, Test(network, optimizer), course, watch.Elapsed);
+
+        Probe ProbeAt(int step)
+        {
+            double raw = Right();
+            using (optimizer.UseAverages())
+                return new(step, raw, Right());
+        }
+
+        double Right() => 100.0 * digits.Where((digit, i) =>
+            network.Predict(batch.AsSpan(i * FeatureExtractor.Features, FeatureExtractor.Features)) == digit).Count() / BatchSize;
     }
 
     void FillBatch(float[] batch, int[] digits, NoiseCondition condition, Random random)

@@ -15,13 +15,13 @@ var optimizer = new Option<string>("--optimizer")
 };
 var rate = new Option<float?>("--learning-rate")
 {
-    Description = "The highest rate of the schedule. Default: the one that --compare has, of any other optimizer its own.",
+    Description = "The highest rate of the schedule. Default: the rate of --compare, or the default of another optimizer.",
     HelpName = "RATE",
 };
 var output = SpeechOptions.Picture("noisy-speech.png");
 var compare = new Option<bool>("--compare")
 {
-    Description = $"Train with {string.Join(", ", Choice.Compared)} too, and show them side by side.",
+    Description = $"Also train with {string.Join(", ", Choice.Compared)}, and show all results.",
 };
 var command = new RootCommand("Trains a recogniser of spoken digits while the noise around the speech keeps changing.")
 {

@@ -13,13 +13,13 @@ static class SpeechOptions
 
     public static Option<SplitBy> Split() => new("--split")
     {
-        Description = "What training and test must not share.",
+        Description = "What training and test must not have in common.",
         DefaultValueFactory = _ => SplitBy.Speaker,
     };
 
     public static Option<int> Seed() => new("--seed")
     {
-        Description = "The same seed gives the same numbers.",
+        Description = "The seed: the same one gives the same results.",
         DefaultValueFactory = _ => 1,
     };
 

@@ -4,10 +4,10 @@ using Infinorm.Samples.SpokenDigits;
 
 var data = SpeechOptions.Data();
 var split = SpeechOptions.Split();
-var epochs = new Option<int>("--epochs") { Description = "How many times to go through the training part.", DefaultValueFactory = _ => 40 };
+var epochs = new Option<int>("--epochs") { Description = "The number of epochs.", DefaultValueFactory = _ => 40 };
 var seed = SpeechOptions.Seed();
 var output = SpeechOptions.Picture("spoken-digits.png");
-var run = new Option<FileInfo>("--run") { Description = "A file to save the run to after each epoch, and to go on from if it is there." };
+var run = new Option<FileInfo>("--run") { Description = "Save the run to this file after each epoch, and resume it from there if the file exists." };
 var compare = new Option<bool>("--compare") { Description = "Train with torch.optim.Adamax too." };
 var command = new RootCommand("Trains a convolutional network to recognise spoken digits while the noise around them changes.")
 {

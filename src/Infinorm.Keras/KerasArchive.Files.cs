@@ -78,7 +78,7 @@ public sealed partial class KerasArchive
 
     /// <summary>Makes an archive from its parts, as <see cref="Locations"/>, <see cref="Read"/> and the other properties give them.</summary>
     /// <param name="arrays">Weights and optimizer variables by location: <c>layers/dense/vars/0</c>.</param>
-    /// <param name="groupNames">Keras's names of the groups, see <see cref="GroupNames"/>; groups that hold nothing are made, too.</param>
+    /// <param name="groupNames">Keras's names of the groups, see <see cref="GroupNames"/>; empty groups are made too.</param>
     /// <param name="modelConfig">See <see cref="ModelConfig"/>; needed to save a <c>.keras</c> archive.</param>
     /// <param name="metadata">See <see cref="Metadata"/>; null for the version of Keras that Infinorm follows, and now.</param>
     /// <exception cref="ArgumentException">A location is no path of at least two names, or is also that of a group.</exception>
@@ -94,7 +94,7 @@ public sealed partial class KerasArchive
         {
             int name = location.LastIndexOf('/') + 1;
             if (name < 2 || name == location.Length || location.StartsWith('/') || location.Contains("//", StringComparison.Ordinal))
-                throw new ArgumentException($"'{location}' is no location such as layers/dense/vars/0.", nameof(arrays));
+                throw new ArgumentException($"'{location}' is not a location such as layers/dense/vars/0.", nameof(arrays));
             if (!root.Make(location[..name]).Datasets.TryAdd(location[name..], Hdf5Dataset.Of(value)))
                 throw new ArgumentException($"'{location}' is there twice.", nameof(arrays));
         }
@@ -113,7 +113,7 @@ public sealed partial class KerasArchive
     /// <summary>
     /// Writes the weights and the optimizer's state, beside the target first and then renamed over it: whatever happens, the file is the
     /// old one or the new one. Of a file that was opened only numbers are overwritten, each in the type found; everything else stays as
-    /// it was. Only where the optimizer's variables are others than those found is the HDF5 file written anew.
+    /// it was. A new HDF5 file is written only if the optimizer has other variables than the file.
     /// </summary>
     /// <param name="path">
     /// The target, <c>*.keras</c> or <c>*.weights.h5</c>, whatever the archive was opened from; a weights file leaves config and assets out.
@@ -122,7 +122,7 @@ public sealed partial class KerasArchive
     /// <exception cref="ArgumentException">The path ends otherwise.</exception>
     /// <exception cref="InvalidOperationException">A <c>.keras</c> archive needs a model's config, and there is none.</exception>
     /// <exception cref="NotSupportedException">
-    /// The HDF5 file must be written anew, and has data of a type that cannot be written or the program is compiled ahead of time.
+    /// A new HDF5 file is needed, but it has data of a type that cannot be written, or the program is compiled ahead of time.
     /// </exception>
     /// <exception cref="IOException">The file cannot be written; a former one is what it was.</exception>
     public void Save(string path, int keep = 0)
@@ -141,7 +141,7 @@ public sealed partial class KerasArchive
     /// <param name="weightsOnly">Whether to write a <c>.weights.h5</c> file instead of a <c>.keras</c> archive.</param>
     /// <exception cref="InvalidOperationException">A <c>.keras</c> archive needs a model's config, and there is none.</exception>
     /// <exception cref="NotSupportedException">
-    /// The HDF5 file must be written anew, and has data of a type that cannot be written or the program is compiled ahead of time.
+    /// A new HDF5 file is needed, but it has data of a type that cannot be written, or the program is compiled ahead of time.
     /// </exception>
     /// <exception cref="IOException">The stream cannot be written.</exception>
     public void Save(Stream stream, bool weightsOnly = false)

@@ -19,10 +19,16 @@ public sealed partial class KerasArchive
     /// computes in <c>mixed_float16</c> they can be those of the optimizer inside a <see cref="LossScaleOptimizer"/>:
     /// <see cref="CreateOptimizer"/> wraps it again.
     /// </summary>
-    public JsonObject? OptimizerConfig => (ModelConfig?[CompileConfig] as JsonObject)?["optimizer"] as JsonObject;
+    public JsonObject? OptimizerConfig => OptimizerConfigOf(ModelConfig);
+
+    /// <summary>The settings of the optimizer that a model was compiled with; null if there are none.</summary>
+    internal static JsonObject? OptimizerConfigOf(JsonObject? model) => (model?[CompileConfig] as JsonObject)?["optimizer"] as JsonObject;
 
     /// <summary>Whether the file holds an optimizer's variables.</summary>
     public bool HasOptimizerState => _root.Find(VarsGroup)?.Datasets.Count > 0;
+
+    /// <summary>How many variables of an optimizer the file holds; counter and rate alone where it made no step and would have slots.</summary>
+    internal int OptimizerVariableCount => _root.Find(VarsGroup)?.Datasets.Count ?? 0;
 
     Optimizer? _loaded; // by LoadOptimizer, which was given the order where it was not known
 
@@ -33,7 +39,7 @@ public sealed partial class KerasArchive
     /// The optimizer whose state and settings <see cref="Save(string, int)"/> writes: the one that <see cref="LoadOptimizer"/> loaded, or another that is
     /// built. Null, at first, for leaving what is stored as it is.
     /// </summary>
-    /// <exception cref="ArgumentException">It is not built, or for the model's variables in another order.</exception>
+    /// <exception cref="ArgumentException">It is not built, for the model's variables in another order, or has slots of one byte.</exception>
     /// <exception cref="InvalidOperationException">
     /// In which order the model has its variables is not known: <see cref="Open(string, JsonObject?, IEnumerable{string}?)"/> takes it.
     /// </exception>
@@ -46,6 +52,7 @@ public sealed partial class KerasArchive
             {
                 if (!value.IsBuilt)
                     throw new ArgumentException($"{value.Name} is not built.", nameof(value));
+                RequireFullSlots(value);
                 RequireOrder(_model.Tied, "");
                 RequireNames(value, value.TrainableVariables);
                 RequireTrained();
@@ -59,13 +66,24 @@ public sealed partial class KerasArchive
         }
     }
 
+    // Keras has no place for codes of one byte.
+    static void RequireFullSlots(Optimizer optimizer)
+    {
+        if (optimizer.Variables.FirstOrDefault(variable => variable.DType == DType.UInt8) is { } codes)
+        {
+            throw new ArgumentException(
+                $"{optimizer.Name} has slots of one byte an element ({codes.Path}), which Keras cannot load. Build another with full slots, let it "
+                + $"{nameof(RuleOptimizer.TakeStateOf)} this one, and give that.", nameof(optimizer));
+        }
+    }
+
     // What is not known is refused, with what to give.
     void RequireOrder(string? tied, string orVariables)
     {
         string paths = $"Give {nameof(Open)} the paths that [v.path for v in model.trainable_variables] has in Python{orVariables}.";
         if (UnorderedGroup is { } group)
         {
-            throw new InvalidOperationException($"{_file}: in which order the model has the variables of {group} is not known. "
+            throw new InvalidOperationException($"{_file}: the order of the variables of {group} in the model is unknown. "
                 + (ModelConfig is null ? $"Give {nameof(Open)} the model's config{orVariables}." : paths));
         }
 
@@ -92,7 +110,7 @@ public sealed partial class KerasArchive
         if (count != _root.Find(VarsGroup)!.Datasets.Count)
         {
             throw new InvalidOperationException(
-                $"{_file}: which variables of layers of one's own are trained is not known: with all of them the stored optimizer had "
+                $"{_file}: it is not known which variables of custom layers are trained: with all of them the stored optimizer had "
                 + $"{count} variables, and it has {_root.Find(VarsGroup)!.Datasets.Count}. {givePaths}");
         }
     }
@@ -324,6 +342,7 @@ public sealed partial class KerasArchive
     {
         if (Optimizer is null)
             return;
+        Optimizer.RequireWhole();
         bool wasWrappedByKeras = IsWrappedByKeras;
         List<Place> places = PlacesOf(Optimizer);
         IReadOnlyList<Variable> variables = Optimizer.Variables;

@@ -12,7 +12,7 @@ namespace Infinorm.Keras;
 public sealed partial class KerasArchive
 {
     const string NewOptimizer =
-        $"To go on with another optimizer, take the weights and begin anew: build one for {nameof(TrainableVariables)}, and set it as {nameof(Optimizer)}.";
+        $"To continue with another optimizer, keep the weights and start with new state: build one for {nameof(TrainableVariables)}, and set it as {nameof(Optimizer)}.";
 
     // The names that Keras gives its optimizers, without a number: their classes in lower case. One's own name says nothing.
     static readonly string[] KerasOptimizers =
@@ -48,6 +48,7 @@ public sealed partial class KerasArchive
         {
             if (!stored.Equals(needed, StringComparison.OrdinalIgnoreCase))
                 throw new ArgumentException($"{_file} has the state of {stored}, the optimizer given is {needed}. {NewOptimizer}", nameof(optimizer));
+            RefuseOtherWrapping(optimizer);
             return;
         }
 
@@ -64,6 +65,7 @@ public sealed partial class KerasArchive
             }
         }
 
+        RefuseOtherWrapping(optimizer);
         foreach (var (path, multi) in MultisOf(optimizer))
         {
             string[] inFile = [.. (_root.Find($"{path}/{InnerGroups}")?.Groups ?? []).Keys], here = [.. NamesOf(multi)];
@@ -73,6 +75,21 @@ public sealed partial class KerasArchive
                     $"{_file} has the state of {Listed(inFile)} in a MultiOptimizer, the one given has {Listed(here)}. {NewOptimizer}", nameof(optimizer));
             }
         }
+    }
+
+    // A LossScaleOptimizer has two variables more, which may fit by chance.
+    void RefuseOtherWrapping(Optimizer optimizer)
+    {
+        bool isWrapped = optimizer is LossScaleOptimizer;
+        if (isWrapped == _root.Find(InnerVarsGroup) is not null)
+            return;
+        throw new ArgumentException(
+            isWrapped
+                ? $"{_file} has the state of an optimizer that is in no LossScaleOptimizer, and {optimizer.Name} is one. Give the optimizer "
+                    + $"inside of it. {NewOptimizer}"
+                : $"{_file} has the state of an optimizer in a LossScaleOptimizer, and {optimizer.Name} is in none. Give a LossScaleOptimizer "
+                    + $"around it. {NewOptimizer}",
+            nameof(optimizer));
     }
 
     static string Listed(string[] names) => names.Length == 0 ? "no optimizers" : string.Join(", ", names);
@@ -132,7 +149,7 @@ public sealed partial class KerasArchive
             return $"{changed[0]} has LoRA or is quantized, which was switched on after compile(): the state is of the variables before it. {NewOptimizer}";
         }
 
-        Variable[] all = [.. Weights.Where(weight => weight.Variable.DType is not (DType.Int32 or DType.Int64)).Select(weight => weight.Variable)];
+        Variable[] all = [.. Weights.Where(weight => weight.Variable.DType.IsFloating()).Select(weight => weight.Variable)];
         KerasWeight[] frozen = [.. Weights.Where(weight => !weight.IsTrainable && all.Contains(weight.Variable) && !optimizer.TrainableVariables.Contains(weight.Variable))];
         if (frozen.Length > 0 && stored > optimizer.Variables.Count)
         {

@@ -31,8 +31,9 @@ public sealed partial class KerasArchive
     readonly Hdf5Group _root;
     readonly ModelWeights _model;
     readonly List<ZipEntry> _entries; // of the .keras archive that was opened; else none
-    FileImage? _image; // the HDF5 file that the datasets view; null where it must be written anew
+    FileImage? _image; // the HDF5 file that the datasets view; null if a new one must be written
     bool _configChanged;
+    IReadOnlyList<Variable>? _trainable;
 
     KerasArchive(
         string file, FileImage? image, Hdf5Group root, List<ZipEntry> entries, JsonObject? config, JsonObject? metadata,
@@ -73,7 +74,15 @@ public sealed partial class KerasArchive
         KerasConstraints.Classes.Register(className, create);
 
     /// <summary>The variables of the weights that the model trains. Keras: <c>model.trainable_variables</c>.</summary>
-    public IReadOnlyList<Variable> TrainableVariables => field ??= [.. Weights.Where(w => w.IsTrainable).Select(w => w.Variable)];
+    public IReadOnlyList<Variable> TrainableVariables => _trainable ??= [.. Weights.Where(w => w.IsTrainable).Select(w => w.Variable)];
+
+    /// <summary>Freezes a weight, or has it trained: its layer's config was changed so.</summary>
+    internal void SetTrainable(KerasWeight weight, bool isTrainable)
+    {
+        weight.IsTrainable = isTrainable;
+        _trainable = null;
+        _configChanged = true;
+    }
 
     /// <summary>
     /// Where the HDF5 file has arrays of the types of <see cref="DType"/>: weights, and the optimizer's variables

@@ -14,7 +14,7 @@ public sealed class KerasWeight
         IsFrozen = !isTrainable;
     }
 
-    /// <summary>Where the weight lies in the HDF5 file: <c>layers/dense/vars/0</c>.</summary>
+    /// <summary>The location of the weight in the HDF5 file: <c>layers/dense/vars/0</c>.</summary>
     public string Location { get; }
 
     /// <summary>

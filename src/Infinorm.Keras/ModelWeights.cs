@@ -50,8 +50,8 @@ sealed partial class ModelWeights
     /// <param name="root">The root group of the HDF5 file.</param>
     /// <param name="model">The model as Keras serializes it, if that is known.</param>
     /// <param name="trainable">The paths of the variables that the model trains, as Keras prints them; null if they are not given.</param>
-    /// <exception cref="InvalidFileException">A layer's name is none.</exception>
-    /// <exception cref="ArgumentException">A path is none of a weight, or of more than one.</exception>
+    /// <exception cref="InvalidFileException">A layer's name is empty or contains <c>/</c>.</exception>
+    /// <exception cref="ArgumentException">A path belongs to no weight, or to more than one.</exception>
     public static ModelWeights Of(string file, Hdf5Group root, JsonObject? model, IEnumerable<string>? trainable)
     {
         var result = new ModelWeights(file);
@@ -101,7 +101,7 @@ sealed partial class ModelWeights
         if (known is null && layer.Config is not null)
             unplaced = Unplaced(layer);
         if (isTrainable && LayerWeight.UnknownQuantization(layer.Class, layer.Config) is { } quantization)
-            Missing ??= $"the layer {layer.Path} is quantized ({quantization}): which of its variables Keras trains is not known. Give the variables";
+            Missing ??= $"the layer {layer.Path} is quantized ({quantization}): it is not known which of its variables Keras trains. Give the variables";
         if (isTrainable && LayerWeight.HasLora(layer.Config))
         {
             Missing ??= $"the layer {layer.Path} has LoRA: Keras trains two matrices of it, which the file does not have (their product is added "
@@ -110,8 +110,8 @@ sealed partial class ModelWeights
 
         if (isTrainable && known is null && layer.Config is not null && LayerWeight.HasKnownWeights(layer.Class))
         {
-            Missing ??= $"the layer {layer.Path} has {vars.Datasets.Count} weights, which is not what its settings tell: which of them Keras trains "
-                + "is not known. Give the variables";
+            Missing ??= $"the layer {layer.Path} has {vars.Datasets.Count} weights, which does not match its settings: it is not known which of them "
+                + "Keras trains. Give the variables";
         }
 
         if (isTrainable && LayerWeight.IsForeign(layer.Class) && HasFloats(layer.Group))
@@ -130,7 +130,7 @@ sealed partial class ModelWeights
             Constraint? constraint = unplaced is not null ? KerasConstraints.Unplaced(unplaced)
                 : about?.Constraint is { } setting ? KerasConstraints.FromConfig(layer.Config?[setting]) : null;
             Variable variable = ToVariable(Hdf5Group.Join(layer.Path, about?.Name ?? keys[i]), type, dataset, constraint);
-            bool trains = isTrainable && (about?.IsTrainable ?? true) && type is not (DType.Int32 or DType.Int64);
+            bool trains = isTrainable && (about?.IsTrainable ?? true) && type.IsFloating();
             var weight = new KerasWeight($"{Hdf5Group.Join(layer.Location, "vars")}/{keys[i]}", variable, dataset.Data, trains)
             {
                 IsNamed = about is not null,
@@ -167,7 +167,7 @@ sealed partial class ModelWeights
             if (!Weights.Contains(own) || Weights.Find(weight => IsSame(own, weight)) is not { } other)
                 continue;
             if (!AreTrainedGiven)
-                Tied ??= $"{own.Location} and {other.Location} hold the same values, and whether they are one variable is not known";
+                Tied ??= $"{own.Location} and {other.Location} hold the same values, and it is not known whether they are one variable";
             Join(other, own);
         }
 
@@ -237,7 +237,7 @@ sealed partial class ModelWeights
             return found.Length == 0 && numbered.Length > 0 && numbered.All(weight => ParentOf(weight.Location) == ParentOf(numbered[0].Location))
                 ? numbered[0]
                 : throw new ArgumentException(
-                    $"{_file}: '{path}' is none of the weights, or is given twice; they are {string.Join(", ", all.Select(w => w.IsPathKnown ? w.Variable.Path : w.Location))}.");
+                    $"{_file}: '{path}' is not one of the weights, or is given twice; the weights are {string.Join(", ", all.Select(w => w.IsPathKnown ? w.Variable.Path : w.Location))}.");
         }
 
         // Keras's path has the names of some of the models around a layer: more than ours, or fewer.
@@ -258,6 +258,7 @@ sealed partial class ModelWeights
             DType.Float32 => Of<float>(),
             DType.Float64 => Of<double>(),
             DType.Int32 => Of<int>(),
+            DType.UInt8 => Of<byte>(),
             _ => Of<long>(),
         };
 
@@ -342,7 +343,7 @@ sealed partial class ModelWeights
     }
 
     static bool HasFloats(Hdf5Group group) =>
-        group.AllDatasets().Any(d => d.Dataset.Type.DType is not (null or DType.Int32 or DType.Int64));
+        group.AllDatasets().Any(d => d.Dataset.Type.DType is { } type && type.IsFloating());
 
     Part PartOf(Part whole, Hdf5Group group, string key, string? layerClass, JsonObject? config, string? called = null)
     {
@@ -407,8 +408,11 @@ sealed partial class ModelWeights
     {
         null => null,
         "GroupQueryAttention" => "grouped_query_attention", // Keras's other name of GroupedQueryAttention
-        string name => LowerThenUpper().Replace(AnyThenWord().Replace(name, "$1_$2"), "$1_$2").ToLowerInvariant(),
+        string name => GroupNameOf(name),
     };
+
+    /// <summary>A class's name in snake case, as the groups of its layers are called.</summary>
+    internal static string GroupNameOf(string className) => LowerThenUpper().Replace(AnyThenWord().Replace(className, "$1_$2"), "$1_$2").ToLowerInvariant();
 
     // Operations such as keras.ops.add stand among the layers and are none.
     static bool IsOperation(JsonObject serialized) =>

@@ -4,7 +4,7 @@ using Infinorm.Keras.Hdf5;
 
 namespace Infinorm.Keras;
 
-/// <summary>What is taken for a model of Keras and is none: says what it is, and what to do with it.</summary>
+/// <summary>Recognises files that are mistaken for Keras models, and says what they are and what to do with them.</summary>
 static partial class OtherFiles
 {
     const string SaveAgain = "In Python: keras.models.load_model('model.keras').save('new.keras')";

@@ -71,7 +71,7 @@ static class Cli
     // What is wrong with a command line: of several errors not one that only follows from an unknown word, such as a missing command.
     static string? Problem(ParseResult parsed)
     {
-        // What looks like an option and is none would else be taken for a file.
+        // An unknown option would otherwise be taken for a file.
         if (parsed.Tokens.FirstOrDefault(token => token.Type == TokenType.Argument && token.Value is ['-', _, ..]) is { } mistyped)
         {
             IEnumerable<string> known = parsed.CommandResult.Command.Options.Select(option => option.Name)
@@ -96,7 +96,7 @@ static class Cli
     // A RootCommand answers [suggest], by which shells complete words. It comes with the options for help and version.
     static RootCommand Root(Session session)
     {
-        var root = new RootCommand("Looks into checkpoints of Infinorm and files of Keras, compares and converts them, and draws schedules.")
+        var root = new RootCommand("Shows, compares and converts checkpoints of Infinorm and files of Keras, and draws learning-rate schedules.")
         {
             InspectCommand.Create(session), DiffCommand.Create(session), ConvertCommand.Create(session), ScheduleCommand.Create(session),
         };

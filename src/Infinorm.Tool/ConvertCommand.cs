@@ -14,7 +14,7 @@ static class ConvertCommand
         var input = new Argument<string>("IN") { Description = "A .safetensors, .keras or .weights.h5 file." };
         var output = new Argument<string>("OUT")
         {
-            Description = "The file to write, by its end .safetensors, .keras or .weights.h5. One that is there is replaced.",
+            Description = "The file to write: .safetensors, .keras or .weights.h5. An existing file is replaced.",
         };
         var template = new Option<string?>("--template")
         {
@@ -36,7 +36,7 @@ static class ConvertCommand
             using StateFile state = StateFile.Open(from, session, models.ConfigFor(from));
             Conversion conversion = state switch
             {
-                KerasState keras => kind == FileKind.Safetensors ? ToSafetensors.From(keras) : ToKeras.From(keras, kind, models),
+                KerasState keras => kind == FileKind.Safetensors ? ToSafetensors.From(keras) : ToKeras.From(keras, kind),
                 SafetensorsState checkpoint => kind == FileKind.Safetensors
                     ? throw new CommandException($"{from}: it is a safetensors file already")
                     : ToKeras.From(checkpoint, kind, models),
@@ -44,7 +44,7 @@ static class ConvertCommand
             };
             foreach (string omission in conversion.Omissions)
                 session.Say($"not carried over: {omission}");
-            foreach (string note in conversion.Notes)
+            foreach (string note in conversion.Notes.Concat(models.Unused))
                 session.Say($"note: {note}");
             if (conversion.Omissions.Count > 0 && parsed.GetValue(strict))
                 throw new CommandException($"{to} was not written: --strict, and something cannot be carried over");

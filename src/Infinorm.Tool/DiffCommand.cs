@@ -20,7 +20,7 @@ static class DiffCommand
     public static Subcommand Create(Session session)
     {
         var first = new Argument<string>("A") { Description = "A .safetensors, .keras or .weights.h5 file." };
-        var second = new Argument<string>("B") { Description = "Another, of the same or another format." };
+        var second = new Argument<string>("B") { Description = "A second file, of the same or another format." };
         var json = new Option<bool>("--json") { Description = "Write JSON: the settings and tensors that differ." };
         var command = new Subcommand(
             "diff", "Shows which settings and tensors differ, and by how much; nothing if none does. Names of optimizers do not count.",

@@ -17,11 +17,11 @@ static class ScheduleCommand
     {
         var config = new Argument<string>("CONFIG")
         {
-            Description = "A schedule, or an optimizer or model that has one: a JSON file, a .keras or .safetensors file, or JSON text.",
+            Description = "A schedule, or an optimizer or model with a schedule: a JSON file, a .keras or .safetensors file, or JSON text.",
         };
         var steps = new Option<long?>("--steps")
         {
-            Description = "How many steps to draw. Default: as many as show what the schedule does.",
+            Description = "The number of steps to draw. Default: enough to show the course of the schedule.",
             HelpName = "N",
             CustomParser = ParseSteps,
         };

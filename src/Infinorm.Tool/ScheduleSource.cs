@@ -12,7 +12,7 @@ namespace Infinorm.Tool;
 
 /// <summary>A learning rate as a function of the steps taken.</summary>
 /// <param name="Name">What it is: "CosineDecay", "constant".</param>
-/// <param name="At">The rate after so many steps.</param>
+/// <param name="At">The rate after a number of steps.</param>
 /// <param name="DefaultSteps">So many steps show what it does.</param>
 sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSteps)
 {
@@ -36,7 +36,7 @@ sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSte
         }
     }
 
-    /// <summary>At most so many points, evenly from step 0 to the last.</summary>
+    /// <summary>At most this many points, evenly spaced from step 0 to the last.</summary>
     public Curve Sample(long steps, int points)
     {
         int count = (int)Math.Min(points, steps + 1);
@@ -93,7 +93,7 @@ sealed record ScheduleSource(string Name, Func<long, double> At, long DefaultSte
         };
     }
 
-    // Who writes a schedule by hand means one of Keras's.
+    // A schedule that was written by hand is one of Keras's.
     static JsonObject WithModule(JsonObject schedule)
     {
         var copy = (JsonObject)schedule.DeepClone();

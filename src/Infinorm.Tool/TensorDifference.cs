@@ -27,7 +27,7 @@ readonly record struct TensorDifference(long Count, double MaxAbs, ulong? MaxUlp
     }
 
     /// <summary>Whether values of a type are integers, whose width says nothing: Keras's counters are of 32 bits or 64, as its backend is.</summary>
-    public static bool IsInteger(DType type) => type is DType.Int32 or DType.Int64;
+    public static bool IsInteger(DType type) => type is DType.Int32 or DType.Int64 or DType.UInt8;
 
     TensorDifference With(NdArray one, NdArray two, long start)
     {

@@ -19,6 +19,7 @@ static class UlpRanks
             DType.Float32 => Map<int>(bits => FromSignAndMagnitude(bits, bits & int.MaxValue)),
             DType.Float64 => Map<long>(bits => FromSignAndMagnitude(bits, bits & long.MaxValue)),
             DType.Int32 => Map<int>(value => value),
+            DType.UInt8 => Map<byte>(value => value),
             _ => Map<long>(value => value),
         };
 

@@ -17,7 +17,8 @@ sealed class MemoryParameter : OptimizedParameter
     /// <param name="name">Its name in the model.</param>
     /// <param name="parameter">The parameter.</param>
     /// <param name="usesNativeCalls">Whether to find what lies plainly in memory through <see cref="NativeTensor"/>.</param>
-    public MemoryParameter(string name, Parameter parameter, bool usesNativeCalls)
+    /// <param name="shared">A variable over the parameter's own memory; null to make one.</param>
+    public MemoryParameter(string name, Parameter parameter, bool usesNativeCalls, Variable? shared = null)
         : base(name, parameter)
     {
         _usesNativeCalls = usesNativeCalls;
@@ -29,7 +30,7 @@ sealed class MemoryParameter : OptimizedParameter
         }
 
         _memory = TensorMemory.Of(name, _copy ?? parameter, parameter);
-        Variable = _memory.AsVariable(Path, parameter.shape);
+        Variable = shared ?? _memory.AsVariable(Path, parameter.shape);
     }
 
     public override Variable Variable { get; }

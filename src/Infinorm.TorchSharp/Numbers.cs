@@ -5,7 +5,7 @@ namespace Infinorm.Torch;
 
 /// <summary>
 /// Numbers that go into libtorch and come out of it. TorchSharp makes an object of each, a <see cref="Scalar"/> whose finalizer frees it, and
-/// does not keep it alive during the call: where garbage is collected on another thread meanwhile, libtorch reads what was freed, and goes on
+/// does not keep it alive during the call: if another thread collects garbage meanwhile, libtorch reads freed memory, and continues
 /// with another number or fails. Here each lives until it was read.
 /// </summary>
 static class Numbers
@@ -30,4 +30,10 @@ static class Numbers
         using Scalar scalar = number.ToScalar();
         return operation(tensor, scalar);
     }
+
+    /// <summary>The sum of two tensors, the second times 1: a number that TorchSharp would make itself.</summary>
+    public static Tensor Plus(this Tensor left, Tensor right) => left.With(1, (values, one) => values.add(right, one));
+
+    /// <summary>Adds a tensor to this one.</summary>
+    public static void Increase(this Tensor tensor, Tensor by) => tensor.With(1, (values, one) => values.add_(by, one));
 }

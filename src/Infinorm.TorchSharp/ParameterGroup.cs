@@ -13,14 +13,14 @@ namespace Infinorm.Torch;
 public sealed class ParameterGroup(IEnumerable<(string Name, Parameter Parameter)> parameters)
 {
     /// <summary>
-    /// The rate: a number, which schedulers may change, a schedule or a function. Null, the default, for the optimizer's.
+    /// The rate: a number, which schedulers may change, a schedule or a function. Null, the default, stands for the optimizer's rate.
     /// PyTorch: <c>lr</c>.
     /// </summary>
     public LearningRate? LearningRate { get; init; }
 
     /// <summary>
-    /// The decoupled weight decay, as <see cref="RuleOptimizer.WeightDecay"/>: any finite number, 0 for none; null, the default, for the
-    /// optimizer's.
+    /// The decoupled weight decay, as <see cref="RuleOptimizer.WeightDecay"/>: any finite number, 0 for no decay. Null, the default, stands for the
+    /// optimizer's decay.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is not finite.</exception>
     public double? WeightDecay

@@ -76,6 +76,7 @@ static class TensorArrays
         DType.Float32 => ScalarType.Float32,
         DType.Float64 => ScalarType.Float64,
         DType.Int64 => ScalarType.Int64,
+        DType.UInt8 => ScalarType.Byte,
         _ => ScalarType.Int32,
     };
 }

@@ -21,13 +21,14 @@ sealed class TensorExecutor : IExecutor, IDisposable
     TensorPass[] _passes = [];
     long _pieceLength;
     StepPlan[] _plans = [];
+    Slots? _slots;
 
     public void Build(BuildRequest request)
     {
         if (request.RoundsAtRandom)
             throw new NotSupportedException($"{request.Slots.Optimizer} steps tensors of a device; stochastic rounding is for memory.");
-        if (request.Slots.Places < request.Slots.Declared.Count)
-            throw new NotSupportedException($"{request.Slots.Optimizer} steps tensors of a device; slots of other shapes are for memory.");
+        if (request.ByteStorageMinimum is not null)
+            throw new NotSupportedException($"{request.Slots.Optimizer} steps tensors of a device; slots of one byte are for memory.");
         var states = new List<TensorState>();
         try
         {
@@ -40,6 +41,7 @@ sealed class TensorExecutor : IExecutor, IDisposable
             throw;
         }
 
+        _slots = request.Slots;
         _states = [.. states];
         _pieceLength = Math.Max(MinPieceLength, _states.Max(state => (long)state.Variable.Length) / PieceCount);
         _passes =
@@ -54,7 +56,9 @@ sealed class TensorExecutor : IExecutor, IDisposable
         StateKind.Average => _states[variable].Average,
         StateKind.Accumulator => _states[variable].Accumulator,
         StateKind.MasterWeights => _states[variable].Master,
-        _ => _states[variable].Slots[slot],
+        StateKind.SlotScales => null,
+        _ when _slots!.Declared[slot].Place is >= 0 and var place => _states[variable].Slots[place],
+        _ => _states[variable].OwnSlots[slot],
     }) is { } tensor ? new TensorVariable(path, tensor) : null;
 
     public int Accept(ReadOnlySpan<Gradient> gradients)
@@ -89,6 +93,10 @@ sealed class TensorExecutor : IExecutor, IDisposable
         {
             foreach (TensorPass pass in _passes)
                 pass.Run();
+        }
+        catch (Exception e)
+        {
+            throw new HalfMadeStepException(_slots!.Optimizer, e);
         }
         finally
         {

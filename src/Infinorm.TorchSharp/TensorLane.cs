@@ -38,8 +38,8 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
     {
         (null, null) => new(left._number + right._number),
         (null, { } tensor) => right + left,
-        ({ } tensor, null) => With(tensor, right, static (values, number) => values.add(number)),
-        ({ } a, { } b) => new(a.add(b)),
+        ({ } tensor, null) => With(tensor, -right, static (values, number) => values.sub(number)), // add takes a second number
+        ({ } a, { } b) => new(a.Plus(b)),
     };
 
     public static TensorLane<T> operator -(TensorLane<T> left, TensorLane<T> right) => (left.Tensor, right.Tensor) switch
@@ -89,9 +89,11 @@ readonly struct TensorLane<T> : ILane<TensorLane<T>>, ITensorLane
 
     public static TensorLane<T> Pow(TensorLane<T> value, double exponent)
     {
+        bool isRoot = exponent == 0.5;
         if (value.Tensor is null)
-            return new(ElementPower.Of(value._number, exponent));
-        torch.Tensor power = value.Tensor.to(torch.ScalarType.Float64).With(Of(exponent).Number, static (values, number) => values.pow(number));
+            return isRoot ? Sqrt(value) : new(ElementPower.Of(value._number, exponent));
+        torch.Tensor wide = value.Tensor.to(torch.ScalarType.Float64);
+        torch.Tensor power = isRoot ? wide.sqrt() : wide.With(Of(exponent).Number, static (values, number) => values.pow(number));
         return new(power.to(value.Tensor.dtype));
     }
 

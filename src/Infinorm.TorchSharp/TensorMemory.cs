@@ -45,8 +45,9 @@ abstract class TensorMemory
         return memory;
     }
 
+    /// <summary>Where the elements of a contiguous CPU tensor are.</summary>
     // Tensor.bytes refuses tensors over 2 GB.
-    static unsafe nint AddressOf(torch.Tensor tensor)
+    public static unsafe nint AddressOf(torch.Tensor tensor)
     {
         if (NativeTensor.IsAvailable)
             return NativeTensor.THSTensor_data(tensor.Handle);

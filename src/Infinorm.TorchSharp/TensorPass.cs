@@ -11,6 +11,9 @@ sealed class TensorPass(TensorState[] states, Slots slots, long pieceLength) : R
 {
     StepPlan _plan;
 
+    /// <summary>The variables.</summary>
+    public ReadOnlySpan<TensorState> States => states;
+
     /// <summary>The group that the variables belong to.</summary>
     public int Group => states[0].Group;
 
@@ -30,32 +33,15 @@ sealed class TensorPass(TensorState[] states, Slots slots, long pieceLength) : R
     }
 
     /// <summary>Steps the variables.</summary>
-    public void Run() => ((IPass)Given).Run();
+    public void Run() => ((ITensorRule)Given).StepAll();
 
-    protected override IRulePass<TRule> Make<L, TRule>() => new Pass<L, TRule>(this);
+    protected override IRulePass<TRule> Make<L, TRule>() => new TensorSlotRule<L, TRule>(this);
 
-    protected override IRulePass<IBlockRule> Make<L>() => throw new NotSupportedException(
-        $"{Slots.Optimizer} steps tensors of a device; a rule over spans is for memory.");
+    protected override IRulePass<IBlockRule> Make<L>() => new TensorBlockRule<L>(this);
 
-    interface IPass
-    {
-        void Run();
-    }
-
-    sealed class Pass<L, TRule>(TensorPass owner) : IPass, IRulePass<TRule>
+    /// <summary>Steps the variables by a rule.</summary>
+    public void Run<L>(TensorRule<L> rule)
         where L : struct, ILane<L>
-        where TRule : struct, ISlotRule<L>
-    {
-        TRule _rule;
-
-        public void Set(in TRule rule) => _rule = rule;
-
-        public void Run() => owner.RunRule<L, TRule>(_rule);
-    }
-
-    void RunRule<L, TRule>(TRule rule)
-        where L : struct, ILane<L>
-        where TRule : struct, ISlotRule<L>
     {
         foreach (TensorState state in states)
         {
@@ -64,8 +50,8 @@ sealed class TensorPass(TensorState[] states, Slots slots, long pieceLength) : R
             var gradients = new GradientFormula<L>(
                 _plan.LossScale, _plan.AccumulationSteps, _plan.Clip, _plan.ClipLimit, state.ClipOperand);
             var weights = new WeightFormula<L>(
-                state.Decays ? _plan.WeightDecay : null, _plan.LearningRate, _plan.DecaysByFactor, _plan.AverageMomentum, _plan.Overwrites);
-            foreach (PieceRange range in state.Cut(pieceLength))
+                _plan.DecayOf(state.Decays, state.OwnDecay), _plan.LearningRate, _plan.DecaysByFactor, _plan.AverageMomentum, _plan.Overwrites);
+            foreach (PieceRange range in state.Cut(rule.NeedsWholeVariables ? state.Variable.Length : pieceLength))
             {
                 using (torch.NewDisposeScope())
                     RunPiece(state, state.At(range), in gradients, in weights, rule);
@@ -73,10 +59,9 @@ sealed class TensorPass(TensorState[] states, Slots slots, long pieceLength) : R
         }
     }
 
-    void RunPiece<L, TRule>(
-        TensorState state, TensorPiece piece, in GradientFormula<L> gradients, in WeightFormula<L> formula, TRule rule)
+    void RunPiece<L>(
+        TensorState state, TensorPiece piece, in GradientFormula<L> gradients, in WeightFormula<L> formula, TensorRule<L> rule)
         where L : struct, ILane<L>
-        where TRule : struct, ISlotRule<L>
     {
         torch.ScalarType type = TensorTypes.ComputeTypeOf(state.ComputeType);
         if (piece.Master is not null)
@@ -90,7 +75,7 @@ sealed class TensorPass(TensorState[] states, Slots slots, long pieceLength) : R
             L accumulated = accumulates ? TensorLanes.Of<L>(piece.Accumulator!) : default;
             if (_plan.Updates)
             {
-                var slotRule = new PieceRule<L, TRule>(rule, [.. piece.Slots.Select(TensorLanes.Of<L>)]);
+                var slotRule = new PieceRule<L>(rule, state, [.. piece.Slots.Select(TensorLanes.Of<L>)]);
                 L unclipped = Stages.Unclipped(in gradients, gradient, accumulates, accumulated);
                 Stages.Update(ref slotRule, in gradients, in formula, ref weight, unclipped, offset: 0);
                 for (int i = 0; i < piece.Slots.Length; i++)
@@ -125,9 +110,8 @@ sealed class TensorPass(TensorState[] states, Slots slots, long pieceLength) : R
         master.copy_(torch.where(master.to(variable.dtype).eq(variable), master, variable.to(master.dtype)));
 
     // A rule with the slots of one piece.
-    readonly struct PieceRule<L, TRule>(TRule rule, L[] slots) : ISlotRule<L>
+    readonly struct PieceRule<L>(TensorRule<L> rule, TensorState state, L[] slots) : ISlotRule<L>
         where L : struct, ILane<L>
-        where TRule : struct, ISlotRule<L>
     {
         public L[] Slots => slots;
 
@@ -135,8 +119,8 @@ sealed class TensorPass(TensorState[] states, Slots slots, long pieceLength) : R
         {
         }
 
-        public void Step(ref L weight, L gradient, nint offset) => rule.Step(ref weight, gradient, slots.AsSpan());
+        public void Step(ref L weight, L gradient, nint offset) => Step(ref weight, gradient, slots);
 
-        public void Step(ref L weight, L gradient, Span<L> slots) => rule.Step(ref weight, gradient, slots);
+        public void Step(ref L weight, L gradient, Span<L> slots) => rule.Step(state, ref weight, gradient, slots);
     }
 }

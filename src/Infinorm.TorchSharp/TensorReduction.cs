@@ -65,13 +65,13 @@ static class TensorReduction
             TensorPiece piece = state.At(range);
             torch.Tensor gradient = piece.Gradient!.to(TensorTypes.ComputeTypeOf(state.ComputeType));
             if (plan.RequiresFinite)
-                check.add_(gradient.sub(gradient).sum(torch.ScalarType.Float64)); // 0 if finite, else NaN
+                check.Increase(gradient.sub(gradient).sum(torch.ScalarType.Float64)); // 0 if finite, else NaN
             if (plan.Clip is not (ClipKind.Norm or ClipKind.GlobalNorm))
                 continue;
             bool accumulates = piece.Accumulator is not null;
             L value = Stages.Unclipped(
                 in formula, TensorLanes.Of<L>(gradient), accumulates, accumulates ? TensorLanes.Of<L>(piece.Accumulator!) : default);
-            squares.add_(TensorLanes.TensorOf(value * value)!.sum(torch.ScalarType.Float64));
+            squares.Increase(TensorLanes.TensorOf(value * value)!.sum(torch.ScalarType.Float64));
         }
 
         return (check, squares);

@@ -1,5 +1,7 @@
 using Infinorm.Execution;
+using Infinorm.Rules;
 using Infinorm.Types;
+using Infinorm.Variables;
 using TorchSharp;
 
 namespace Infinorm.Torch;
@@ -13,9 +15,21 @@ sealed class TensorState : IDisposable
     {
         Variable = (TensorVariable)request.Variables[number];
         Decays = request.Decays[number];
+        OwnDecay = request.OwnDecays[number];
         Group = request.GroupOf[number];
         ComputeType = Variable.DType == DType.Float64 ? DType.Float64 : DType.Float32;
-        Slots = [.. request.Slots.Declared.Select(slot => slot.Spec.StartsAsVariable ? CopyVariable() : MakeSlot(slot.Spec.Initial))];
+        IReadOnlyList<DeclaredSlot> slots = request.Slots.Declared;
+        Slots =
+        [
+            .. slots.Where(slot => slot.Place >= 0)
+                .Select(slot => slot.Spec.StartsAsVariable ? CopyVariable() : MakeSlot(slot.Spec.Initial)),
+        ];
+        OwnSlots =
+        [
+            .. slots.Select(slot => slot.OwnShapeFor(Variable.Path, Variable.Shape) is { } shape
+                ? MakeSlot(slot.Spec.Initial, [.. shape.Select(size => (long)size)])
+                : null),
+        ];
         Average = request.HasAverages ? MakeSlot() : null;
         Accumulator = request.HasAccumulators ? MakeSlot() : null;
         if (request.HasMasterWeights && Variable.DType is DType.Float16 or DType.BFloat16)
@@ -24,14 +38,22 @@ sealed class TensorState : IDisposable
 
     public TensorVariable Variable { get; }
 
+    /// <summary>Whether weight decay applies, if there is any.</summary>
     public bool Decays { get; }
+
+    /// <summary>The weight decay, if it does not follow the plan's.</summary>
+    public OwnDecay? OwnDecay { get; }
 
     public int Group { get; }
 
     /// <summary>The type in which everything about the variable is computed, and of its slots.</summary>
     public DType ComputeType { get; }
 
+    /// <summary>The slots of the variable's shape, by place.</summary>
     public torch.Tensor[] Slots { get; }
+
+    /// <summary>The slots that give forms, by number; null where the variable has none.</summary>
+    public torch.Tensor?[] OwnSlots { get; }
 
     public torch.Tensor? Average { get; }
 
@@ -46,7 +68,7 @@ sealed class TensorState : IDisposable
     /// <summary>What clipping by norm divides the gradient by in this step, and clipping by global norm multiplies it by.</summary>
     public double ClipOperand { get; set; }
 
-    /// <summary>Where the pieces lie, each of so many elements at most where the variable's shape allows.</summary>
+    /// <summary>The positions of the pieces. No piece is larger than the limit, as far as the variable's shape allows.</summary>
     public IEnumerable<PieceRange> Cut(long length)
     {
         if (Variable.Length == 0)
@@ -68,7 +90,7 @@ sealed class TensorState : IDisposable
 
     public void Dispose()
     {
-        foreach (torch.Tensor? slot in (ReadOnlySpan<torch.Tensor?>)[.. Slots, Average, Accumulator, Master])
+        foreach (torch.Tensor? slot in (ReadOnlySpan<torch.Tensor?>)[.. Slots, .. OwnSlots, Average, Accumulator, Master])
             slot?.Dispose();
     }
 
@@ -80,14 +102,15 @@ sealed class TensorState : IDisposable
         return copy;
     }
 
-    torch.Tensor MakeSlot(double initial = 0)
+    torch.Tensor MakeSlot(double initial = 0, long[]? shape = null)
     {
         using Scalar value = initial.ToScalar();
-        return torch.full(Variable.Tensor.shape, value, TensorTypes.ComputeTypeOf(ComputeType), Variable.Tensor.device).DetachFromDisposeScope();
+        return torch.full(shape ?? Variable.Tensor.shape, value, TensorTypes.ComputeTypeOf(ComputeType), Variable.Tensor.device)
+            .DetachFromDisposeScope();
     }
 }
 
-/// <summary>Where a piece lies in each of a variable's tensors: along an axis, or in the row of all elements.</summary>
+/// <summary>The position of a piece in each of a variable's tensors: along an axis, or in the flattened tensor.</summary>
 readonly record struct PieceRange(bool InRow, int Axis, long Start, long Count)
 {
     /// <summary>A view of the piece of a tensor.</summary>

@@ -60,6 +60,15 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         _gradients = new Gradient[_parameters.Length];
     }
 
+    TorchOptimizer(Infinorm.Optimizer optimizer, OptimizedParameter[] parameters)
+        : base(IntPtr.Zero)
+    {
+        Optimizer = optimizer;
+        _groups = [.. optimizer.Groups.Select(group => new GroupController(optimizer, group, isOnly: optimizer.Groups.Count == 1))];
+        _parameters = parameters;
+        _gradients = new Gradient[_parameters.Length];
+    }
+
     /// <summary>
     /// The optimizer that steps, to read its counters, to save and load its state. Its variables are named as the parameters, with
     /// <c>/</c> for <c>.</c>
@@ -103,6 +112,14 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         ArgumentNullException.ThrowIfNull(loss);
         return loss.With(Optimizer.ScaleLoss(1.0), static (value, scale) => value.mul(scale));
     }
+
+    /// <summary>For an optimizer that is built for variables whose memory parameters view.</summary>
+    /// <param name="optimizer">Built for the variables, in their order.</param>
+    /// <param name="parameters">Each parameter, with its name in the model.</param>
+    internal static TorchOptimizer Over(
+        Infinorm.Optimizer optimizer, IEnumerable<(string Name, Parameter Parameter, Variable Variable)> parameters) => new(
+            optimizer,
+            [.. parameters.Select(shared => new MemoryParameter(shared.Name, shared.Parameter, NativeTensor.IsAvailable, shared.Variable))]);
 
     /// <summary>
     /// Steps the parameters by their gradients; those without one, and frozen ones (<c>requires_grad</c> is false), stay as they are.

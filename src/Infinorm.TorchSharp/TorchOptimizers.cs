@@ -7,12 +7,12 @@ namespace Infinorm.Torch;
 /// <summary>Makes TorchSharp optimizers from Infinorm's.</summary>
 public static class TorchOptimizers
 {
-    /// <summary>The optimizer for all parameters of a model; what the model shares it steps once.</summary>
-    /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
-    /// <param name="model">The model, on the device it will be trained on.</param>
+    /// <summary>The optimizer for all parameters of a model. Parameters that parts of the model share are stepped once.</summary>
+    /// <param name="optimizer">Any optimizer that is not built yet. This call builds it.</param>
+    /// <param name="model">The model, already on the device that it will be trained on.</param>
     /// <exception cref="ArgumentException">The model has no parameters, or two overlap in memory.</exception>
     /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
-    /// <exception cref="NotSupportedException">A parameter is of a type that is not of floating point.</exception>
+    /// <exception cref="NotSupportedException">A parameter is not of a floating-point type.</exception>
     public static TorchOptimizer For(this Optimizer optimizer, torch.nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -41,7 +41,7 @@ public static class TorchOptimizers
     }
 
     /// <summary>The optimizer for named parameters.</summary>
-    /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
+    /// <param name="optimizer">Any optimizer that is not built yet. This call builds it.</param>
     /// <param name="parameters">Each parameter once, with its name in the model.</param>
     /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>
     public static TorchOptimizer For(this Optimizer optimizer, IEnumerable<(string Name, Parameter Parameter)> parameters)
@@ -52,12 +52,12 @@ public static class TorchOptimizers
 
     /// <summary>The optimizer for groups of parameters, each with a learning rate and a weight decay of its own or the optimizer's.</summary>
     /// <remarks>
-    /// Everything else is over all groups: clipping by global norm, loss scaling, accumulation, averages, and the state. A
-    /// checkpoint holds the groups' rates too, as a scheduler has set them; which parameters are in which group, and the decays, must be
-    /// as they were.
+    /// Everything else covers all groups: clipping by global norm, loss scaling, accumulation, averages and the state. A
+    /// checkpoint also holds the rates of the groups, as a scheduler has set them. When it is restored, the groups must have the same
+    /// parameters and weight decays.
     /// </remarks>
-    /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
-    /// <param name="groups">The groups; each parameter in one of them, under a name of its own.</param>
+    /// <param name="optimizer">Any optimizer that is not built yet. This call builds it.</param>
+    /// <param name="groups">The groups. Each parameter is in one of them, with a unique name.</param>
     /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>
     public static TorchOptimizer For(this Optimizer optimizer, params IReadOnlyList<ParameterGroup> groups)
     {

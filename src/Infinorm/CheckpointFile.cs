@@ -17,7 +17,7 @@ static class CheckpointFile
     /// <summary>Writes a checkpoint of a built optimizer.</summary>
     /// <param name="optimizer">The optimizer.</param>
     /// <param name="stream">Where to.</param>
-    /// <param name="includeVariables">Whether the trained variables are written, too.</param>
+    /// <param name="includeVariables">Whether the trained variables are written too.</param>
     /// <param name="more">What else the file is to hold; who restores it names these tensors in <see cref="LoadOptions.IgnoreExtra"/>.</param>
     /// <param name="moreMetadata">Metadata for that.</param>
     /// <exception cref="InvalidOperationException">

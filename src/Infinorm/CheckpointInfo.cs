@@ -54,7 +54,7 @@ sealed record CheckpointInfo(
     public static CheckpointInfo Read(SafetensorsFile file)
     {
         if (!file.Metadata.TryGetValue(VersionKey, out string? version))
-            throw file.Invalid($"it is no checkpoint of an optimizer: its metadata have no \"{VersionKey}\"");
+            throw file.Invalid($"it is not a checkpoint of an optimizer: its metadata have no \"{VersionKey}\"");
         if (version != Version)
             throw file.Invalid($"it is a checkpoint of version \"{version[..Math.Min(version.Length, 20)]}\"; this release reads version \"{Version}\"");
         try

@@ -15,7 +15,7 @@ public abstract partial class Optimizer
     /// <param name="includeVariables">Whether the values of <see cref="TrainableVariables"/> are saved too.</param>
     /// <param name="keep">How many former files stay, as <c>path.1</c> (the youngest), <c>path.2</c> and so on; ≥ 0.</param>
     /// <exception cref="InvalidOperationException">
-    /// The optimizer is not built or in use, two of its variables have the same path, its iteration or rate is none that can be loaded, or its last step
+    /// The optimizer is not built or in use, two of its variables have the same path, its iteration or rate could not be loaded again, or its last step
     /// failed in the middle.
     /// </exception>
     /// <exception cref="ArgumentException">A variable's path is not Unicode, or there are too many variables for one file.</exception>
@@ -38,7 +38,7 @@ public abstract partial class Optimizer
     /// <param name="stream">What is written to; it stays open.</param>
     /// <param name="includeVariables">Whether the values of <see cref="TrainableVariables"/> are saved too.</param>
     /// <exception cref="InvalidOperationException">
-    /// The optimizer is not built or in use, two of its variables have the same path, its iteration or rate is none that can be loaded, or its last step
+    /// The optimizer is not built or in use, two of its variables have the same path, its iteration or rate could not be loaded again, or its last step
     /// failed in the middle.
     /// </exception>
     /// <exception cref="ArgumentException">A variable's path is not Unicode, or there are too many variables for one file.</exception>
@@ -176,7 +176,7 @@ public abstract partial class Optimizer
         MarkRestored();
     }
 
-    void RequireBuilt(string purpose)
+    private protected void RequireBuilt(string purpose)
     {
         if (!IsBuilt)
             throw new InvalidOperationException($"{Name} is not built, so it has no slots {purpose}. Call Build with the variables first.");

@@ -20,9 +20,11 @@ public abstract partial class Optimizer
     /// <summary>
     /// Saves all of <see cref="Variables"/> under the keys "0", "1" and so on. Keras: <c>save_own_variables</c>.
     /// </summary>
+    /// <exception cref="InvalidOperationException">A step failed in the middle, and the state was not set since.</exception>
     public void SaveOwnVariables(VariableStore store)
     {
         ArgumentNullException.ThrowIfNull(store);
+        RequireWhole();
         IReadOnlyList<Variable> variables = Variables;
         for (int i = 0; i < variables.Count; i++)
             store.Save(Key(i), variables[i].ToNdArray());
@@ -39,7 +41,7 @@ public abstract partial class Optimizer
         ArgumentNullException.ThrowIfNull(store);
         using var _ = Enter();
         IReadOnlyList<Variable> variables = Variables;
-        IReadOnlyList<NdArray?> untracked = UntrackedByKeras; // where they are not stored, they begin anew
+        IReadOnlyList<NdArray?> untracked = UntrackedByKeras; // if they are not stored, they have their initial values
         if (store.Keys.Count == variables.Count)
             untracked = new NdArray?[variables.Count];
         if (store.Keys.Count != untracked.Count(value => value is null))
@@ -67,8 +69,8 @@ public abstract partial class Optimizer
     }
 
     /// <summary>
-    /// What Apply would do from given values: takes them and returns new ones, equal to Apply's bit for bit, and changes nothing.
-    /// Keras: <c>stateless_apply</c>.
+    /// Computes what Apply would do to the given values and returns the new values, bit for bit the same. It changes nothing, neither the optimizer
+    /// nor its variables. Keras: <c>stateless_apply</c>.
     /// </summary>
     /// <param name="optimizerVariables">A value for each of <see cref="Variables"/>.</param>
     /// <param name="gradients">One for each built variable.</param>

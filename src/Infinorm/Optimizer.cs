@@ -81,7 +81,7 @@ public abstract partial class Optimizer
 
     /// <summary>The loss to differentiate, so that gradients arrive multiplied by the loss scale. Keras: <c>scale_loss</c>.</summary>
     /// <param name="loss">The loss.</param>
-    /// <returns>The loss times the loss scale, or the loss where there is none.</returns>
+    /// <returns>The loss times the loss scale, or the loss itself if there is no scale.</returns>
     public abstract double ScaleLoss(double loss);
 
     /// <inheritdoc cref="ScaleLoss(double)"/>
@@ -125,11 +125,11 @@ public abstract partial class Optimizer
     }
 
     /// <summary>
-    /// Puts the averages into the variables until the result is disposed, which puts the variables' own values back, bit for bit:
-    /// <c>using (optimizer.UseAverages()) Evaluate();</c>. In between the optimizer cannot step.
+    /// Puts the averages into the variables until the result is disposed; disposing restores the variables' own values, bit for bit:
+    /// <c>using (optimizer.UseAverages()) Evaluate();</c>. In between, the optimizer cannot step.
     /// </summary>
     /// <exception cref="InvalidOperationException">
-    /// The optimizer keeps no averages, there are none yet, or they are in the variables already.
+    /// The optimizer keeps no averages, it has not stepped yet, or the averages are in the variables already.
     /// </exception>
     public abstract IDisposable UseAverages();
 

@@ -13,7 +13,7 @@ public abstract partial class RuleOptimizer
     /// <summary>What a checkpoint calls the master weights.</summary>
     internal const string MasterSlot = "master";
 
-    const string AverageSlot = "average", AccumulatorSlot = "gradient_accumulator";
+    const string AverageSlot = "average", AccumulatorSlot = "gradient_accumulator", CodesSlot = "codes", ScalesSlot = "scales";
 
     Func<IExecutor>? _makeExecutor;
     IExecutor? _executor;
@@ -81,6 +81,9 @@ public abstract partial class RuleOptimizer
     {
         var slots = new Slots(Name);
         DefineSlots(slots);
+        slots.Close();
+        if (SlotStorage == SlotStorage.Byte)
+            slots.RequireBytes();
         foreach (ScalarState scalar in slots.Scalars)
             scalar.Allocate(isDouble: variables[0].DType == DType.Float64);
         executor.Build(new BuildRequest
@@ -96,6 +99,7 @@ public abstract partial class RuleOptimizer
             HasMasterWeights = UseMasterWeights,
             RoundsAtRandom = UseStochasticRounding,
             NeedsWholeVariables = _world is not null && NeedsWholeVariables(slots, variables),
+            ByteStorageMinimum = SlotStorage == SlotStorage.Byte ? ByteStorageMinimum : null,
         });
         IReadOnlyList<OwnedState> states = [.. ListStates(variables, slots, executor, path, placeholderScope)];
 
@@ -165,7 +169,7 @@ public abstract partial class RuleOptimizer
         foreach (Variable variable in variables)
         {
             ArgumentNullException.ThrowIfNull(variable);
-            if (variable.DType is DType.Int32 or DType.Int64)
+            if (!variable.DType.IsFloating())
                 throw new ArgumentException($"{variable.Path}: a variable of type {variable.DType.KerasName()} cannot be trained.");
             if (!seen.Add(variable))
                 throw new ArgumentException($"{variable.Path}: the variable is listed twice.");
@@ -203,7 +207,12 @@ public abstract partial class RuleOptimizer
                     }
 
                     string own = form?.Name is { } ownName ? $"{path}/{ownName}" : $"{path}/{variables[i].Path.Replace('/', '_')}_{name}";
-                    if (executor.View(i, kind, number, own) is { } view)
+                    if (kind == StateKind.Slot && executor.View(i, StateKind.SlotScales, number, $"{own}_{ScalesSlot}") is { } scales)
+                    {
+                        yield return new OwnedState($"{name}_{CodesSlot}", variables[i], executor.View(i, kind, number, $"{own}_{CodesSlot}")!);
+                        yield return new OwnedState($"{name}_{ScalesSlot}", variables[i], scales);
+                    }
+                    else if (executor.View(i, kind, number, own) is { } view)
                         yield return new OwnedState(name, variables[i], view);
                 }
             }

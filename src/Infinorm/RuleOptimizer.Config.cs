@@ -15,6 +15,12 @@ public abstract partial class RuleOptimizer
         where T : RuleOptimizer => config =>
     {
         T optimizer = create() ?? throw new InvalidOperationException($"{config.ClassName}: the function that makes it gave null.");
+        if (optimizer.IsBuilt)
+        {
+            throw new InvalidOperationException(
+                $"{config.ClassName}: the function that makes it gave {optimizer.Name}, which is built; it must make a new one each time.");
+        }
+
         optimizer.Read(config);
         return optimizer;
     };

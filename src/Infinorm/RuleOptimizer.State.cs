@@ -48,7 +48,7 @@ public abstract partial class RuleOptimizer
         return clone;
     }
 
-    // Makes Variables anew when it is next asked for.
+    // Variables is made again on the next access.
     void ForgetVariables() => _variables = null;
 
     IEnumerable<Variable> CounterAndRate() => CounterAndRate(hasRate: _learningRate.Value is not null);

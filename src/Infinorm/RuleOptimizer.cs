@@ -6,24 +6,24 @@ using Infinorm.Types;
 namespace Infinorm;
 
 /// <summary>
-/// The engine of every optimizer that has a rule: the settings that all share, the counters, and the stages around the rule. A subclass
-/// declares its hyperparameters and slots and forms its rule.
+/// The base of all optimizers with a formula of their own: the common settings, the counters, and the stages around the rule. A subclass
+/// declares its hyperparameters and slots, and names its rule.
 /// </summary>
 /// <remarks>
-/// What a step changes belongs into slots: these are saved, compared by checkpoints, and copied by
-/// <see cref="Optimizer.StatelessApply"/>. A field of the subclass is none of that.
+/// Keep what a step changes in slots: they are saved, compared by checkpoints, and copied by
+/// <see cref="Optimizer.StatelessApply"/>. A field of the subclass is not.
 /// </remarks>
 public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 {
     readonly Hyperparameter<double?> _weightDecay, _clipNorm, _globalClipNorm, _clipValue, _lossScaleFactor;
-    readonly Hyperparameter<bool> _useEma, _useMasterWeights, _useStochasticRounding;
+    readonly Hyperparameter<bool> _useEma, _useMasterWeights, _useStochasticRounding, _slotStorage;
     readonly Hyperparameter<double> _emaMomentum;
     readonly Hyperparameter<int?> _emaOverwriteFrequency, _gradientAccumulationSteps;
-    readonly Hyperparameter<int> _roundingSeed;
+    readonly Hyperparameter<int> _roundingSeed, _byteStorageMinimum;
     LearningRate _learningRate;
     int _maxDegreeOfParallelism = Environment.ProcessorCount;
 
-    /// <summary>Initialises what all optimizers with a rule share.</summary>
+    /// <summary>Initialises the common part of an optimizer.</summary>
     /// <param name="learningRate">A number, a schedule or a function.</param>
 #pragma warning disable RS0022 // It is what optimizers derive from; the contract itself is implemented here and in the wrappers alone.
     protected RuleOptimizer(LearningRate learningRate)
@@ -33,7 +33,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
         ArgumentNullException.ThrowIfNull(learningRate);
         _learningRate = learningRate;
 
-        // In the order of Keras's config. What Keras does not know comes last, and only where it is used.
+        // In the order of Keras's config. Settings that Keras does not have come last, and only if they are used.
         _weightDecay = Hyperparameters.OptionalNumber("weight_decay", null, name: nameof(WeightDecay));
         _clipNorm = Hyperparameters.NumberOrOff("clipnorm", CheckClip(nameof(ClipNorm), () => ClipValue ?? GlobalClipNorm), nameof(ClipNorm));
         _globalClipNorm = Hyperparameters.NumberOrOff(
@@ -47,11 +47,13 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
         _useMasterWeights = Hyperparameters.Switch("use_master_weights", false, nameof(UseMasterWeights)).WrittenUnless(false);
         _useStochasticRounding = Hyperparameters.Switch("use_stochastic_rounding", false, nameof(UseStochasticRounding)).WrittenUnless(false);
         _roundingSeed = Hyperparameters.Integer("rounding_seed", 0, name: nameof(RoundingSeed)).WrittenUnless(0);
+        _slotStorage = Hyperparameters.Switch("one_byte_slots", false, nameof(SlotStorage)).WrittenUnless(false);
+        _byteStorageMinimum = Hyperparameters.Integer("one_byte_minimum", 4096, least: 1, name: nameof(ByteStorageMinimum)).WrittenUnless(4096);
     }
 
     /// <summary>
-    /// Decoupled weight decay: before each update w ← w − w · decay · rate. Any finite number; null, the default, for none.
-    /// A negative one makes weights grow. Keras: <c>weight_decay</c>.
+    /// Decoupled weight decay: before each update w ← w − w · decay · rate. Any finite number; null, the default, for no decay.
+    /// A negative number makes weights grow. Keras: <c>weight_decay</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is not finite.</exception>
     public double? WeightDecay
@@ -61,8 +63,8 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     }
 
     /// <summary>
-    /// The norm to which each gradient by itself is clipped: &gt; 0; null, the default, for none. At most one of the three clips may be
-    /// set. Keras: <c>clipnorm</c>.
+    /// The norm to which each gradient is clipped separately: &gt; 0; null, the default, for no clipping. At most one of <c>ClipNorm</c>,
+    /// <see cref="GlobalClipNorm"/> and <see cref="ClipValue"/> may be set. Keras: <c>clipnorm</c>.
     /// </summary>
     /// <exception cref="ArgumentException">The number is not finite and &gt; 0, or another clip is set.</exception>
     public double? ClipNorm
@@ -72,7 +74,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     }
 
     /// <summary>
-    /// The bound to which each element of a gradient is clipped: &gt; 0; null, the default, for none. Keras: <c>clipvalue</c>.
+    /// The absolute value to which each element of a gradient is clipped: &gt; 0; null, the default, for no clipping. Keras: <c>clipvalue</c>.
     /// </summary>
     /// <exception cref="ArgumentException">The number is not finite and &gt; 0, or another clip is set.</exception>
     public double? ClipValue
@@ -82,7 +84,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     }
 
     /// <summary>
-    /// The norm to which all gradients together are clipped: &gt; 0; null, the default, for none. Keras: <c>global_clipnorm</c>.
+    /// The norm to which all gradients together are clipped: &gt; 0; null, the default, for no clipping. Keras: <c>global_clipnorm</c>.
     /// </summary>
     /// <exception cref="ArgumentException">The number is not finite and &gt; 0, or another clip is set.</exception>
     public double? GlobalClipNorm
@@ -91,7 +93,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
         init => _globalClipNorm.Value = value;
     }
 
-    /// <summary>Whether a moving average of each variable is kept. The default is false. Keras: <c>use_ema</c>.</summary>
+    /// <summary>Whether an exponential moving average (EMA) of each variable is kept. The default is false. Keras: <c>use_ema</c>.</summary>
     public bool UseEma
     {
         get => _useEma;
@@ -99,7 +101,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     }
 
     /// <summary>
-    /// Momentum of the moving averages, in [0, 1]: average ← momentum · average + (1 − momentum) · w. The default is 0.99.
+    /// The momentum of the moving averages, in [0, 1]: average ← momentum · average + (1 − momentum) · w. The default is 0.99.
     /// Keras: <c>ema_momentum</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is outside its range.</exception>
@@ -110,7 +112,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     }
 
     /// <summary>
-    /// After how many updates, ≥ 1, the averages overwrite the variables again and again; null, the default, for never.
+    /// The number of updates, ≥ 1, after which the averages overwrite the variables each time; null, the default, for never.
     /// Keras: <c>ema_overwrite_frequency</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is less than 1.</exception>
@@ -121,9 +123,9 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     }
 
     /// <summary>
-    /// What losses are multiplied by (<see cref="ScaleLoss(double)"/>) and gradients divided by, so that 16-bit gradients do not
-    /// underflow: any finite number but 0; null, the default, for nothing. A <see cref="LossScaleOptimizer"/> around this optimizer
-    /// clears it. Keras: <c>loss_scale_factor</c>.
+    /// A fixed loss scale: <see cref="ScaleLoss(double)"/> multiplies losses by it and <c>Apply</c> divides gradients by it, so that 16-bit
+    /// gradients do not underflow. Any finite number except 0; null, the default, for no scale. A <see cref="LossScaleOptimizer"/> around
+    /// this optimizer clears it. Keras: <c>loss_scale_factor</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is 0 or not finite.</exception>
     public double? LossScaleFactor
@@ -133,7 +135,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     }
 
     /// <summary>
-    /// How many calls of Apply make one update with the mean of their gradients: ≥ 2; null, the default, for one.
+    /// The number of calls of Apply, ≥ 2, that together make one update from the mean of their gradients; null, the default, for one.
     /// Keras: <c>gradient_accumulation_steps</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is less than 2.</exception>
@@ -145,12 +147,12 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 
     /// <summary>
     /// Whether each <see cref="Half"/> and <see cref="BFloat16"/> variable has master weights: a float copy among the optimizer's
-    /// <see cref="Variables"/> (4 bytes an element), which is stepped, and the variable is its rounding to nearest. So steps too small for
-    /// 16 bits add up. The default is false; variables of other types have none. Keras has no such setting.
+    /// <see cref="Variables"/> (4 bytes per element). The copy is stepped, and the variable is the copy rounded to nearest, so steps that are
+    /// too small for 16 bits accumulate. The default is false. Variables of other types need no copy. Keras has no such setting.
     /// </summary>
     /// <remarks>
-    /// The copy begins as the variable at Build. The variable has the last word: where it is assigned from outside, so that it is no
-    /// longer the copy's rounding, the next step starts from the variable's value there.
+    /// At Build the copy has the values of the variable. The variable takes precedence: if an element is assigned from outside, so that it no
+    /// longer equals the rounded copy, the next step starts from the element's new value.
     /// </remarks>
     public bool UseMasterWeights
     {
@@ -160,12 +162,12 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 
     /// <summary>
     /// Whether steps round <see cref="Half"/> and <see cref="BFloat16"/> variables up or down at random, so that the mean is the
-    /// unrounded value: steps too small for 16 bits add up, without master weights' memory. It and <see cref="UseMasterWeights"/> exclude
-    /// each other. The default is false: to nearest. Keras has no such setting.
+    /// unrounded value. Steps that are too small for 16 bits accumulate, without the memory of master weights. Cannot be combined with
+    /// <see cref="UseMasterWeights"/>. The default is false: round to nearest. Keras has no such setting.
     /// </summary>
     /// <remarks>
-    /// The random bits depend on <see cref="RoundingSeed"/>, the stored iteration, the variable's path and the element alone: neither
-    /// on threads, vector widths nor the order of the variables, and a run that is loaded goes on with the same ones.
+    /// The random bits depend only on <see cref="RoundingSeed"/>, the stored iteration, the variable's path and the element. They do not depend
+    /// on threads, vector widths or the order of the variables, and a resumed run continues with the same bits.
     /// </remarks>
     public bool UseStochasticRounding
     {
@@ -181,9 +183,32 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     }
 
     /// <summary>
-    /// How many threads a large step uses at most, the calling one included: ≥ 1; the default is all processors of this process. The
-    /// result does not depend on it. Helpers are shared by all optimizers; small steps stay on the calling thread. It is about the
-    /// machine, not the training, so it is not in the config.
+    /// How the slots of variables with at least <see cref="ByteStorageMinimum"/> elements are kept; the default is
+    /// <see cref="SlotStorage.Full"/>. Variables of doubles always have full slots. Keras has no such setting, and its files no place for
+    /// codes of one byte: <see cref="TakeStateOf"/> makes full state of them.
+    /// </summary>
+    /// <remarks>
+    /// The random bits of the rounding depend on the stored iteration, the variable's path and the element alone: neither on threads,
+    /// vector widths nor the order of the variables, and a run that is loaded goes on with the same ones.
+    /// </remarks>
+    public SlotStorage SlotStorage
+    {
+        get => _slotStorage.Value ? SlotStorage.Byte : SlotStorage.Full;
+        init => _slotStorage.Value = value == SlotStorage.Byte;
+    }
+
+    /// <summary>Variables with fewer elements keep full slots: ≥ 1; the default is 4096. Small tensors, such as biases, are worth it.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number is less than 1.</exception>
+    public int ByteStorageMinimum
+    {
+        get => _byteStorageMinimum;
+        init => _byteStorageMinimum.Value = value;
+    }
+
+    /// <summary>
+    /// The maximum number of threads for a large step, including the calling thread: ≥ 1; the default is the number of processors. The
+    /// result does not depend on it. All optimizers share the helper threads; small steps stay on the calling thread. This setting describes
+    /// the machine, not the training, so it is not in the config.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is less than 1.</exception>
     public int MaxDegreeOfParallelism

@@ -39,7 +39,7 @@ public class KerasArchiveOptimizerTests
     {
         KerasArchive archive = Open(DenseWeights);
         Refusal.Is<InvalidOperationException>(
-            $"{GoldenFile.PathOf(DenseWeights)}: in which order the model has the variables of layers is not known. "
+            $"{GoldenFile.PathOf(DenseWeights)}: the order of the variables of layers in the model is unknown. "
             + "Give Open the model's config, or LoadOptimizer the variables.",
             () => archive.LoadOptimizer());
         Refusal.Is<InvalidOperationException>(

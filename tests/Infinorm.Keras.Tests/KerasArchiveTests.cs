@@ -138,7 +138,7 @@ public class KerasArchiveTests
         archive.Optimizer = optimizer;
         using var folder = new TemporaryFolder();
         string message = Assert.Throws<NotSupportedException>(() => archive.Save(folder / "a.weights.h5")).Message;
-        Assert.EndsWith("data of type big-endian float32 cannot be written anew.", message);
+        Assert.EndsWith("data of type big-endian float32 cannot be written to a new file.", message);
         Assert.Empty(folder.Files);
     }
 
@@ -148,7 +148,7 @@ public class KerasArchiveTests
     [InlineData("a/")]
     [InlineData("a//b")]
     public void ALocationIsAPath(string location) =>
-        Refusal.Is<ArgumentException>($"'{location}' is no location such as layers/dense/vars/0.",
+        Refusal.Is<ArgumentException>($"'{location}' is not a location such as layers/dense/vars/0.",
             () => KerasArchive.Create([KeyValuePair.Create(location, NdArray.Create([1f]))]));
 
     [Fact]

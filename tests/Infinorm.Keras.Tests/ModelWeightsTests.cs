@@ -113,7 +113,7 @@ public class ModelWeightsTests
             ("layers/mine/a/vars/0", "x"), ("layers/mine/b/vars/0", "y"), ("layers/mine/vars", "mine"));
         var optimizer = new Adamax();
         optimizer.Build(archive.TrainableVariables);
-        Assert.Contains("layers/mine is not known", Assert.Throws<InvalidOperationException>(() => archive.Optimizer = optimizer).Message);
+        Assert.Contains("layers/mine in the model is unknown", Assert.Throws<InvalidOperationException>(() => archive.Optimizer = optimizer).Message);
         Assert.Null(archive.Optimizer);
     }
 
@@ -168,8 +168,8 @@ public class ModelWeightsTests
     }
 
     [Theory]
-    [InlineData("model/nowhere/kernel", "'model/nowhere/kernel' is none of the weights, or is given twice")]
-    [InlineData("kernel", "'kernel' is none of the weights")]
+    [InlineData("model/nowhere/kernel", "'model/nowhere/kernel' is not one of the weights, or is given twice")]
+    [InlineData("kernel", "'kernel' is not one of the weights")]
     public void APathOfNoWeightIsRefused(string path, string problem) =>
         Assert.Contains(problem, Assert.Throws<ArgumentException>(() => KerasArchive.Open(PathOf("made_in_other_order.keras"), trainablePaths: [path])).Message);
 
@@ -196,7 +196,7 @@ public class ModelWeightsTests
             ($"layers/wrap/{part}/vars/0", "d"), ($"layers/wrap/{part}/vars/1", "d"), ("layers/wrap/vars", "wrap"));
         var optimizer = new Adamax();
         Assert.Contains(
-            "the layer wrap has kernel_constraint NonNeg, and for which of its weights that is, is not known.",
+            "the layer wrap has kernel_constraint NonNeg, but the file does not say for which of its weights.",
             Assert.Throws<ArgumentException>(() => optimizer.Build(archive.TrainableVariables)).Message);
         archive.TrainableVariables[0].Constraint = new NonNeg();
         archive.TrainableVariables[1].Constraint = null;
@@ -237,7 +237,7 @@ public class ModelWeightsTests
         using var folder = new TemporaryFolder();
         KerasArchive.Create(Arrays(["layers/dense/vars/0", "layers/dense_1/vars/0"])).Save(folder / "a.weights.h5");
         Assert.Contains(
-            "they are layers/dense/vars/0, layers/dense_1/vars/0.",
+            "the weights are layers/dense/vars/0, layers/dense_1/vars/0.",
             Assert.Throws<ArgumentException>(() => KerasArchive.Open(folder / "a.weights.h5", trainablePaths: ["dense_1/kernel"])).Message);
         Assert.Null(KerasArchive.Open(folder / "a.weights.h5", trainablePaths: ["layers/dense_1/vars/0", "layers/dense/vars/0"]).UnorderedGroup);
     }
@@ -284,7 +284,7 @@ public class ModelWeightsTests
             ("layers/mine/a/vars/0", "x"), ("layers/mine/b/vars/0", "y"), ("layers/mine/vars", "mine"));
         Assert.Equal("layers/mine", archive.UnorderedGroup);
         string message = Assert.Throws<InvalidOperationException>(() => archive.LoadOptimizer(new Adamax())).Message;
-        Assert.Equal("the archive: in which order the model has the variables of layers/mine is not known. "
+        Assert.Equal("the archive: the order of the variables of layers/mine in the model is unknown. "
             + "Give Open the paths that [v.path for v in model.trainable_variables] has in Python, or LoadOptimizer the variables.", message);
     }
 
@@ -470,7 +470,7 @@ public class ModelWeightsTests
         var optimizer = new Adamax();
         optimizer.Build(archive.TrainableVariables);
         Refusal.Is<InvalidOperationException>(
-            "the archive: the layer d has 3 weights, which is not what its settings tell: which of them Keras trains is not known. Give the variables.",
+            "the archive: the layer d has 3 weights, which does not match its settings: it is not known which of them Keras trains. Give the variables.",
             () => archive.Optimizer = optimizer);
     }
 

@@ -128,8 +128,8 @@ public sealed class NestedOptimizerTests : IDisposable
             ? new MultiOptimizer(new Sgd(), [Item(".*hidden/.*", new Adam())])
             : Optimizer.Get(given);
         Refusal.Is<ArgumentException>(
-            $"{GoldenFile.PathOf(file)} has the state of {stored}, the optimizer given is {given}. To go on with another optimizer, take the weights "
-            + "and begin anew: build one for TrainableVariables, and set it as Optimizer.",
+            $"{GoldenFile.PathOf(file)} has the state of {stored}, the optimizer given is {given}. To continue with another optimizer, keep the weights "
+            + "and start with new state: build one for TrainableVariables, and set it as Optimizer.",
             () => archive.LoadOptimizer(optimizer));
         Assert.False(optimizer.IsBuilt);
 

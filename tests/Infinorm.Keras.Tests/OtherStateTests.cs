@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
+using Infinorm.Constraints;
 using Infinorm.Optimizers;
 using Infinorm.Tests;
+using Infinorm.Variables;
 
 namespace Infinorm.Keras.Tests;
 
@@ -9,7 +11,7 @@ namespace Infinorm.Keras.Tests;
 public class OtherStateTests
 {
     const string Advice =
-        "To go on with another optimizer, take the weights and begin anew: build one for TrainableVariables, and set it as Optimizer.";
+        "To continue with another optimizer, keep the weights and start with new state: build one for TrainableVariables, and set it as Optimizer.";
 
     [Fact]
     public void AdamsStateIsNotTakenForAdamaxs()
@@ -35,6 +37,39 @@ public class OtherStateTests
         Refusal.Is<ArgumentException>(
             $"{path} has the state of an optimizer called 'adam', the optimizer given is Adamax. {Advice}",
             () => archive.LoadOptimizer(new Adamax()));
+    }
+
+    [Fact]
+    public void AWrapperIsNotTakenForWhatIsInItNorTheOtherWayRound()
+    {
+        string path = TestFile.PathOf("adam.keras");
+        KerasArchive archive = KerasArchive.Open(path);
+        Refusal.Is<ArgumentException>(
+            $"{path} has the state of an optimizer that is in no LossScaleOptimizer, and lso is one. Give the optimizer inside of it. {Advice}",
+            () => archive.LoadOptimizer(new LossScaleOptimizer(new Adam()) { Name = "lso" }));
+
+        var wrapper = new LossScaleOptimizer(new Adam());
+        wrapper.Build(archive.TrainableVariables);
+        archive.Optimizer = wrapper;
+        using var file = new MemoryStream();
+        archive.Save(file);
+        file.Position = 0;
+        Refusal.Is<ArgumentException>(
+            "stream has the state of an optimizer in a LossScaleOptimizer, and bare is in none. Give a LossScaleOptimizer around it. " + Advice,
+            () => KerasArchive.Open(file).LoadOptimizer(new Adam { Name = "bare" }));
+    }
+
+    [Fact]
+    public void StateOfAStepThatFailedInTheMiddleIsNotSaved()
+    {
+        KerasArchive archive = KerasArchive.Open(TestFile.PathOf("adam.keras"));
+        archive.TrainableVariables[0].Constraint = new Thrower();
+        Optimizer optimizer = archive.LoadOptimizer();
+        Assert.ThrowsAny<InvalidOperationException>(
+            () => optimizer.Apply([.. archive.TrainableVariables.Select(variable => (Gradient)new float[variable.Length])]));
+        using var file = new MemoryStream();
+        Assert.Throws<InvalidOperationException>(() => archive.Save(file));
+        Assert.Equal(0, file.Length);
     }
 
     [Fact]
@@ -107,5 +142,10 @@ public class OtherStateTests
         return KerasArchive.Create(
             from location in opened.Locations where isKept?.Invoke(location) ?? true select KeyValuePair.Create(location, opened.Read(location)),
             names(opened), isKept is null ? null : opened.ModelConfig);
+    }
+
+    sealed class Thrower : Constraint
+    {
+        protected internal override void Apply<T>(Span<T> values, ReadOnlySpan<nint> shape) => throw new ArithmeticException();
     }
 }

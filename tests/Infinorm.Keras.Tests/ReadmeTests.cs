@@ -13,17 +13,10 @@ public sealed class ReadmeTests
         File.Copy(Path.Combine(GoldenFile.Folder, "dense_float_lr.keras"), file);
         try
         {
-            // snippet
-            var archive = KerasArchive.Open(file); // trained in Python
-            Optimizer optimizer = archive.LoadOptimizer(); // with its settings and state
-
-            optimizer.Apply(GradientsOf(archive.TrainableVariables)); // yours
-            optimizer.Save(checkpoint, keep: 3); // one .safetensors file, replaced as a whole
-            archive.Save(file); // goes on in Keras
-
-            optimizer = Optimizer.Load(checkpoint, archive.TrainableVariables);
-            // end
-            Assert.Equal(KerasArchive.Open(file).LoadOptimizer().Iterations, optimizer.Iterations);
+            Continue(file, checkpoint);
+            Optimizer optimizer = Optimizer.Load(checkpoint, KerasArchive.Open(file).TrainableVariables);
+            Assert.Equal(5, optimizer.Iterations);
+            Assert.Equal(5, KerasArchive.Open(file).LoadOptimizer().Iterations);
         }
         finally
         {
@@ -31,5 +24,17 @@ public sealed class ReadmeTests
         }
     }
 
-    static Gradient[] GradientsOf(IReadOnlyList<Variable> variables) => [.. variables.Select(v => (Gradient)new float[v.Length])];
+    // snippet
+    static void Continue(string file, string checkpoint) // such as "model.keras", trained in Python, and "run.safetensors"
+    {
+        var archive = KerasArchive.Open(file);
+        Optimizer optimizer = archive.LoadOptimizer(); // with its settings and its state
+
+        Gradient[] gradients = [.. archive.TrainableVariables.Select(v => (Gradient)new float[v.Length])]; // yours
+        optimizer.Apply(gradients);
+
+        optimizer.Save(checkpoint, keep: 3); // Optimizer.Load(checkpoint, archive.TrainableVariables) reads it
+        archive.Save(file); // keras.saving.load_model continues from here
+    }
+    // end
 }

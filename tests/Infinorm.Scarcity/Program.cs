@@ -2,16 +2,13 @@ using System.Runtime.InteropServices;
 using Infinorm.Optimizers;
 using Infinorm.Variables;
 
-// Has too little of something and must bear it: Infinorm.Scarcity build|averages, with a limit of the heap; Infinorm.Scarcity threads, on
+// Has too little of something and must bear it: Infinorm.Scarcity build, with a limit of the heap; Infinorm.Scarcity threads, on
 // Linux. Says what was refused; an exception is a fault.
 const int Million = 1_000_000;
 switch (args[0])
 {
     case "build":
         Build();
-        break;
-    case "averages":
-        Averages();
         break;
     case "threads":
         Threads();
@@ -30,39 +27,6 @@ static void Build()
     adamax.Build(small);
     adamax.Apply([Filled(10, 1)]);
     Require(small.Span[0] < 1, "It steps what there is room for.");
-}
-
-static void Averages()
-{
-    Variable<float> one = new("one", Filled(6 * Million, 1)), two = new("two", Filled(12 * Million, 1));
-    var adamax = new Adamax { UseEma = true };
-    adamax.Build(one, two);
-    for (int step = 0; step < 3; step++)
-        Step();
-    float own = one.Span[0];
-    var ballast = new List<byte[]>();
-    Refused(() =>
-    {
-        while (true)
-            ballast.Add(new byte[4 * Million]);
-    });
-    ballast.RemoveRange(0, 14); // room for a copy of the first variable, not of both
-    GC.Collect();
-    Refused(() => one.Span.ToArray().CopyTo(new float[15 * Million], 0));
-    Console.WriteLine(Refused(() => adamax.UseAverages().Dispose()));
-    RequireOwn();
-    Refused(adamax.FinalizeVariableValues);
-    RequireOwn();
-    ballast.Clear();
-    using (adamax.UseAverages())
-        Require(one.Span[0] > own && two.Span[0] > own, "The averages are there.");
-    RequireOwn();
-    Step();
-
-    void Step() => adamax.Apply([Filled(one.Length, 1), Filled(two.Length, 1)]);
-
-    void RequireOwn() => Require(
-        one.Span.IndexOfAnyExcept(own) < 0 && two.Span.IndexOfAnyExcept(own) < 0, "The variables have their own values.");
 }
 
 static void Threads()

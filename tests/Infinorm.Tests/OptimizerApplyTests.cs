@@ -107,7 +107,7 @@ public class OptimizerApplyTests
             () => _adamax.Apply([default, Gradient.Rows<float>(Enumerable.Range(0, 10).ToArray(), shared.AsMemory(0, 10))]));
         var norm = (Variable<float>)_adamax.Variables[^1];
         Refusal.Is<ArgumentException>(
-            "first: the gradient lies in the optimizer's own memory.", () => _adamax.Apply([norm.Memory, default]));
+            "first: the gradient is in the optimizer's own memory.", () => _adamax.Apply([norm.Memory, default]));
 
         _adamax.Apply([shared.AsMemory(20, 10), shared.AsMemory(20, 10)]);
     }

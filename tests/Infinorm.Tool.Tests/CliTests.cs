@@ -33,7 +33,7 @@ public sealed class CliTests : IDisposable
     [InlineData("An argument is empty. (see: infinorm inspect --help)", "inspect", "")]
     [InlineData("An argument is empty. (see: infinorm schedule --help)", "schedule", "x", "--svg", "")]
     [InlineData("FILE is missing: A .safetensors, .keras or .weights.h5 file. (see: infinorm inspect --help)", "inspect")]
-    [InlineData("B is missing: Another, of the same or another format. (see: infinorm diff --help)", "diff", "a.keras")]
+    [InlineData("B is missing: A second file, of the same or another format. (see: infinorm diff --help)", "diff", "a.keras")]
     [InlineData("There is no option '--yaml'; there are --json. (see: infinorm inspect --help)", "inspect", "x", "--yaml")]
     [InlineData("There is no option '--jsn'; there are --json. (see: infinorm inspect --help)", "inspect", "--jsn", "x")]
     [InlineData("--steps: from 1 to 4503599627370496, found many (see: infinorm schedule --help)", "schedule", "x", "--steps", "many")]
@@ -53,7 +53,12 @@ public sealed class CliTests : IDisposable
     public void AFileOfAnotherKindIsCalledSo()
     {
         File.WriteAllText(_folder / "notes.txt", "Some text, longer than a header's length.");
-        Command.Fail($"{_folder / "notes.txt"}: it is neither a safetensors file nor one of Keras (.keras, .weights.h5)", "inspect", _folder / "notes.txt");
+        const string needed = "A safetensors file or one of Keras (.keras, .weights.h5) is needed";
+        Command.Fail($"{_folder / "notes.txt"}: it is text. {needed}", "inspect", _folder / "notes.txt");
+        File.WriteAllText(_folder / "a.json", "{\"class_name\": \"Adam\", \"config\": {}}");
+        Command.Fail($"{_folder / "a.json"}: it is JSON text; Optimizer.Get reads an optimizer's config. {needed}", "inspect", _folder / "a.json");
+        File.WriteAllBytes(_folder / "noise", [0xFE, 1, 2, 3, 0xFF, 5, 6, 7, 8, 9]);
+        Command.Fail($"{_folder / "noise"}: it is neither a safetensors file nor one of Keras (.keras, .weights.h5)", "inspect", _folder / "noise");
     }
 
     [Fact]

@@ -154,6 +154,7 @@ public sealed class ConvertCommandTests : IDisposable
         Command command = Command.Run("convert", _folder / "novel.keras", _folder / "novel.safetensors");
         Assert.Equal(0, command.ExitCode);
         Assert.StartsWith("infinorm: note: the file will not be a checkpoint of an optimizer, but can be converted back\n", command.Error);
+        Assert.Equal("", Command.Succeed("diff", _folder / "novel.keras", _folder / "novel.safetensors").Output);
         Command.Succeed("convert", _folder / "novel.safetensors", _folder / "back.keras");
         Command.AssertSame(KerasArchive.Open(_folder / "novel.keras"), KerasArchive.Open(_folder / "back.keras"));
     }
@@ -223,8 +224,8 @@ public sealed class ConvertCommandTests : IDisposable
     [InlineData("""{"groups": {"a": 1}, "arrays": {}}""", "keras_archive: a has no text where it should")]
     [InlineData("""{"groups": {}, "arrays": {"a/b": 1}}""", "keras_archive: a/b is not an object")]
     [InlineData("""{"groups": {}, "arrays": {"a/b": {"tensor": "y", "dtype": "float32"}}}""", "keras_archive: a/b is the tensor y, which is not in the file")]
-    [InlineData("""{"groups": {}, "arrays": {"a/b": {"tensor": "x", "dtype": "text"}}}""", "keras_archive: a/b is of the type text, which is not known")]
-    [InlineData("""{"groups": {}, "arrays": {"b": {"tensor": "x", "dtype": "float32"}}}""", "'b' is no location such as layers/dense/vars/0.")]
+    [InlineData("""{"groups": {}, "arrays": {"a/b": {"tensor": "x", "dtype": "text"}}}""", "keras_archive: a/b is of the type text, which is unknown")]
+    [InlineData("""{"groups": {}, "arrays": {"b": {"tensor": "x", "dtype": "float32"}}}""", "'b' is not a location such as layers/dense/vars/0.")]
     [InlineData("""{"groups": {}, "arrays": {"a/b/c": {"tensor": "x", "dtype": "float32"}, "a/b": {"tensor": "x", "dtype": "float32"}}}""", "'a/b' is an array and a group.")]
     public void MetadataMadeToDoHarmAreRefused(string metadata, string problem)
     {
@@ -283,8 +284,19 @@ public sealed class ConvertCommandTests : IDisposable
     {
         string archive = Path.Combine(AppContext.BaseDirectory, "Golden", "unordered.keras");
         Assert.Equal(0, Command.Run("convert", archive, _folder / "there.safetensors").ExitCode);
+        Assert.Equal("", Command.Succeed("diff", archive, _folder / "there.safetensors").Output);
         Assert.Equal(0, Command.Run("convert", _folder / "there.safetensors", _folder / "back.keras").ExitCode);
         Command.AssertSame(KerasArchive.Open(archive), KerasArchive.Open(_folder / "back.keras"));
+    }
+
+    [Fact]
+    public void ATemplateThatIsNotNeededIsSaid()
+    {
+        string unused = "infinorm: note: nothing.keras is not needed as a template, and not used\n";
+        string there = _folder / "there.safetensors";
+        Assert.Contains(unused, Command.Run("convert", Command.Golden(Dense), there, "--template", "nothing.keras").Error);
+        Assert.Contains(unused, Command.Run("convert", Command.Golden(Dense), _folder / "a.weights.h5", "--template", "nothing.keras").Error);
+        Assert.Contains(unused, Command.Run("convert", there, _folder / "b.keras", "--template", "nothing.keras").Error);
     }
 
     [Fact]
@@ -309,7 +321,8 @@ public sealed class ConvertCommandTests : IDisposable
         new PureHDF.H5File { ["layers"] = layer }.Write(_folder / "quantized.weights.h5", new PureHDF.H5WriteOptions(PreferCompactDatasetLayout: false));
         Command command = Command.Run("convert", _folder / "quantized.weights.h5", _folder / "out.safetensors");
         Assert.Equal(2, command.ExitCode);
-        Assert.Contains("1 arrays of types that safetensors files of ours do not hold would be lost, the first is layers/dense/vars/0", command.Error);
+        Assert.Contains("weights of types that safetensors files of ours do not hold, which would be lost", command.Error);
+        Assert.Matches("layers/dense/vars/0 [^ ]+\n$", command.Error);
         Assert.False(File.Exists(_folder / "out.safetensors"));
     }
 }

@@ -31,15 +31,15 @@ public sealed class DiffCommandTests : IDisposable
     [Fact]
     public void ATensorThatCannotBeReadIsNotCalledTheSameInSilence()
     {
-        byte[] header = [.. """{"q":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"""u8];
+        byte[] header = [.. """{"q":{"dtype":"I8","shape":[2],"data_offsets":[0,2]}}"""u8];
         foreach (byte value in new byte[] { 1, 2 })
             File.WriteAllBytes(_folder / $"{value}.safetensors", [.. BitConverter.GetBytes((long)header.Length), .. header, value, value]);
         Command diff = Command.Run("diff", _folder / "1.safetensors", _folder / "2.safetensors");
         Assert.Equal(
             string.Concat(new[] { 1, 2 }.Select(
-                i => $"infinorm: note: {_folder / $"{i}.safetensors"}: not compared, as its type cannot be read here: q U8[2]\n")),
+                i => $"infinorm: note: {_folder / $"{i}.safetensors"}: not compared, as its type cannot be read here: q I8[2]\n")),
             diff.Error);
-        Assert.Contains("not of a type that can be read here: q U8[2]", Command.Succeed("inspect", _folder / "1.safetensors").Output);
+        Assert.Contains("not of a type that can be read here: q I8[2]", Command.Succeed("inspect", _folder / "1.safetensors").Output);
     }
 
     [Fact]

@@ -19,12 +19,16 @@ public sealed class NumbersTests
         Array.ForEach(others, thread => thread.Start());
         try
         {
-            using Tensor loss = ones(1) + ones(1), numbers = ones(3, ScalarType.Int64);
+            using Tensor loss = ones(1).Plus(ones(1)), total = zeros(1), numbers = ones(3, ScalarType.Int64);
             for (var time = Stopwatch.StartNew(); time.Elapsed < TimeSpan.FromSeconds(4);)
             {
                 using DisposeScope scope = NewDisposeScope();
                 Assert.Equal(6, optimizer.ScaleLoss(loss).ToNumber());
                 Assert.Equal(3, numbers.sum().ToInteger());
+                total.zero_();
+                total.Increase(loss);
+                TensorLane<float> sum = new TensorLane<float>(total) + new TensorLane<float>(loss) + TensorLane<float>.Of(0.5);
+                Assert.Equal(4.5, sum.Tensor!.ToNumber());
             }
         }
         finally

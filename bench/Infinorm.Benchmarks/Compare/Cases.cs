@@ -1,4 +1,5 @@
 using Infinorm.Optimizers;
+using Infinorm.Rules;
 using Infinorm.Variables;
 using static Infinorm.Benchmarks.Workbench;
 using static TorchSharp.torch;
@@ -19,7 +20,7 @@ sealed class Cases(Workbench bench)
     static readonly int[] ThreadCounts = [.. new[] { 1, AllThreads }.Distinct()];
 
     public IEnumerable<Case> All() =>
-        [.. CeilingCases(), .. FamilyCeilingCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All()];
+        [.. CeilingCases(), .. FamilyCeilingCases(), .. ByteCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All()];
 
     IEnumerable<Case> CeilingCases() =>
         from length in Lengths
@@ -46,6 +47,20 @@ sealed class Cases(Workbench bench)
                 Traffic = Traffic.Of(optimizer),
             };
         });
+
+    IEnumerable<Case> ByteCases()
+    {
+        yield return Bytes("adamax", storage => new Adamax { SlotStorage = storage });
+        yield return Bytes("adamw", storage => new AdamW { SlotStorage = storage });
+
+        // Two slots of a byte and a scale for each 256 elements, read and written, and the weights and gradients.
+        Case Bytes(string name, Func<SlotStorage, RuleOptimizer> make) => new($"bytes/{name}/25M/{AllThreads}T", budget => Measurement.Of(
+            Rounds.Measure([bench.Step(make(SlotStorage.Byte), 25 * M), bench.Step(make(SlotStorage.Full), 25 * M)], budget, Settle(AllThreads)),
+            OursOverOther) with
+        {
+            Traffic = new Traffic(16, 25 * M),
+        });
+    }
 
     static IEnumerable<Case> TorchCases()
     {

@@ -14,7 +14,7 @@ sealed class FileImage
     /// <summary>The bytes of an array, without a copy.</summary>
     public static implicit operator FileImage(byte[] bytes) => new(ByteRange.Of(bytes));
 
-    /// <summary>Reads so many bytes.</summary>
+    /// <summary>Reads this many bytes.</summary>
     /// <param name="stream">Where they come from.</param>
     /// <param name="length">Their number.</param>
     /// <param name="asWords">Whether they go into longs: where an array of bytes is too short.</param>

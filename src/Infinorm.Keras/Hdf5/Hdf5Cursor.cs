@@ -16,7 +16,7 @@ ref struct Hdf5Cursor(ReadOnlySpan<byte> bytes, string file, string what)
     public ReadOnlySpan<byte> Take(int count)
     {
         if ((uint)count > (uint)_rest.Length)
-            throw new InvalidFileException(file, $"HDF5: a {what} is cut off");
+            throw new InvalidFileException(file, $"HDF5: the {what} is cut off");
         ReadOnlySpan<byte> taken = _rest[..count];
         _rest = _rest[count..];
         return taken;
@@ -45,7 +45,7 @@ ref struct Hdf5Cursor(ReadOnlySpan<byte> bytes, string file, string what)
     public void Signature(ReadOnlySpan<byte> signature)
     {
         if (!Take(signature.Length).SequenceEqual(signature))
-            throw new InvalidFileException(file, $"HDF5: a {what} does not begin with its signature");
+            throw new InvalidFileException(file, $"HDF5: the {what} does not begin with its signature");
     }
 
     /// <summary>Refuses the piece if its next byte is not this version.</summary>
@@ -53,6 +53,6 @@ ref struct Hdf5Cursor(ReadOnlySpan<byte> bytes, string file, string what)
     {
         byte found = Byte();
         if (found != expected)
-            throw new InvalidFileException(file, $"HDF5: a {what} of version {found} is not supported, only {expected}");
+            throw new InvalidFileException(file, $"HDF5: the {what} of version {found} is not supported, only {expected}");
     }
 }

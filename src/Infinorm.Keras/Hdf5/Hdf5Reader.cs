@@ -71,12 +71,12 @@ sealed partial class Hdf5Reader
     {
         var size = (ulong)_image.Length;
         if (address > size || length > size - address)
-            throw Invalid($"a {what} of {length} bytes at {address} reaches beyond the file's end at {size}");
+            throw Invalid($"the {what} of {length} bytes at {address} reaches beyond the file's end at {size}");
         _budget -= (long)length;
         if (_budget < 0)
             throw Invalid("its structures overlap");
         if (length > int.MaxValue)
-            throw Invalid($"a {what} of {length} bytes is not supported");
+            throw Invalid($"the {what} of {length} bytes is not supported");
         _structures.Set((long)address, (long)(address + length));
         return _image.Span((long)address, (long)length);
     }

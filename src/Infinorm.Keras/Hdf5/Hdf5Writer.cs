@@ -5,14 +5,14 @@ using PureHDF.Selections;
 
 namespace Infinorm.Keras.Hdf5;
 
-/// <summary>Writes a file anew, where the groups and datasets are not those of a file that was read.</summary>
+/// <summary>Writes a new file, for groups and datasets that differ from those of the file that was read.</summary>
 static class Hdf5Writer
 {
     const long PieceLength = 1 << 30; // PureHDF takes arrays of less than 2 GiB
 
     /// <summary>Refuses a tree that cannot be written whole, before anything is written.</summary>
     /// <exception cref="NotSupportedException">
-    /// A dataset's type or an attribute is none that can be written, or the program is compiled ahead of time.
+    /// A dataset's type or an attribute cannot be written, or the program is compiled ahead of time.
     /// </exception>
     public static void Check(Hdf5Group root)
     {
@@ -23,7 +23,7 @@ static class Hdf5Writer
             foreach (var (name, value) in group.Attributes)
             {
                 if (value is null)
-                    throw new NotSupportedException($"{path}: the attribute '{name}' is no text and cannot be written.");
+                    throw new NotSupportedException($"{path}: the attribute '{name}' is not a text and cannot be written.");
             }
         }
 
@@ -34,7 +34,7 @@ static class Hdf5Writer
     /// <summary>Writes the file to a stream that can seek.</summary>
     /// <param name="stream">Where to.</param>
     /// <param name="root">The root group.</param>
-    /// <param name="pieceLength">A dataset of more bytes is written in pieces of at most so many.</param>
+    /// <param name="pieceLength">A larger dataset is written in pieces of at most this many bytes.</param>
     public static void Write(Stream stream, Hdf5Group root, long pieceLength = PieceLength)
     {
         // The compiler knows the answer, and leaves PureHDF out of such a program.
@@ -49,7 +49,7 @@ static class Hdf5Writer
 
     static NotSupportedException CompiledAhead() => new(
         "A program compiled ahead of time (Native AOT) can save an archive that was opened, with the optimizer that it has, "
-        + "but not write its HDF5 file anew.");
+        + "but not write a new HDF5 file.");
 
     static void Fill(H5Group to, Hdf5Group from, string path, long pieceLength, List<Action<H5NativeWriter>> inPieces)
     {
@@ -85,7 +85,7 @@ static class Hdf5Writer
             "uint32" => Of<uint>(),
             "int64" => Of<long>(),
             "uint64" => Of<ulong>(),
-            string name => throw new NotSupportedException($"{path}: data of type {name} cannot be written anew."),
+            string name => throw new NotSupportedException($"{path}: data of type {name} cannot be written to a new file."),
         };
 
         H5Dataset Of<T>(H5OpaqueInfo? opaque = null)
@@ -118,7 +118,7 @@ static class Hdf5Writer
         }
     }
 
-    // An array's elements in C order, cut so that no piece has more than so many: pieces of one axis, with all of the axes behind it.
+    // An array's elements in C order, cut into pieces of limited length: ranges of one axis, with all axes after it.
     static IEnumerable<HyperslabSelection> Pieces(ulong[] shape, long maxLength)
     {
         int axis = shape.Length - 1;

@@ -47,7 +47,7 @@ static class KerasConstraints
     /// <summary>For a weight of a layer that has a constraint, if it is not known for which weight.</summary>
     /// <param name="found">The layer and the constraint: "layer my_dense has kernel_constraint NonNeg".</param>
     public static Constraint Unplaced(string found) => new UnknownConstraint(
-        $"the {found}, and for which of its weights that is, is not known. Set the property Constraint of each of its variables, to null where there is none.");
+        $"the {found}, but the file does not say for which of its weights. Set the property Constraint of each of its variables, to null for none.");
 
     // One axis, or a list of them.
     static int[] Axis(ConfigReader config)

@@ -12,11 +12,11 @@ sealed record Curve(string Name, long[] Steps, double[] Rates)
     /// <summary>The largest finite rate.</summary>
     public double Max { get; } = Rates.Where(double.IsFinite).DefaultIfEmpty().Max();
 
-    /// <summary>Where point i lies from left (0) to right (1).</summary>
+    /// <summary>The position of point i from left (0) to right (1).</summary>
     public double X(int i) => (double)Steps[i] / Steps[^1];
 
     /// <summary>
-    /// Where point i lies from the smallest rate (0) to the largest (1); a constant in the middle. NaN if it is not to be drawn.
+    /// The position of point i from the smallest rate (0) to the largest (1); a constant is in the middle. NaN if the point is not drawn.
     /// </summary>
     public double Y(int i) => !double.IsFinite(Rates[i]) ? double.NaN : Max > Min ? (Rates[i] - Min) / (Max - Min) : 0.5;
 }

@@ -14,7 +14,7 @@ static class TerminalChart
     static readonly int[,] Bits = { { 0x01, 0x08 }, { 0x02, 0x10 }, { 0x04, 0x20 }, { 0x40, 0x80 } };
 
     /// <param name="session">Where to.</param>
-    /// <param name="curve">The curve at so many points.</param>
+    /// <param name="curve">The points of the curve.</param>
     public static void Write(Session session, Func<int, Curve> curve)
     {
         int width = Math.Max(LeastWidth, session.Width - LabelWidth - 2);

@@ -20,6 +20,9 @@ sealed class Template(string? path, Session session) : IDisposable
     public JsonObject? ConfigFor(string file) =>
         path is not null && FileKinds.IsWeights(file) ? Archive.ModelConfig : null;
 
+    /// <summary>What to say of one that was given, but not needed.</summary>
+    public IReadOnlyList<string> Unused => path is null || _state is not null ? [] : [$"{path} is not needed as a template, and not used"];
+
     public void Dispose() => _state?.Dispose();
 
     KerasState Open()

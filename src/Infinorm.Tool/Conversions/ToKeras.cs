@@ -12,20 +12,20 @@ static class ToKeras
 {
     const string ConfigOmission = "the model's config and the optimizer's settings: a .weights.h5 file has none";
 
-    public static Conversion From(KerasState state, FileKind kind, Template template)
+    public static Conversion From(KerasState state, FileKind kind)
     {
         KerasArchive archive = state.Archive;
         RequireConfig(archive, state.Path, kind);
         string[] omissions = kind == FileKind.Archive || archive.ModelConfig is null || archive.Metadata is null
             ? []
             : [ConfigOmission, .. archive.OtherEntries.Select(name => $"the file {name}")];
-        return new(omissions, archive.Metadata is null && template.Path is not null ? [] : UnusedTemplate(template), Writer(archive, kind));
+        return new(omissions, [], Writer(archive, kind));
     }
 
     public static Conversion From(SafetensorsState state, FileKind kind, Template template) =>
-        state.Origin is null ? FromCheckpoint(state, kind, template) : FromConverted(state, state.Origin, kind, template);
+        state.Origin is null ? FromCheckpoint(state, kind, template) : FromConverted(state, state.Origin, kind);
 
-    static Conversion FromConverted(SafetensorsState state, KerasOrigin origin, FileKind kind, Template template)
+    static Conversion FromConverted(SafetensorsState state, KerasOrigin origin, FileKind kind)
     {
         KerasArchive archive;
         try
@@ -49,7 +49,7 @@ static class ToKeras
         ];
         if (kind == FileKind.Weights && origin.Config is not null)
             omissions.Add(ConfigOmission);
-        return new(omissions, UnusedTemplate(template), Writer(archive, kind));
+        return new(omissions, [], Writer(archive, kind));
 
         NdArray Read(string tensor, DType type) => state.File.Read(state.File.Tensors[tensor]).Cast(type);
     }
@@ -65,7 +65,7 @@ static class ToKeras
 
         KerasArchive archive = template.Archive;
         if (archive.UnorderedGroup is { } group)
-            throw new CommandException($"{template.Path}: in which order the model has the variables of {group} is not known");
+            throw new CommandException($"{template.Path}: the order of the variables of {group} in the model is unknown");
         Optimizer optimizer = CheckpointFile.Load(state.File, [.. archive.TrainableVariables], new LoadOptions());
         try
         {
@@ -107,9 +107,6 @@ static class ToKeras
                 $"{path}: it has no model's config, which a .keras archive needs; give --template, or write a .weights.h5 file");
         }
     }
-
-    static string[] UnusedTemplate(Template template) =>
-        template.Path is null ? [] : [$"{template.Path} is not needed as a template, and not used"];
 
     static Action<Stream> Writer(KerasArchive archive, FileKind kind) => stream => archive.Save(stream, weightsOnly: kind != FileKind.Archive);
 }

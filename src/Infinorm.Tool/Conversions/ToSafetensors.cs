@@ -19,8 +19,8 @@ static class ToSafetensors
         if (weights.Length > 0)
         {
             throw new CommandException(
-                $"{state.Path}: {weights.Length} arrays of types that safetensors files of ours do not hold would be lost, the first is {weights[0]}. "
-                + "A model with quantized layers cannot be converted");
+                $"{state.Path}: it has weights of types that safetensors files of ours do not hold, which would be lost, as quantized layers and masks have "
+                + $"them: {weights[0]}{(weights.Length == 1 ? "" : $" and {weights.Length - 1} more")}");
         }
 
         Dictionary<string, DType> types = TypesInCheckpoint(state);

@@ -48,7 +48,7 @@ sealed record KerasOrigin(
             if (!file.Tensors.ContainsKey(name))
                 throw file.Invalid($"{Key}: {location} is the tensor {name}, which is not in the file");
             DType? dtype = Enum.GetValues<DType>().Select(dtype => (DType?)dtype).FirstOrDefault(dtype => dtype!.Value.KerasName() == type);
-            return (name, dtype ?? throw file.Invalid($"{Key}: {location} is of the type {type}, which is not known"));
+            return (name, dtype ?? throw file.Invalid($"{Key}: {location} is of the type {type}, which is unknown"));
         }
 
         JsonObject Object(JsonObject parent, string key) =>

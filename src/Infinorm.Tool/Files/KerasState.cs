@@ -29,7 +29,7 @@ sealed class KerasState : StateFile
 
     public KerasArchive Archive { get; }
 
-    /// <summary>Its optimizer, loaded; null if there is none or it is not known here.</summary>
+    /// <summary>Its optimizer, loaded; null if there is none or its class is unknown.</summary>
     public Optimizer? Optimizer { get; }
 
     /// <summary>Why the optimizer that the file has could not be loaded.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
+using Infinorm.Keras;
 using Infinorm.Tool.Terminal;
 using Infinorm.Types;
 
@@ -28,7 +29,7 @@ sealed class SafetensorsState : StateFile
 
     public override string Format => _info is null ? "safetensors" : "checkpoint (safetensors)";
 
-    public override JsonObject? Settings => _info?.Config;
+    public override JsonObject? Settings => _info?.Config ?? SettingsOfOrigin;
 
     public override DType? FloatX => _info?.FloatX;
 
@@ -50,6 +51,22 @@ sealed class SafetensorsState : StateFile
     public override IReadOnlyList<TensorInfo> Tensors { get; }
 
     public override void Dispose() => File.Dispose();
+
+    // What is wrong with the origin concerns only who converts the file back.
+    JsonObject? SettingsOfOrigin
+    {
+        get
+        {
+            try
+            {
+                return KerasArchive.OptimizerConfigOf(Origin?.Config);
+            }
+            catch (InvalidFileException)
+            {
+                return null;
+            }
+        }
+    }
 
     protected override void Read(TensorInfo tensor, long start, Span<byte> bytes) => File.Read(File.Tensors[tensor.Name], start, bytes);
 }

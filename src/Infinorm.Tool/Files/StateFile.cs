@@ -61,7 +61,12 @@ abstract class StateFile(string path, Session session) : IDisposable
             session.Progress.Expect(stream.Length);
             FileStart start = StartOf(stream);
             if (start == FileStart.Other)
-                throw new InvalidFileException(path, $"it is {(FileSignature.Of(stream) is { } kind ? $"{kind}, " : "")}neither a safetensors file nor one of Keras (.keras, .weights.h5)");
+            {
+                throw new InvalidFileException(path, FileSignature.Of(stream) is { } kind
+                    ? $"it is {kind}. A safetensors file or one of Keras (.keras, .weights.h5) is needed"
+                    : "it is neither a safetensors file nor one of Keras (.keras, .weights.h5)");
+            }
+
             if (start == FileStart.Safetensors)
                 return new SafetensorsState(path, stream, session);
             var state = new KerasState(path, stream, session, start == FileStart.Hdf5 ? model : null);

@@ -35,7 +35,7 @@ public sealed class FitOptions
     public long? Seed { get; init; }
 
     /// <summary>
-    /// A file that <see cref="Training.Callbacks.Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote: Fit goes on where it was written. Where there is no
+    /// A file that <see cref="Training.Callbacks.Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote: Fit continues from that point. If there is no
     /// such file, the run starts from the beginning. Null, the default, for a new run.
     /// </summary>
     public string? ResumeFrom { get; init; }

@@ -55,7 +55,7 @@ sealed class ForwardPass(nn.Module<Tensor, Tensor> model, Func<Tensor, Tensor, T
         {
             throw new ArgumentException(
                 $"The {name} of the batch is disposed. Tensors that are made when a batch is asked for are disposed after its step: "
-                + "give batches that make their tensors anew, or a list whose tensors nobody disposes.");
+                + "give batches that make new tensors, or a list whose tensors are not disposed.");
         }
     }
 

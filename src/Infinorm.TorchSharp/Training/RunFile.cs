@@ -133,7 +133,7 @@ static class RunFile
     static RunState ReadState(SafetensorsFile file)
     {
         if (!file.Metadata.TryGetValue(Key, out string? text))
-            throw file.Invalid($"it is no training run: its metadata have no \"{Key}\"");
+            throw file.Invalid($"it is not a training run: its metadata have no \"{Key}\"");
         try
         {
             RunState state = JsonSerializer.Deserialize(text, RunStateJson.Default.RunState)

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Infinorm.Torch.Training;
 
-/// <summary>What a run is besides tensors: where it stands. It lies as JSON in the metadata of its file.</summary>
+/// <summary>The position of a run, apart from its tensors. It is stored as JSON in the metadata of the file.</summary>
 sealed record RunState
 {
     /// <summary>The version that this release writes and reads.</summary>

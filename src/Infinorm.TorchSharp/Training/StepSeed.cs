@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// Randomness by counter: what a step draws follows from the run's seed and the step's number alone, so that a run can go on at any step as
+/// Randomness by counter: what a step draws follows only from the run's seed and the step's number, so that a run can continue at any step as
 /// if it had not been stopped.
 /// </summary>
 static class StepSeed

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// Batches of examples that lie in two tensors, one example a row. Shuffled by torch's generator anew in each enumeration, that is in each
+/// Batches of examples in two tensors, one example per row. Torch's generator shuffles them again for each enumeration, that is for each
 /// epoch; under <see cref="Trainer.Fit"/> the order follows from the seed.
 /// </summary>
 public sealed class TensorBatches : IReadOnlyCollection<(Tensor Input, Tensor Target)>
@@ -17,7 +17,7 @@ public sealed class TensorBatches : IReadOnlyCollection<(Tensor Input, Tensor Ta
     /// <param name="inputs">The examples, along the first axis.</param>
     /// <param name="targets">What should be predicted for each.</param>
     /// <param name="batchSize">Examples in a batch, ≥ 1. The default is 32. Keras: <c>batch_size</c>.</param>
-    /// <param name="shuffle">Whether the order is drawn anew for each epoch. The default is true. Keras: <c>shuffle</c>.</param>
+    /// <param name="shuffle">Whether each epoch has a new random order. The default is true. Keras: <c>shuffle</c>.</param>
     /// <param name="dropLast">Whether a last batch with fewer examples is left out. The default is false.</param>
     /// <exception cref="ArgumentException">The tensors have different numbers of examples, or none.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The batch size is below 1.</exception>
@@ -66,7 +66,7 @@ public sealed class TensorBatches : IReadOnlyCollection<(Tensor Input, Tensor Ta
 
     /// <summary>
     /// The batches of one epoch, as new tensors that whoever enumerates may keep or dispose; <see cref="Trainer"/> disposes each after its
-    /// step. What nobody keeps is freed in time.
+    /// step. Batches that are not kept are freed eventually.
     /// </summary>
     public IEnumerator<(Tensor Input, Tensor Target)> GetEnumerator()
     {

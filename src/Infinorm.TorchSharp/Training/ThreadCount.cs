@@ -4,7 +4,7 @@ namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// Has every thread compute with as many threads as the one that began. libtorch keeps their number for each calling thread, and the bits
-/// of its sums depend on it; what is waited for may go on on any thread.
+/// of its sums depend on it, and after an await the code may continue on any thread.
 /// </summary>
 sealed class ThreadCount
 {

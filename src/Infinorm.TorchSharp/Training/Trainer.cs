@@ -212,7 +212,7 @@ public sealed class Trainer
     /// <summary>As <see cref="Predict(IEnumerable{Tensor})"/>, with batches that may be waited for; who makes them disposes them.</summary>
     /// <param name="batches">Inputs.</param>
     /// <param name="cancellationToken">
-    /// Stops between batches; the stream of batches is handed it, too. That of <c>WithCancellation</c> does the same.
+    /// Stops between batches; the stream of batches gets it too. A token given by <c>WithCancellation</c> does the same.
     /// </param>
     /// <inheritdoc cref="Predict(IEnumerable{Tensor})"/>
     /// <exception cref="OperationCanceledException">It was cancelled; thrown when the next prediction is asked for.</exception>

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Training;
 
-/// <summary>The loop of one call of Fit. Between two steps the run is whole: it can be saved, and go on from there.</summary>
+/// <summary>The loop of one call of Fit. Between two steps the run can be saved and resumed.</summary>
 sealed class TrainingLoop
 {
     readonly Trainer _trainer;
@@ -197,7 +197,7 @@ sealed class TrainingLoop
         ? "The data have no batch to train with."
         : $"The data gave {found} batches in epoch {_run.Epoch + 1}, after {Math.Max(_run.Batch, _run.BatchesPerEpoch ?? 0)} before. "
         + "They must be the same in each epoch and when a run is resumed: give a list, TensorBatches, or an iterator that can be "
-        + "started anew.");
+        + "started again.");
 
     // Every callback is told, so that files and displays are closed, whatever another one throws.
     void End(FitOutcome outcome, Exception? cause = null)

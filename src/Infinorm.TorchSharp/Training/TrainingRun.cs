@@ -91,7 +91,7 @@ public sealed class TrainingRun
     }
 
     /// <summary>
-    /// Ends the training after this step or epoch. An epoch that is not whole is not validated and not in the history; a resumed run goes on
+    /// Ends the training after this step or epoch. An incomplete epoch is neither validated nor in the history; a resumed run continues
     /// in it.
     /// </summary>
     /// <param name="reason">Why, for the history.</param>

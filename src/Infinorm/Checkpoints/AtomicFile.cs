@@ -62,7 +62,7 @@ static class AtomicFile
         }
     }
 
-    // A link is relative to the folder that it really lies in, which is another one than its path names if that has links, too.
+    // A link is relative to the folder that really contains it, which differs from its path if that has links too.
     static string FollowLinks(string path)
     {
         string full = Path.GetFullPath(path);
@@ -108,6 +108,8 @@ static class AtomicFile
     // A new file is locked an instant after it is there: until then, none may look for leftovers.
     static (string Temporary, FileStream Stream) Begin(string folder, string target)
     {
+        if (!Directory.Exists(folder))
+            throw new DirectoryNotFoundException($"{target}: there is no folder {folder}");
         string start = TemporaryStart(Path.GetFileName(target));
         using FolderLock held = FolderLock.Take(folder);
         if (held.IsHeld)
@@ -136,7 +138,7 @@ static class AtomicFile
         return $"{start}~{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..hashLength]}.";
     }
 
-    // File.Replace links or copies the target to the former file before it renames: the target is never missing.
+    // File.Replace links or copies the target to the previous file before it renames, so the target is never missing.
     static void Replace(string target, string temporary, int keep)
     {
         if (keep == 0 || !File.Exists(target))

@@ -48,10 +48,10 @@ static class FileSignature
             return OfZip(start);
         if (start.Length > sizeof(long) && start[sizeof(long)] == '{' && start[4..8].IndexOfAnyExcept((byte)0) < 0)
             return "a safetensors file; Optimizer.Load and Restore read checkpoints";
-        bool isText = start.IndexOfAnyInRange<byte>(0, 8) < 0;
-        return isText && start.TrimStart(" \t\r\n"u8) is [(byte)'{' or (byte)'[', ..]
-            ? "JSON text; Optimizer.Get reads an optimizer's config"
-            : null;
+        if (start.IndexOfAnyInRange<byte>(0, 8) < 0 && start.TrimStart(" \t\r\n"u8) is [(byte)'{' or (byte)'[', ..])
+            return "JSON text; Optimizer.Get reads an optimizer's config";
+        bool isText = start.IndexOfAnyExceptInRange((byte)'\t', (byte)'~') < 0 && start.IndexOfAnyInRange<byte>(0x0E, 0x1F) < 0;
+        return isText && start.Length > sizeof(long) ? "text" : null;
     }
 
     static string OfZip(ReadOnlySpan<byte> start)

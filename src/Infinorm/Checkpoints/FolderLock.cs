@@ -29,7 +29,7 @@ sealed partial class FolderLock : IDisposable
     /// <summary>Whether the folder is locked. If not, it cannot be, or another program keeps it locked.</summary>
     public bool IsHeld { get; }
 
-    /// <summary>Waits until nobody else has the lock, for at most ten seconds.</summary>
+    /// <summary>Waits for the lock, for at most ten seconds.</summary>
     public static FolderLock Take(string folder) => new(folder);
 
     /// <inheritdoc/>

@@ -13,7 +13,7 @@ abstract record SafetensorsItem(string Name, nint[] Shape, long Offset)
     public abstract long ByteLength { get; }
 }
 
-/// <summary>A tensor that is listed and not read, as its type is none of Infinorm's.</summary>
+/// <summary>A tensor that is listed but not read, because Infinorm does not have its type.</summary>
 /// <param name="Name">Its key.</param>
 /// <param name="Type">The type's name in the file, "U8" for instance.</param>
 /// <param name="Shape">The sizes of its axes, outermost first.</param>

@@ -8,13 +8,13 @@ static class SafetensorsTypes
     static readonly (DType DType, string Name)[] Names =
     [
         (DType.Float16, "F16"), (DType.BFloat16, "BF16"), (DType.Float32, "F32"), (DType.Float64, "F64"), (DType.Int32, "I32"),
-        (DType.Int64, "I64"),
+        (DType.Int64, "I64"), (DType.UInt8, "U8"),
     ];
 
     // Listed, not read: how many bits an element has.
     static readonly (string Name, int Bits)[] Others =
     [
-        ("BOOL", 8), ("I8", 8), ("U8", 8), ("I16", 16), ("U16", 16), ("U32", 32), ("U64", 64), ("C64", 64), ("F4", 4), ("F6_E2M3", 6),
+        ("BOOL", 8), ("I8", 8), ("I16", 16), ("U16", 16), ("U32", 32), ("U64", 64), ("C64", 64), ("F4", 4), ("F6_E2M3", 6),
         ("F6_E3M2", 6), ("F8_E4M3", 8), ("F8_E5M2", 8), ("F8_E8M0", 8), ("F8_E4M3FNUZ", 8), ("F8_E5M2FNUZ", 8),
     ];
 
@@ -25,7 +25,7 @@ static class SafetensorsTypes
     public static string? Known(string name) =>
         Names.FirstOrDefault(pair => pair.Name == name).Name ?? Others.FirstOrDefault(pair => pair.Name == name).Name;
 
-    /// <summary>The bytes of so many elements of a type that is not read.</summary>
+    /// <summary>The size in bytes of a number of elements, of a type that is not read.</summary>
     public static long OtherByteLength(string name, int length) => (((long)length * Others.First(pair => pair.Name == name).Bits) + 7) / 8;
 
     /// <summary>"F32" for float32.</summary>

@@ -6,7 +6,7 @@ using System.Text.Json.Nodes;
 namespace Infinorm.Config;
 
 /// <summary>
-/// Reads the settings of one class from its Keras <c>config</c> and remembers which keys were asked for, so that a key nobody knows is
+/// Reads the settings of one class from its Keras <c>config</c> and remembers which keys were asked for, so that an unknown key is
 /// refused instead of ignored. Functions given to the <c>Register</c> methods read their own settings through it.
 /// </summary>
 /// <remarks>Every method throws a <see cref="FormatException"/> that names class and key when a value is of the wrong kind.</remarks>

@@ -12,8 +12,11 @@ enum StateKind
     /// <summary>The gradient accumulator.</summary>
     Accumulator,
 
-    /// <summary>A slot of the rule.</summary>
+    /// <summary>A slot of the rule; its codes, where it has one byte an element.</summary>
     Slot,
+
+    /// <summary>What the codes of a slot are multiplied by, one number for each block; nothing where it has no codes.</summary>
+    SlotScales,
 
     /// <summary>The float copy of a 16-bit variable, which is stepped.</summary>
     MasterWeights,
@@ -57,6 +60,9 @@ sealed record BuildRequest
 
     /// <summary>Whether 16-bit variables are rounded at random.</summary>
     public required bool RoundsAtRandom { get; init; }
+
+    /// <summary>From how many elements on the slots of a variable have one byte an element; null if none has.</summary>
+    public required int? ByteStorageMinimum { get; init; }
 }
 
 /// <summary>A step that failed in the middle: some variables are stepped, others are not.</summary>

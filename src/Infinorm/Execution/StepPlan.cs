@@ -1,4 +1,5 @@
 using Infinorm.Kernels;
+using Infinorm.Variables;
 
 namespace Infinorm.Execution;
 
@@ -62,6 +63,11 @@ readonly record struct StepPlan
     /// <summary>Whether the rule is the only stage; then its loop runs over whole chunks.</summary>
     public bool IsBare => Updates && LossScale is null && AccumulationSteps == 0 && Clip == ClipKind.None
         && WeightDecay is null && AverageMomentum is null;
+
+    /// <summary>The decay of a variable; null for none.</summary>
+    /// <param name="decays">Whether weight decay applies to it, if there is any.</param>
+    /// <param name="own">Its decay, if it does not follow the plan's.</param>
+    public double? DecayOf(bool decays, OwnDecay? own) => !decays ? null : own is { } some ? some.Value : WeightDecay;
 
     /// <summary>Whether a reduction over the gradients comes before the pass.</summary>
     public bool Reduces => RequiresFinite || Clip is ClipKind.Norm or ClipKind.GlobalNorm;

@@ -23,7 +23,7 @@ static unsafe class Conversions
                 for (i = 0; i <= count - HalfVectors.Length; i += HalfVectors.Length)
                     HalfVectors.FromBFloat16(Vector128.Load((ushort*)source + i)).Store((float*)target + i);
                 for (; i < count; i++)
-                    ((float*)target)[i] = ((BFloat16*)source)[i];
+                    ((float*)target)[i] = (float)((BFloat16*)source)[i];
                 break;
             case (DType.Float64, DType.Float32):
                 for (i = 0; i < count; i++)

@@ -61,7 +61,7 @@ static class HalfVectors
 
     /// <summary>
     /// Up or down, given 16 random bits for each. Subnormal results are rounded from fixed-point numbers with 16 bits below their last
-    /// place; what lies below those is cut off.
+    /// place; lower digits are cut off.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<ushort> ToHalfAtRandom(Vector256<float> values, Vector256<uint> random)

@@ -13,7 +13,7 @@ static unsafe class MasterWeights
     /// <param name="variable">The variable, of type <paramref name="type"/>.</param>
     /// <param name="type">A 16-bit type.</param>
     /// <param name="count">The number of elements.</param>
-    /// <param name="scratch">Memory for so many floats.</param>
+    /// <param name="scratch">Memory for this many floats.</param>
     public static void Follow(byte* master, byte* variable, DType type, int count, byte* scratch)
     {
         Conversions.Convert(master, DType.Float32, scratch, type, count);

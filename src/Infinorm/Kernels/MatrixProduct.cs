@@ -8,7 +8,7 @@ namespace Infinorm.Kernels;
 /// </summary>
 static class MatrixProduct
 {
-    // So many elements of so many rows stay in the second-level cache while all rows of the result take from them.
+    // This part of the matrix stays in the second-level cache while all rows of the result read it.
     const int TileRows = 32, TileColumns = 512;
 
     /// <summary>result ← left · right, of n × k and k × m elements, row by row.</summary>

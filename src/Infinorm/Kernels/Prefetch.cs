@@ -4,7 +4,7 @@ using Infinorm.Rules;
 
 namespace Infinorm.Kernels;
 
-/// <summary>Asks for memory before it is needed. What is asked for in vain costs little, whatever the address.</summary>
+/// <summary>Prefetches memory before it is needed. An unnecessary prefetch costs little, at any address.</summary>
 static unsafe class Prefetch
 {
     public const int LineSize = 64;

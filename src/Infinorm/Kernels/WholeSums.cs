@@ -25,7 +25,7 @@ static class WholeSums
         return SquareSums.Fold(sums);
     }
 
-    /// <summary>The mean of every <paramref name="step"/>th of so many values.</summary>
+    /// <summary>The mean of every <paramref name="step"/>th of a number of values.</summary>
     public static T Mean<T>(ReadOnlySpan<T> values, int start, int step, int count)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {

@@ -33,7 +33,8 @@ public sealed class Adadelta : RuleOptimizer
 
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots) => (_gradients, _steps) = slots.Add(
-        new SlotSpec("accumulated_grad") { IsNeverNegative = true }, new SlotSpec("accumulated_delta_var") { IsNeverNegative = true });
+        new SlotSpec("accumulated_grad") { IsNeverNegative = true, Decay = () => Rho },
+        new SlotSpec("accumulated_delta_var") { IsNeverNegative = true, Decay = () => Rho });
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context) =>

@@ -35,7 +35,7 @@ public sealed class Adagrad : RuleOptimizer
 
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots) =>
-        _accumulator = slots.Add(new SlotSpec("accumulator") { Initial = InitialAccumulatorValue, IsNeverNegative = true });
+        _accumulator = slots.Add(new SlotSpec("accumulator") { Initial = InitialAccumulatorValue, IsNeverNegative = true, Decay = static () => 1 });
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context) =>

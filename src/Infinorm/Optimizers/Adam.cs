@@ -11,7 +11,7 @@ namespace Infinorm.Optimizers;
 public class Adam : MomentsOptimizer
 {
     readonly Hyperparameter<bool> _amsGrad;
-    Slot _momentum, _velocity, _largest;
+    private protected Slot _momentum, _velocity, _largest;
 
     /// <summary>An Adam with Keras's defaults.</summary>
     /// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>
@@ -30,8 +30,8 @@ public class Adam : MomentsOptimizer
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots)
     {
-        (_momentum, _velocity) = slots.Add("momentum", new SlotSpec("velocity") { IsNeverNegative = true });
-        _largest = AmsGrad ? slots.Add(new SlotSpec("velocity_hat") { IsNeverNegative = true }) : Slot.Absent;
+        (_momentum, _velocity) = slots.Add("momentum", new SlotSpec("velocity") { IsNeverNegative = true, Decay = () => Beta2 });
+        _largest = AmsGrad ? slots.Add(new SlotSpec("velocity_hat") { IsNeverNegative = true, IsMaximum = true, Decay = static () => 1 }) : Slot.Absent;
     }
 
     /// <inheritdoc/>

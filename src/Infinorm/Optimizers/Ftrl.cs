@@ -6,7 +6,7 @@ using Infinorm.Schedules;
 namespace Infinorm.Optimizers;
 
 /// <summary>
-/// "Follow the regularized leader" (McMahan and others, 2013), as Keras computes it: the weights are made anew from two slots in each step,
+/// "Follow the regularized leader" (McMahan and others, 2013), as Keras computes it: each step recomputes the weights from two slots,
 /// so what was assigned to them from outside is lost.
 /// </summary>
 public sealed class Ftrl : RuleOptimizer
@@ -52,7 +52,8 @@ public sealed class Ftrl : RuleOptimizer
 
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots) =>
-        (_accumulator, _linear) = slots.Add(new SlotSpec("accumulator") { Initial = _initial, IsNeverNegative = true }, "linear");
+        (_accumulator, _linear) = slots.Add(
+            new SlotSpec("accumulator") { Initial = _initial, IsNeverNegative = true }, new SlotSpec("linear") { NeedsFullStorage = true });
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context)

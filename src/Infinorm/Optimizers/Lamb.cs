@@ -37,7 +37,8 @@ public sealed class Lamb : MomentsOptimizer, IBlockRule
 
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots) =>
-        (_momentum, _velocity) = slots.Add("momentum", new SlotSpec("velocity") { IsNeverNegative = true });
+        (_momentum, _velocity) = slots.Add(
+            new SlotSpec("momentum") { NeedsFullStorage = true }, new SlotSpec("velocity") { NeedsFullStorage = true, IsNeverNegative = true });
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context) => context.Run(this);

@@ -6,29 +6,22 @@ using Infinorm.Types;
 
 namespace Infinorm.Optimizers;
 
-/// <summary>
-/// Nadam (Dozat, 2016), as Keras computes it: <see cref="Adam"/> whose momentum looks ahead, with a momentum that rises from half of β₁.
-/// </summary>
-public sealed class Nadam : MomentsOptimizer
+/// <summary>Nadam (Dozat, 2016), as Keras computes it: <see cref="Adam"/> that looks a step ahead, with a β₁ that rises from its half.</summary>
+/// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>
+/// <param name="beta1">Decay of the mean of the gradients, in [0, 1]. Keras: <c>beta_1</c>.</param>
+/// <param name="beta2">Decay of the mean of their squares, in [0, 1]. Keras: <c>beta_2</c>.</param>
+/// <param name="epsilon">Added against division by zero, finite and ≥ 0. Keras: <c>epsilon</c>.</param>
+/// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
+public sealed class Nadam(LearningRate? learningRate = null, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-7)
+    : MomentsOptimizer(learningRate ?? 0.001, beta1, beta2, epsilon)
 {
     Slot _momentum, _velocity;
     ScalarSlot _product;
 
-    /// <summary>A Nadam with Keras's defaults.</summary>
-    /// <param name="learningRate">A number, a schedule or a function; null for 0.001. Keras: <c>learning_rate</c>.</param>
-    /// <param name="beta1">Decay of the mean of the gradients, in [0, 1]. Keras: <c>beta_1</c>.</param>
-    /// <param name="beta2">Decay of the mean of their squares, in [0, 1]. Keras: <c>beta_2</c>.</param>
-    /// <param name="epsilon">Added against division by zero, finite and ≥ 0. Keras: <c>epsilon</c>.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
-    public Nadam(LearningRate? learningRate = null, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-7)
-        : base(learningRate ?? 0.001, beta1, beta2, epsilon)
-    {
-    }
-
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots)
     {
-        (_momentum, _velocity) = slots.Add("momentum", new SlotSpec("velocity") { IsNeverNegative = true });
+        (_momentum, _velocity) = slots.Add("momentum", new SlotSpec("velocity") { IsNeverNegative = true, Decay = () => Beta2 });
         _product = slots.AddScalar("variable", 1); // Keras gives the product of the momenta no name of its own
     }
 

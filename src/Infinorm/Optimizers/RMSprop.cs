@@ -41,7 +41,7 @@ public sealed class RMSprop : RuleOptimizer
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots)
     {
-        _velocity = slots.Add(new SlotSpec("velocity") { IsNeverNegative = true });
+        _velocity = slots.Add(new SlotSpec("velocity") { IsNeverNegative = true, Decay = () => Rho, NeedsFullStorage = Centered });
         _moment = Momentum > 0 ? slots.Add("momentum") : Slot.Absent;
         _mean = Centered ? slots.Add("average_gradient") : Slot.Absent;
     }

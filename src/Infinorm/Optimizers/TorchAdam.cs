@@ -6,42 +6,30 @@ using Infinorm.Schedules;
 namespace Infinorm.Optimizers;
 
 /// <summary>
-/// Adam as PyTorch's <c>torch.optim.Adam</c> computes it: ε is added after the correction of the bias, w ← w − rate / (1 − β₁ᵗ) · m /
-/// (√v / √(1 − β₂ᵗ) + ε). AMSGrad divides by the largest v so far.
+/// Adam as PyTorch's <c>torch.optim.Adam</c> computes it, with the slots of <see cref="Adam"/>: ε is added after the correction of the bias,
+/// w ← w − rate / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε). AMSGrad divides by the largest v so far.
 /// </summary>
-public class TorchAdam : MomentsOptimizer
+public class TorchAdam : Adam
 {
     readonly Hyperparameter<double> _coupledWeightDecay;
-    readonly Hyperparameter<bool> _amsGrad, _maximize;
-    Slot _momentum, _velocity, _largest;
+    readonly Hyperparameter<bool> _maximize;
 
     /// <summary>An Adam with PyTorch's defaults. A rate of null is 0.001; the properties describe the other arguments.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public TorchAdam(
         LearningRate? learningRate = null, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, double coupledWeightDecay = 0,
         bool amsGrad = false, bool maximize = false)
-        : base(learningRate ?? 0.001, beta1, beta2, epsilon)
+        : base(learningRate, beta1, beta2, epsilon, amsGrad)
     {
         _coupledWeightDecay = Hyperparameters.Number("coupled_weight_decay", coupledWeightDecay);
-        _amsGrad = Hyperparameters.Switch("amsgrad", amsGrad);
         _maximize = Hyperparameters.Switch("maximize", maximize);
     }
 
     /// <summary>Part of the weight that is added to its gradient, any finite number; 0 by default. PyTorch: <c>weight_decay</c>.</summary>
     public double CoupledWeightDecay => _coupledWeightDecay;
 
-    /// <summary>Whether the largest mean of squares so far is kept and used; false by default. PyTorch: <c>amsgrad</c>.</summary>
-    public bool AmsGrad => _amsGrad;
-
     /// <summary>Whether the objective is to grow; false by default. PyTorch: <c>maximize</c>.</summary>
     public bool Maximize => _maximize;
-
-    /// <inheritdoc/>
-    protected override void DefineSlots(Slots slots)
-    {
-        (_momentum, _velocity) = slots.Add("momentum", new SlotSpec("velocity") { IsNeverNegative = true });
-        _largest = AmsGrad ? slots.Add(new SlotSpec("velocity_hat") { IsNeverNegative = true }) : Slot.Absent;
-    }
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context)

@@ -34,7 +34,7 @@ public sealed class TorchAdamax : MomentsOptimizer
 
     /// <inheritdoc/>
     protected override void DefineSlots(Slots slots) =>
-        (_momentum, _norm) = slots.Add("momentum", new SlotSpec("norm") { IsNeverNegative = true });
+        (_momentum, _norm) = slots.Add("momentum", new SlotSpec("norm") { IsNeverNegative = true, IsMaximum = true, Decay = () => Beta2 });
 
     /// <inheritdoc/>
     protected override void UpdateStep<L>(RuleContext<L> context)

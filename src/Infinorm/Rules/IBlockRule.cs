@@ -12,8 +12,8 @@ namespace Infinorm.Rules;
 public interface IBlockRule
 {
     /// <summary>
-    /// Whether a block is always a whole variable, for rules that need sums or products over one. The default is
-    /// <see langword="false"/>.
+    /// Whether a block is always a whole variable, for rules that need sums or products over one. It and <see cref="ScratchLength"/> are
+    /// asked when the rule is first given. The default is <see langword="false"/>.
     /// </summary>
     bool NeedsWholeVariables => false;
 
@@ -31,7 +31,7 @@ public interface IBlockRule
         where T : unmanaged, IBinaryFloatingPointIeee754<T>;
 }
 
-/// <summary>A slot of one variable that lies by itself, as it need not have the variable's shape.</summary>
+/// <summary>A slot of one variable, stored separately because it need not have the variable's shape.</summary>
 /// <param name="Address">Its first element; 0 where the variable has none.</param>
 /// <param name="Length">How many elements it has.</param>
 /// <param name="Shape">Its shape.</param>

@@ -32,7 +32,9 @@ public readonly struct RuleContext<L>
 
     /// <summary>Steps every variable that has a gradient by the rule.</summary>
     /// <param name="rule">The formula with its coefficients.</param>
-    /// <exception cref="InvalidOperationException">A rule was given already, or a slot is not this optimizer's.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A rule was given already, a slot is not this optimizer's or given twice, or UpdateStep has returned.
+    /// </exception>
     public void Run<TRule>(in TRule rule)
         where TRule : struct, IRule0<L> => _target.Take<L, SlotRule0<L, TRule>>(new(in rule));
 
@@ -57,6 +59,7 @@ public readonly struct RuleContext<L>
         where TRule : struct, IRule2<L>
     {
         int a = _target.Slots.IndexOf(first), b = _target.Slots.IndexOf(second);
+        _target.Slots.RequireDistinct(first, second);
         if (a >= 0 && b >= 0)
             _target.Take<L, SlotRule2<L, TRule>>(new(in rule, a, b));
         else
@@ -69,12 +72,18 @@ public readonly struct RuleContext<L>
     /// <param name="second">The rule's second slot.</param>
     /// <param name="third">The rule's third slot.</param>
     public void Run<TRule>(in TRule rule, Slot first, Slot second, Slot third)
-        where TRule : struct, IRule3<L> => _target.Take<L, SlotRule3<L, TRule>>(
-            new(in rule, _target.Slots.IndexOf(first), _target.Slots.IndexOf(second), _target.Slots.IndexOf(third)));
+        where TRule : struct, IRule3<L>
+    {
+        int a = _target.Slots.IndexOf(first), b = _target.Slots.IndexOf(second), c = _target.Slots.IndexOf(third);
+        _target.Slots.RequireDistinct(first, second);
+        _target.Slots.RequireDistinct(first, third);
+        _target.Slots.RequireDistinct(second, third);
+        _target.Take<L, SlotRule3<L, TRule>>(new(in rule, a, b, c));
+    }
 
     /// <summary>Steps every variable that has a gradient by a rule over spans: slower, for trying things out.</summary>
     /// <param name="rule">The formula with its coefficients.</param>
-    /// <exception cref="InvalidOperationException">A rule was given already.</exception>
+    /// <exception cref="InvalidOperationException">A rule was given already, or UpdateStep has returned.</exception>
     public void Run(IBlockRule rule)
     {
         ArgumentNullException.ThrowIfNull(rule);

@@ -1,6 +1,6 @@
 namespace Infinorm.Rules;
 
-/// <summary>Whoever forms the coefficients of an update and names its rule: an optimizer.</summary>
+/// <summary>The source of a rule: an optimizer, which computes the coefficients of an update and names its rule.</summary>
 interface IRuleSource
 {
     /// <summary>What forms the coefficients and gives the rule to the context, once, in lanes of one kind.</summary>
@@ -8,7 +8,7 @@ interface IRuleSource
         where L : struct, ILane<L>;
 }
 
-/// <summary>What steps variables by a rule of one kind, which is set anew for every step.</summary>
+/// <summary>Steps variables by a rule of one kind. The rule is set for every step.</summary>
 interface IRulePass<TRule>
 {
     /// <summary>Sets the rule of this step; given by reference, as its coefficients fill many registers.</summary>
@@ -25,6 +25,7 @@ abstract class RuleTarget(Slots slots)
     readonly List<object> _made = [];
     object? _update;
     object? _given;
+    bool _isAsking;
 
     /// <summary>The optimizer's slots.</summary>
     public Slots Slots => slots;
@@ -46,31 +47,47 @@ abstract class RuleTarget(Slots slots)
         _given = null;
         if (!updates)
         {
-            Take<L, NoRule<L>>(default);
+            Set<L, NoRule<L>>(default);
             return;
         }
 
         if (_update is not Action<RuleContext<L>> update)
             _update = update = source.UpdateIn<L>();
-        update(new RuleContext<L>(this));
+        _isAsking = true;
+        try
+        {
+            update(new RuleContext<L>(this));
+        }
+        finally
+        {
+            _isAsking = false;
+        }
+
         if (_given is null)
             throw new InvalidOperationException($"{slots.Optimizer}: its UpdateStep gave no rule; each call must call one of the context's Run methods.");
     }
 
     /// <summary>Takes the rule that will step the variables once everything is decided.</summary>
-    /// <exception cref="InvalidOperationException">There is one already.</exception>
+    /// <exception cref="InvalidOperationException">There is one already, or UpdateStep has returned.</exception>
     public void Take<L, TRule>(in TRule rule)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
         RequireFirst();
+        Set<L, TRule>(in rule);
+    }
+
+    void Set<L, TRule>(in TRule rule)
+        where L : struct, ILane<L>
+        where TRule : struct, ISlotRule<L>
+    {
         IRulePass<TRule> pass = Made<IRulePass<TRule>>() ?? Keep(Make<L, TRule>());
         pass.Set(in rule);
         _given = pass;
     }
 
     /// <summary>Takes a rule over spans.</summary>
-    /// <exception cref="InvalidOperationException">There is a rule already.</exception>
+    /// <exception cref="InvalidOperationException">There is a rule already, or UpdateStep has returned.</exception>
     public void Take<L>(IBlockRule rule)
         where L : struct, ILane<L>
     {
@@ -78,6 +95,16 @@ abstract class RuleTarget(Slots slots)
         IRulePass<IBlockRule> pass = Made<IRulePass<IBlockRule>>() ?? Keep(Make<L>());
         pass.Set(in rule);
         _given = pass;
+    }
+
+    /// <summary>How many doubles a rule over whole variables needs beside for a variable of a shape.</summary>
+    /// <exception cref="InvalidOperationException">It asks for less than nothing.</exception>
+    public int ScratchLengthOf(IBlockRule rule, ReadOnlySpan<nint> shape)
+    {
+        int length = rule.ScratchLength(shape);
+        return length >= 0
+            ? length
+            : throw new InvalidOperationException($"{slots.Optimizer}: its rule's ScratchLength must be >= 0, found {length}.");
     }
 
     /// <summary>Makes what steps the variables by rules of one kind.</summary>
@@ -110,6 +137,12 @@ abstract class RuleTarget(Slots slots)
 
     void RequireFirst()
     {
+        if (!_isAsking)
+        {
+            throw new InvalidOperationException(
+                $"{slots.Optimizer}: a rule was given after its UpdateStep had returned; a context is good for one call of UpdateStep.");
+        }
+
         if (_given is not null)
         {
             throw new InvalidOperationException(

@@ -1,3 +1,5 @@
+using Infinorm.Types;
+
 namespace Infinorm.Rules;
 
 /// <summary>
@@ -59,6 +61,24 @@ public sealed class SlotSpec(string name)
     public bool IsNeverNegative { get; init; }
 
     /// <summary>
+    /// Gives the factor by which the rule lets every element decay in an update that adds nothing to it, such as β₂; null where elements
+    /// may fall faster. Storage of one byte moves its scale by that instead of every code. The default is null.
+    /// </summary>
+    public Func<double>? Decay { get; init; }
+
+    /// <summary>
+    /// Whether an element is the largest of what came, as an infinity norm is, and not a sum. Storage of one byte rounds it to nearest then:
+    /// of values rounded at random the maximum would take those that were rounded up. The default is <see langword="false"/>.
+    /// </summary>
+    public bool IsMaximum { get; init; }
+
+    /// <summary>
+    /// Whether it must not be rounded to fewer bits, as the variable follows from it directly, or differences of it are taken. The default
+    /// is <see langword="false"/>.
+    /// </summary>
+    public bool NeedsFullStorage { get; init; }
+
+    /// <summary>
     /// Gives the form of a variable's slot from the variable's path and shape; null, or a form that is null, for the variable's shape.
     /// A slot that has this is for rules over whole variables (<see cref="IBlockRule.NeedsWholeVariables"/>). The default is null.
     /// </summary>
@@ -82,16 +102,21 @@ public sealed class SlotForm
     /// <summary>The shape; null where there are no elements for a rule.</summary>
     internal nint[]? Shape { get; }
 
-    /// <summary>Whether the slot is an integer, always 0, which is listed, saved and loaded, as Keras does, but used by nobody.</summary>
+    /// <summary>Whether the slot is an unused integer, always 0, which is listed, saved and loaded as in Keras.</summary>
     internal bool IsPlaceholder { get; private init; }
 
     /// <summary>A slot of this shape.</summary>
-    public static SlotForm Of(params ReadOnlySpan<nint> shape) => new(shape.ToArray());
+    /// <exception cref="ArgumentException">A size is negative, or there are more than 2,147,483,591 elements.</exception>
+    public static SlotForm Of(params ReadOnlySpan<nint> shape)
+    {
+        _ = Shapes.Length(shape);
+        return new(shape.ToArray());
+    }
 
     /// <summary>A slot of this shape and name.</summary>
     internal static SlotForm Named(string name, ReadOnlySpan<nint> shape) => new(shape.ToArray()) { Name = name };
 
-    /// <summary>An integer that nobody uses.</summary>
+    /// <summary>An unused integer.</summary>
     internal static SlotForm Placeholder(string name) => new(null) { Name = name, IsPlaceholder = true };
 }
 
@@ -99,7 +124,16 @@ public sealed class SlotForm
 /// <param name="Spec">What it is.</param>
 /// <param name="Group">The number of the call that declared it.</param>
 /// <param name="Place">Its place among the slots of the variables' shapes; −1 for one that gives forms.</param>
-readonly record struct DeclaredSlot(SlotSpec Spec, int Group, int Place);
+readonly record struct DeclaredSlot(SlotSpec Spec, int Group, int Place)
+{
+    /// <summary>The shape of a slot that gives forms; null where a variable has no such slot, and for slots of the variables' shapes.</summary>
+    public nint[]? OwnShapeFor(string path, ReadOnlySpan<nint> shape)
+    {
+        if (Spec.FormOf is not { } formOf)
+            return null;
+        return formOf(path, shape) is { } form ? form.Shape : shape.ToArray();
+    }
+}
 
 /// <summary>A scalar slot's value. What a step makes of it counts once the step is done.</summary>
 sealed class ScalarState(string name, double initial)

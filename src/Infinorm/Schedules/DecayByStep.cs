@@ -2,7 +2,7 @@ using Infinorm.Config;
 
 namespace Infinorm.Schedules;
 
-/// <summary>Base of Keras's schedules that decay by a rate every so many steps.</summary>
+/// <summary>Base of Keras's schedules that decay by a rate in intervals of steps.</summary>
 public abstract class DecayByStep : LearningRateSchedule
 {
     readonly Hyperparameter<double> _initialLearningRate, _decaySteps, _decayRate;

@@ -5,7 +5,7 @@ using Infinorm.Types;
 namespace Infinorm.Schedules;
 
 /// <summary>
-/// A learning rate: a number, a <see cref="LearningRateSchedule"/>, or a function that is asked at every step. All three convert to it
+/// A learning rate: a number, a <see cref="LearningRateSchedule"/>, or a function that is called once in every step. All three convert to it
 /// implicitly.
 /// </summary>
 public sealed class LearningRate
@@ -17,7 +17,7 @@ public sealed class LearningRate
         new("learning rate", functionRegistrar: $"{nameof(LearningRate)}.{nameof(RegisterFunction)}");
 
     /// <summary>A constant rate, which can be changed between steps.</summary>
-    /// <param name="value">Any finite number. A negative one climbs, and turns the sign of weight decay.</param>
+    /// <param name="value">Any finite number. A negative rate climbs instead of descending, and reverses weight decay.</param>
     /// <exception cref="ArgumentOutOfRangeException">The value is NaN or infinite.</exception>
     public LearningRate(double value) => Value = Check.Finite(value, "learningRate");
 
@@ -29,7 +29,7 @@ public sealed class LearningRate
         Schedule = schedule;
     }
 
-    /// <summary>A rate that the caller computes. Its value is used unrounded for double variables.</summary>
+    /// <summary>A rate that a function computes. Double variables use its value without rounding.</summary>
     /// <exception cref="ArgumentNullException">The function is null.</exception>
     public LearningRate(Func<double> function)
     {
@@ -37,13 +37,13 @@ public sealed class LearningRate
         Function = function;
     }
 
-    /// <summary>The number; null where a schedule or a function gives the rate.</summary>
+    /// <summary>The number; null if a schedule or a function gives the rate.</summary>
     public double? Value { get; }
 
-    /// <summary>The schedule; null where there is none.</summary>
+    /// <summary>The schedule; null if there is none.</summary>
     public LearningRateSchedule? Schedule { get; }
 
-    /// <summary>The function; null where there is none.</summary>
+    /// <summary>The function; null if there is none.</summary>
     public Func<double>? Function { get; }
 
     /// <inheritdoc cref="LearningRate(double)"/>

@@ -10,6 +10,11 @@ namespace Infinorm.Types;
 /// <remarks>
 /// Rounding is to nearest, ties to even, with gradual underflow and overflow to infinity; a NaN stays a NaN (quiet, sign and upper
 /// payload kept).
+/// <para>
+/// Its public members are among those of <c>System.Numerics.BFloat16</c> of .NET 11, which is to take its place. So are its conversions:
+/// both to and from <see cref="float"/> they are explicit. For its bits use
+/// <see cref="System.Runtime.CompilerServices.Unsafe.BitCast{TFrom, TTo}(TFrom)"/> with <see cref="ushort"/>.
+/// </para>
 /// </remarks>
 public readonly struct BFloat16 : IEquatable<BFloat16>, IComparable<BFloat16>, IFormattable
 {
@@ -44,10 +49,10 @@ public readonly struct BFloat16 : IEquatable<BFloat16>, IComparable<BFloat16>, I
     public static BFloat16 NaN => new(0xFFC0);
 
     /// <summary>The number with these bits: sign, 8 bits of exponent, 7 of fraction.</summary>
-    public static BFloat16 FromBits(ushort bits) => new(bits);
+    internal static BFloat16 FromBits(ushort bits) => new(bits);
 
     /// <summary>The bits: sign, 8 bits of exponent, 7 of fraction.</summary>
-    public static ushort ToBits(BFloat16 value) => value._bits;
+    internal static ushort ToBits(BFloat16 value) => value._bits;
 
     /// <summary>Whether the value is NaN.</summary>
     public static bool IsNaN(BFloat16 value) => (value._bits & 0x7FFF) > 0x7F80;
@@ -56,10 +61,10 @@ public readonly struct BFloat16 : IEquatable<BFloat16>, IComparable<BFloat16>, I
     public static bool IsFinite(BFloat16 value) => (value._bits & 0x7F80) != 0x7F80;
 
     /// <summary>The same number.</summary>
-    public static implicit operator float(BFloat16 value) => BitConverter.UInt32BitsToSingle((uint)value._bits << 16);
+    public static explicit operator float(BFloat16 value) => BitConverter.UInt32BitsToSingle((uint)value._bits << 16);
 
     /// <summary>The same number.</summary>
-    public static implicit operator double(BFloat16 value) => (float)value;
+    public static explicit operator double(BFloat16 value) => (float)value;
 
     /// <summary>The nearest number, the even one of two.</summary>
     public static explicit operator BFloat16(float value)
@@ -87,25 +92,25 @@ public readonly struct BFloat16 : IEquatable<BFloat16>, IComparable<BFloat16>, I
     }
 
     /// <summary>Whether the numbers are equal; NaN equals nothing, 0 equals -0.</summary>
-    public static bool operator ==(BFloat16 left, BFloat16 right) => (float)left == right;
+    public static bool operator ==(BFloat16 left, BFloat16 right) => (float)left == (float)right;
 
     /// <summary>The opposite of <c>==</c>.</summary>
-    public static bool operator !=(BFloat16 left, BFloat16 right) => (float)left != right;
+    public static bool operator !=(BFloat16 left, BFloat16 right) => (float)left != (float)right;
 
     /// <summary>Whether left is less; false if either is NaN.</summary>
-    public static bool operator <(BFloat16 left, BFloat16 right) => (float)left < right;
+    public static bool operator <(BFloat16 left, BFloat16 right) => (float)left < (float)right;
 
     /// <summary>Whether left is greater; false if either is NaN.</summary>
-    public static bool operator >(BFloat16 left, BFloat16 right) => (float)left > right;
+    public static bool operator >(BFloat16 left, BFloat16 right) => (float)left > (float)right;
 
     /// <summary>Whether left is less or equal; false if either is NaN.</summary>
-    public static bool operator <=(BFloat16 left, BFloat16 right) => (float)left <= right;
+    public static bool operator <=(BFloat16 left, BFloat16 right) => (float)left <= (float)right;
 
     /// <summary>Whether left is greater or equal; false if either is NaN.</summary>
-    public static bool operator >=(BFloat16 left, BFloat16 right) => (float)left >= right;
+    public static bool operator >=(BFloat16 left, BFloat16 right) => (float)left >= (float)right;
 
     /// <summary>As <c>==</c>, but NaN equals NaN.</summary>
-    public bool Equals(BFloat16 other) => ((float)this).Equals(other);
+    public bool Equals(BFloat16 other) => ((float)this).Equals((float)other);
 
     /// <inheritdoc/>
     public override bool Equals([NotNullWhen(true)] object? obj) => obj is BFloat16 other && Equals(other);
@@ -114,7 +119,7 @@ public readonly struct BFloat16 : IEquatable<BFloat16>, IComparable<BFloat16>, I
     public override int GetHashCode() => ((float)this).GetHashCode();
 
     /// <summary>Orders by value; NaN comes before every number and equals itself.</summary>
-    public int CompareTo(BFloat16 other) => ((float)this).CompareTo(other);
+    public int CompareTo(BFloat16 other) => ((float)this).CompareTo((float)other);
 
     /// <summary>The number as <see cref="float"/> would be written, in the invariant culture.</summary>
     public override string ToString() => ToString(null, CultureInfo.InvariantCulture);

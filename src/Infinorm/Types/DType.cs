@@ -22,16 +22,22 @@ public enum DType
 
     /// <summary><see cref="long"/>, 8 bytes; Keras: <c>int64</c>.</summary>
     Int64,
+
+    /// <summary><see cref="byte"/>, 1 byte; Keras: <c>uint8</c>.</summary>
+    UInt8,
 }
 
 static class DTypes
 {
     // By number, in the order of the enumeration: it is asked for in the step.
-    static ReadOnlySpan<byte> Sizes => [2, 2, 4, 8, 4, 8];
+    static ReadOnlySpan<byte> Sizes => [2, 2, 4, 8, 4, 8, 1];
 
     /// <summary>Bytes of one element.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Size(this DType type) => (uint)type < (uint)Sizes.Length ? Sizes[(int)type] : throw NotADType(type);
+
+    /// <summary>Whether the elements are numbers of floating point, as trained variables and gradients are.</summary>
+    public static bool IsFloating(this DType type) => type is DType.Float16 or DType.BFloat16 or DType.Float32 or DType.Float64;
 
     /// <summary>The name in Keras and NumPy: "float32".</summary>
     public static string KerasName(this DType type) => type switch
@@ -42,6 +48,7 @@ static class DTypes
         DType.Float64 => "float64",
         DType.Int32 => "int32",
         DType.Int64 => "int64",
+        DType.UInt8 => "uint8",
         _ => throw NotADType(type),
     };
 
@@ -61,8 +68,10 @@ static class DTypes
             return DType.Int32;
         if (typeof(T) == typeof(long))
             return DType.Int64;
+        if (typeof(T) == typeof(byte))
+            return DType.UInt8;
         throw new NotSupportedException(
-            $"Elements of type {typeof(T)} are not supported; use float, double, Half, BFloat16, int or long.");
+            $"Elements of type {typeof(T)} are not supported; use float, double, Half, BFloat16, int, long or byte.");
     }
 
     static ArgumentOutOfRangeException NotADType(DType type) => new(nameof(type), type, "Not a dtype.");

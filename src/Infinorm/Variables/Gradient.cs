@@ -3,36 +3,36 @@ using Infinorm.Types;
 namespace Infinorm.Variables;
 
 /// <summary>
-/// The gradient of one variable for one call of Apply: dense memory of the variable's length, some rows of it, or none. Arrays and
-/// memories of float, double, <see cref="Half"/> and <see cref="BFloat16"/> convert implicitly; nothing is copied or allocated.
-/// <see langword="default"/> and an empty collection entry <c>default</c> mean "no gradient": the variable is untouched in this call.
+/// The gradient of one variable for one call of Apply: dense memory with the length of the variable, some of its rows, or no gradient. Arrays
+/// and memory of float, double, <see cref="Half"/> and <see cref="BFloat16"/> convert implicitly; nothing is copied or allocated.
+/// <see langword="default"/> means "no gradient": this call does not change the variable.
 /// </summary>
 public readonly struct Gradient : IEquatable<Gradient>
 {
     internal Gradient(TypedMemory elements) => Elements = elements;
 
-    /// <summary>Whether there is no gradient, as Keras's <c>None</c>.</summary>
+    /// <summary>Whether this is no gradient. Keras: <c>None</c>.</summary>
     public bool IsNone => Elements.Owner is null;
 
     internal readonly TypedMemory Elements;
 
     internal RowGradient? AsRows => Elements.IsRows ? (RowGradient)Elements.Owner! : null;
 
-    /// <summary>The gradient that <paramref name="values"/> holds.</summary>
+    /// <summary>The dense gradient in <paramref name="values"/>.</summary>
     /// <typeparam name="T">float, double, Half or BFloat16.</typeparam>
-    /// <param name="values">As many elements as the variable has, in its order; shared until the call returns.</param>
+    /// <param name="values">As many elements as the variable has, in the same order. The memory is shared until Apply returns.</param>
     public static Gradient Of<T>(ReadOnlyMemory<T> values)
         where T : unmanaged
     {
         var elements = TypedMemory.Of(values);
-        if (elements.DType is DType.Int32 or DType.Int64)
+        if (!elements.DType.IsFloating())
             throw new ArgumentException($"A gradient is of floating point, found {elements.DType.KerasName()}.", nameof(values));
         return new(elements);
     }
 
     /// <summary>
-    /// The sparse gradient of a table: gradients of some of its rows (extent 0), the others being zero. It means what the dense gradient
-    /// would, rows of equal index being summed first. Keras: <c>IndexedSlices</c>.
+    /// The sparse gradient of a table: the gradients of some of its rows (along the first axis); all other rows are zero. It has the effect of
+    /// the dense gradient. Rows with the same index are summed first. TensorFlow: <c>IndexedSlices</c>.
     /// </summary>
     /// <typeparam name="T">float, double, Half or BFloat16.</typeparam>
     /// <param name="indices">Row numbers, in any order, duplicates allowed.</param>
@@ -57,7 +57,7 @@ public readonly struct Gradient : IEquatable<Gradient>
     /// <inheritdoc cref="op_Implicit(float[])"/>
     public static implicit operator Gradient(BFloat16[] values) => OfArray(values);
 
-    /// <summary>The dense gradient in a memory.</summary>
+    /// <summary>The dense gradient in memory.</summary>
     public static implicit operator Gradient(ReadOnlyMemory<float> values) => Of(values);
 
     /// <inheritdoc cref="op_Implicit(ReadOnlyMemory{float})"/>

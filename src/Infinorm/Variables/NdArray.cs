@@ -36,7 +36,7 @@ public sealed class NdArray
         : throw new NotSupportedException(
             $"The array has {Data.Length} bytes, a span at most {int.MaxValue}; {nameof(AsSpan)} counts elements.");
 
-    /// <summary>The elements' bytes, however many; nobody writes to them.</summary>
+    /// <summary>The bytes of the elements, of any number; they are never written to.</summary>
     internal ByteRange Data { get; }
 
     /// <summary>Copies an array of one axis.</summary>
@@ -106,6 +106,7 @@ public sealed class NdArray
             DType.Float64 => ByteRange.Of(new double[length]),
             DType.Int32 => ByteRange.Of(new int[length]),
             DType.Int64 => ByteRange.Of(new long[length]),
+            DType.UInt8 => ByteRange.Of(new byte[length]),
             _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not a dtype."),
         };
         return new(dtype, data, shape.ToArray());
@@ -122,7 +123,7 @@ public sealed class NdArray
 
     /// <summary>
     /// The same numbers in another type, each rounded once to nearest, ties to even. A float becomes an integer by cutting off its
-    /// fraction; what lies outside the integer's range becomes its nearest end, NaN becomes 0.
+    /// fraction; values outside the integer's range become its nearest end, NaN becomes 0.
     /// </summary>
     /// <returns>A new array, or this one if it has the type already.</returns>
     public NdArray Cast(DType dtype)
@@ -132,10 +133,11 @@ public sealed class NdArray
         return DType switch
         {
             DType.Float16 => CastExact<Half>(dtype, x => (double)x),
-            DType.BFloat16 => CastExact<BFloat16>(dtype, x => x),
+            DType.BFloat16 => CastExact<BFloat16>(dtype, x => (double)x),
             DType.Float32 => CastExact<float>(dtype, x => x),
             DType.Float64 => CastExact<double>(dtype, x => x),
             DType.Int32 => CastExact<int>(dtype, x => x),
+            DType.UInt8 => CastExact<byte>(dtype, x => x),
             _ => CastLong(dtype),
         };
     }
@@ -150,6 +152,7 @@ public sealed class NdArray
             DType.Float64 => Map(widen),
             DType.Int32 => Map<T, int>(x => (int)widen(x)),
             DType.Int64 => Map<T, long>(x => (long)widen(x)),
+            DType.UInt8 => Map<T, byte>(x => byte.CreateSaturating(widen(x))),
             _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not a dtype."),
         };
 
@@ -160,6 +163,7 @@ public sealed class NdArray
         DType.Float32 => Map<long, float>(x => x),
         DType.Float64 => Map<long, double>(x => x),
         DType.Int32 => Map<long, int>(int.CreateSaturating),
+        DType.UInt8 => Map<long, byte>(byte.CreateSaturating),
         _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Not a dtype."),
     };
 

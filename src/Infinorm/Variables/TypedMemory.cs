@@ -73,7 +73,10 @@ readonly record struct TypedMemory(object? Owner, int Start, int Length, DType D
         DType.Float32 => Pin<float>(),
         DType.Float64 => Pin<double>(),
         DType.Float16 => Pin<Half>(),
-        _ => Pin<BFloat16>(),
+        DType.BFloat16 => Pin<BFloat16>(),
+        DType.Int32 => Pin<int>(),
+        DType.UInt8 => Pin<byte>(),
+        _ => Pin<long>(),
     };
 
     /// <summary>Whether any element is also one of <paramref name="other"/>'s.</summary>
@@ -108,6 +111,8 @@ readonly record struct TypedMemory(object? Owner, int Start, int Length, DType D
             case DType.Float64: return ref FirstOf<double>(Owner!, out length);
             case DType.Float16: return ref FirstOf<Half>(Owner!, out length);
             case DType.BFloat16: return ref FirstOf<BFloat16>(Owner!, out length);
+            case DType.Int32: return ref FirstOf<int>(Owner!, out length);
+            case DType.UInt8: return ref FirstOf<byte>(Owner!, out length);
             default: return ref FirstOf<long>(Owner!, out length);
         }
     }

@@ -8,8 +8,8 @@ using Infinorm.Types;
 namespace Infinorm.Variables;
 
 /// <summary>
-/// A named tensor: one the optimizer trains, viewing memory that its owner keeps, or one of the optimizer's own (its counter, learning
-/// rate and slots), viewing the optimizer's memory. Keras: <c>keras.Variable</c>.
+/// A named tensor. Either the optimizer trains it; then it is a view of memory that you own. Or it belongs to the optimizer's state (counter,
+/// learning rate, slots); then it is a view of the optimizer's memory. Keras: <c>keras.Variable</c>.
 /// </summary>
 public abstract class Variable
 {
@@ -49,8 +49,8 @@ public abstract class Variable
     public DType DType { get; }
 
     /// <summary>
-    /// What is done to the variable after each call of Apply in which it had a gradient; <see langword="null"/>, the default, for nothing.
-    /// An optimizer goes by what it is when the optimizer is built.
+    /// The constraint that is applied to the variable after each call of Apply in which it had a gradient; <see langword="null"/>, the default,
+    /// for none. Set it before the optimizer is built; later changes have no effect.
     /// </summary>
     public Constraint? Constraint { get; set; }
 
@@ -62,7 +62,7 @@ public abstract class Variable
 
     /// <summary>Sets every element, cast to this variable's type.</summary>
     /// <param name="value">An array of the same shape.</param>
-    /// <exception cref="ArgumentException">The shape is another one.</exception>
+    /// <exception cref="ArgumentException">The shape differs.</exception>
     public void Assign(NdArray value)
     {
         CheckFits(value);
@@ -98,6 +98,8 @@ public abstract class Variable
             throw new ArgumentNullException(nameof(value), $"{Path}: there is no value for it.");
         if (!value.Shape.SequenceEqual(Shape))
             throw new ArgumentException($"{Path}: the value has shape {Shapes.Format(value.Shape)}, the variable has {Shapes.Format(Shape)}.", nameof(value));
+        if (DType == DType.UInt8 && value.DType != DType.UInt8)
+            throw new ArgumentException($"{Path}: the value is of type {value.DType.KerasName()}; codes are not numbers that could be cast.", nameof(value));
     }
 
     /// <summary>The most elements in a piece of memory.</summary>
@@ -164,14 +166,14 @@ public abstract class Variable
     internal abstract void CopyFrom(Variable source);
 }
 
-/// <summary>A variable over memory that its owner keeps.</summary>
-/// <typeparam name="T">float, double, Half or BFloat16; the optimizer's counters are long.</typeparam>
+/// <summary>A variable that is a view of memory that you own.</summary>
+/// <typeparam name="T">float, double, Half or BFloat16; long for the counters of an optimizer.</typeparam>
 public sealed class Variable<T> : Variable
     where T : unmanaged
 {
     /// <summary>A variable of rank 1 over all of <paramref name="values"/>.</summary>
     /// <param name="path">Names joined by <c>/</c>, such as <c>dense/bias</c>.</param>
-    /// <param name="values">The memory, shared, not copied.</param>
+    /// <param name="values">The memory. It is shared, not copied.</param>
     public Variable(string path, Memory<T> values)
         : this(path, values, [(nint)values.Length])
     {
@@ -179,12 +181,12 @@ public sealed class Variable<T> : Variable
 
     /// <summary>A variable over all of <paramref name="values"/>.</summary>
     /// <param name="path">Names joined by <c>/</c>, such as <c>dense/kernel</c>.</param>
-    /// <param name="values">The memory in row-major order, shared, not copied.</param>
+    /// <param name="values">The memory in row-major order. It is shared, not copied.</param>
     /// <param name="shape">The extents, outermost first; empty for a scalar.</param>
     /// <exception cref="ArgumentException">
-    /// The shape has another number of elements than the memory, or the path is empty or lacks a name between two <c>/</c>.
+    /// The shape and the memory have different numbers of elements, or the path is empty or has an empty name between two <c>/</c>.
     /// </exception>
-    /// <exception cref="NotSupportedException">T is another type.</exception>
+    /// <exception cref="NotSupportedException">T is not one of these types.</exception>
     [OverloadResolutionPriority(1)]
     public Variable(string path, Memory<T> values, ReadOnlySpan<int> shape)
         : this(path, values, Shapes.Widen(shape))

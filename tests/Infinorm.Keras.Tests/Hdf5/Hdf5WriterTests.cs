@@ -66,10 +66,10 @@ public class Hdf5WriterTests
     {
         var root = new Hdf5Group();
         root.Make("a").Datasets["b"] = new Hdf5Dataset(new Hdf5Type("opaque", 3), [1], ByteRange.Of(new byte[3]));
-        Assert.Equal("a/b: data of type opaque cannot be written anew.", Assert.Throws<NotSupportedException>(() => Hdf5Writer.Check(root)).Message);
+        Assert.Equal("a/b: data of type opaque cannot be written to a new file.", Assert.Throws<NotSupportedException>(() => Hdf5Writer.Check(root)).Message);
         root.Groups["a"].Datasets.Clear();
         root.Groups["a"].Attributes["shape"] = null;
-        Assert.Equal("a: the attribute 'shape' is no text and cannot be written.",
+        Assert.Equal("a: the attribute 'shape' is not a text and cannot be written.",
             Assert.Throws<NotSupportedException>(() => Hdf5Writer.Check(root)).Message);
     }
 

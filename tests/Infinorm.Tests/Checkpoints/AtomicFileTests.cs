@@ -180,7 +180,8 @@ public sealed class AtomicFileTests : IDisposable
     [Fact]
     public void A_folder_that_is_missing_or_that_stands_in_the_way_is_an_error()
     {
-        Assert.Throws<DirectoryNotFoundException>(() => AtomicFile.Write(_folder / "missing/state", _ => { }));
+        var missing = Assert.Throws<DirectoryNotFoundException>(() => AtomicFile.Write(_folder / "missing/state", _ => { }));
+        Assert.Equal($"{_folder / "missing/state"}: there is no folder {_folder / "missing"}", missing.Message);
         Directory.CreateDirectory(_path);
         var folder = Assert.Throws<UnauthorizedAccessException>(() => Write("one"));
         Assert.Equal($"{_path}: it is a folder; give the path of a file in it", folder.Message);

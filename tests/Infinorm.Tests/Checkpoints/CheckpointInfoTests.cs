@@ -23,7 +23,7 @@ public class CheckpointInfoTests
     }
 
     [Theory]
-    [InlineData("infinorm", null, "x: it is no checkpoint of an optimizer: its metadata have no \"infinorm\"")]
+    [InlineData("infinorm", null, "x: it is not a checkpoint of an optimizer: its metadata have no \"infinorm\"")]
     [InlineData("infinorm", "2", "x: it is a checkpoint of version \"2\"; this release reads version \"1\"")]
     [InlineData("config", null, "x: its metadata have no \"config\"")]
     [InlineData("config", "[]", "x: config: it is not an object")]

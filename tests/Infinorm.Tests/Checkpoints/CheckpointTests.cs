@@ -267,11 +267,11 @@ public class CheckpointTests
     {
         Optimizer optimizer = Trained(new Adamax(), Bias());
         byte[] plain = Save(optimizer);
-        const string more = ",\"q\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[";
+        const string more = ",\"q\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[";
         int start = new PlainSafetensors(plain).DataStart, end = plain.AsSpan(0, start).LastIndexOf((byte)'}'), data = plain.Length - start;
         byte[] header = [.. plain[8..end], .. Encoding.ASCII.GetBytes($"{more}{data},{data + 2}]}}}}")];
         byte[] file = [.. BitConverter.GetBytes((long)header.Length), .. header, .. plain[start..], 1, 2];
-        Assert.Equal(["extra: q U8[2]"], Assert.Throws<CheckpointMismatchException>(() => Restore(file, optimizer)).Differences);
+        Assert.Equal(["extra: q I8[2]"], Assert.Throws<CheckpointMismatchException>(() => Restore(file, optimizer)).Differences);
         Restore(file, optimizer, new() { IgnoreExtra = ["q"] });
     }
 

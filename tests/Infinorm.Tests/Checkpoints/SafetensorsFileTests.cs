@@ -125,6 +125,7 @@ public class SafetensorsFileTests
     [InlineData("PK\u0003\u0004", "a zip file; KerasArchive.Open reads Keras's .keras archives")]
     [InlineData("version https://git-lfs.github.com/spec/v1\noid sha256:", "a Git LFS pointer, not the file it stands for; git lfs pull fetches that")]
     [InlineData("{\"class_name\": \"Adamax\"}", "JSON text; Optimizer.Get reads an optimizer's config")]
+    [InlineData("# Notes\nof any length", "text")]
     [InlineData(" \n[1]", "JSON text; Optimizer.Get reads an optimizer's config")]
     [InlineData("\u0093NUMPY\u0001\0v\0{", "a NumPy array (.npy)")]
     [InlineData("\u001f\u008b\u0008\0\0\0\0\0\0", "a gzip file; unpack it first")]

@@ -60,8 +60,8 @@ public class SafetensorsHeaderTests
     [InlineData("""{"a":{"data_offsets":[0,1,2]}}""", "a: a list has more than 2 numbers")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}}""", "a: a tensor has a dtype, a shape and two data_offsets")]
     [InlineData("""{"a":{"dtype":"F128","shape":[1],"data_offsets":[0,16]}}""",
-        "a: the dtype \"F128\" is not supported; F16, BF16, F32, F64, I32, I64, BOOL, I8, U8, I16, U16, U32, U64, C64, F4,")]
-    [InlineData("""{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,4]}}""", "a U8[3] has 3 bytes, its data_offsets [0, 4] say 4")]
+        "a: the dtype \"F128\" is not supported; F16, BF16, F32, F64, I32, I64, U8, BOOL, I8, I16, U16, U32, U64, C64, F4,")]
+    [InlineData("""{"a":{"dtype":"I8","shape":[3],"data_offsets":[0,4]}}""", "a I8[3] has 3 bytes, its data_offsets [0, 4] say 4")]
     [InlineData("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}""",
         "the name \"a\" occurs twice")]
     [InlineData("""{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}""",
@@ -126,7 +126,7 @@ public class SafetensorsHeaderTests
 
     [Theory]
     [InlineData("BOOL", 5)]
-    [InlineData("U8", 5)]
+    [InlineData("I8", 5)]
     [InlineData("I16", 10)]
     [InlineData("U64", 40)]
     [InlineData("C64", 40)]

@@ -11,9 +11,6 @@ public sealed class ScarcityTests
         "adamax: the state of 1 variables takes 180,001,728 bytes, for which there is no memory.", Run("build", megabytes: 160));
 
     [Fact]
-    public void AveragesGoIntoAllVariablesOrNone() => Assert.NotEqual("", Run("averages", megabytes: 448));
-
-    [Fact]
     public void ALargeStepGoesOnWithoutHelpers()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere a process cannot be denied threads.");

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Infinorm.Config;
 using Infinorm.Rules;
 using Infinorm.Variables;
 
@@ -52,6 +53,104 @@ public sealed class RuleMisuseTests
         Assert.Equal(error.Message, Assert.Throws<InvalidOperationException>(() => optimizer.Apply(_gradient)).Message);
         optimizer.SetWeights(before);
         Assert.Equal(StepResult.Updated, optimizer.Apply(_gradient).Result);
+    }
+
+    [Fact]
+    public void ASlotDeclaredAfterDefineSlotsIsRefused()
+    {
+        Slots? kept = null;
+        var optimizer = new Trial { Name = "x", Defines = slots => (kept = slots).Add("slot") };
+        optimizer.Build(new Variable<float>("w", _weights));
+        Assert.Equal(
+            "x: the slot \"late\" is declared too late; slots are declared in DefineSlots, before it returns.",
+            Assert.Throws<InvalidOperationException>(() => kept!.Add("late")).Message);
+        Assert.Throws<InvalidOperationException>(() => kept!.AddScalar("late"));
+    }
+
+    [Fact]
+    public void OneSlotInTwoPlacesOfARuleIsRefused()
+    {
+        foreach (int places in (int[])[2, 3])
+        {
+            var optimizer = new Trial { Name = "x", Places = places };
+            optimizer.Build(new Variable<float>("w", _weights));
+            Assert.Equal(
+                "x: its rule uses the slot slot twice.", Assert.Throws<InvalidOperationException>(() => optimizer.Apply(_gradient)).Message);
+            Assert.Equal([1, 2, 3], _weights);
+        }
+    }
+
+    [Fact]
+    public void AContextIsGoodForOneCallOfUpdateStep()
+    {
+        var optimizer = new Trial { Name = "x" };
+        optimizer.Build(new Variable<float>("w", _weights));
+        optimizer.Apply(_gradient);
+        Assert.Equal(
+            "x: a rule was given after its UpdateStep had returned; a context is good for one call of UpdateStep.",
+            Assert.Throws<InvalidOperationException>(optimizer.RunLater!).Message);
+    }
+
+    [Fact]
+    public void AFunctionThatMakesTheSameOptimizerTwiceIsSaid()
+    {
+        var only = new Trial { Name = "x" };
+        Func<ConfigReader, Trial> create = RuleOptimizer.Reading(() => only); // what Register keeps: nothing takes it out again there
+        only.Build(new Variable<float>("w", _weights));
+        Assert.Equal(
+            "Trial: the function that makes it gave x, which is built; it must make a new one each time.",
+            Assert.Throws<InvalidOperationException>(() => create(new ConfigReader(nameof(Trial), []))).Message);
+    }
+
+    [Fact]
+    public void ASlotThatBeginsInTwoWaysIsRefused()
+    {
+        foreach (SlotSpec spec in (SlotSpec[])
+        [
+            new("a") { StartsAsVariable = true, Initial = 1 },
+            new("a") { StartsAsVariable = true, FormOf = (_, _) => SlotForm.Of(2) },
+            new("a") { IsNeverNegative = true, Initial = -1 },
+        ])
+        {
+            var optimizer = new Trial { Name = "x", Defines = slots => slots.Add(spec) };
+            string message = Assert.Throws<ArgumentException>(() => optimizer.Build(new Variable<float>("w", _weights))).Message;
+            Assert.StartsWith("x: the slot a ", message);
+            Assert.False(optimizer.IsBuilt);
+        }
+    }
+
+    [Fact]
+    public void AFormThatIsNoShapeIsRefused()
+    {
+        Assert.StartsWith("The shape [-2, -3] has a negative size.", Assert.Throws<ArgumentException>(() => SlotForm.Of(-2, -3)).Message);
+        Assert.Throws<ArgumentException>(() => SlotForm.Of(nint.MaxValue, 4));
+    }
+
+    [Fact]
+    public async Task ARuleThatChangesItsMindBetweenStepsKeepsTheMemoryThatItAskedForFirst()
+    {
+        var optimizer = new Trial { Name = "x", RunsBlocks = true };
+        optimizer.Build(new Variable<float>("w", _weights), new Variable<float>("v", new float[5000]));
+        await Task.Run(
+            () =>
+            {
+                for (int step = 0; step < 4; step++)
+                    optimizer.Apply(_gradient, new float[5000]);
+            },
+            TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        Assert.Equal([8], optimizer.ScratchLengths);
+        Assert.Equal(4, optimizer.Iterations);
+    }
+
+    [Fact]
+    public void StateOfAStepThatFailedInTheMiddleIsNotSavedByKerassKeysEither()
+    {
+        var optimizer = new Careless { Name = "x", RuleThrows = true };
+        optimizer.Build(new Variable<float>("w", _weights));
+        Assert.ThrowsAny<InvalidOperationException>(() => optimizer.Apply(_gradient));
+        var store = new VariableStore();
+        Assert.ThrowsAny<InvalidOperationException>(() => optimizer.SaveOwnVariables(store));
+        Assert.Empty(store.Keys);
     }
 
     void Refuses(Careless made, string message)
@@ -120,6 +219,59 @@ public sealed class RuleMisuseTests
                 slot += gradient;
                 weight -= slot;
             }
+        }
+    }
+
+    sealed class Trial() : RuleOptimizer(0.5), IBlockRule
+    {
+        readonly HashSet<int> _scratchLengths = [];
+        Slot _slot;
+        int _asked;
+
+        public Func<Slots, Slot> Defines { get; init; } = slots => slots.Add("slot");
+
+        public int Places { get; init; } = 1;
+
+        public bool RunsBlocks { get; init; }
+
+        public Action? RunLater { get; private set; }
+
+        public IEnumerable<int> ScratchLengths => _scratchLengths;
+
+        // Each answer differs from the one before.
+        bool IBlockRule.NeedsWholeVariables => _asked % 2 == 0;
+
+        int IBlockRule.ScratchLength(ReadOnlySpan<nint> shape) => 8 * (1 + (_asked++ / 2));
+
+        void IBlockRule.Step<T>(Block<T> block)
+        {
+            lock (_scratchLengths)
+                _scratchLengths.Add(block.Scratch.Length * Unsafe.SizeOf<T>() / sizeof(double));
+        }
+
+        protected override void DefineSlots(Slots slots) => _slot = Defines(slots);
+
+        protected override void UpdateStep<L>(RuleContext<L> context)
+        {
+            RunLater = () => context.Run(new Rule<L>(), _slot);
+            if (RunsBlocks)
+                context.Run(this);
+            else if (Places == 3)
+                context.Run(new Rule<L>(), _slot, Slot.Absent, _slot);
+            else if (Places == 2)
+                context.Run(new Rule<L>(), _slot, _slot);
+            else
+                RunLater();
+        }
+
+        readonly struct Rule<L> : IRule1<L>, IRule2<L>, IRule3<L>
+            where L : struct, ILane<L>
+        {
+            public void Step(ref L weight, L gradient, ref L first) => weight -= gradient;
+
+            public void Step(ref L weight, L gradient, ref L first, ref L second) => weight -= gradient;
+
+            public void Step(ref L weight, L gradient, ref L first, ref L second, ref L third) => weight -= gradient;
         }
     }
 }

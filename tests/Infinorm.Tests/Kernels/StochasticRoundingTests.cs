@@ -12,7 +12,7 @@ public unsafe class StochasticRoundingTests
     public static TheoryData<DType> Types => [DType.Float16, DType.BFloat16];
 
     static float Widen(DType type, ushort bits) =>
-        type == DType.Float16 ? (float)BitConverter.UInt16BitsToHalf(bits) : BFloat16.FromBits(bits);
+        type == DType.Float16 ? (float)BitConverter.UInt16BitsToHalf(bits) : (float)BFloat16.FromBits(bits);
 
     static ushort[] Round(float[] values, DType type, int start = 0, int seed = Seed, long call = Call, int stream = Stream)
     {

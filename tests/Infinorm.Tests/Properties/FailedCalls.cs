@@ -21,7 +21,7 @@ public sealed class FailedCalls
         ["a gradient in the memory of a variable"] = (typeof(ArgumentException), (optimizer, variables, gradients) =>
             optimizer.Apply([.. gradients[..^1], MemoryOf(variables[^1])])),
         ["a gradient in the memory of a slot"] = (typeof(ArgumentException), (optimizer, _, gradients) =>
-            optimizer.Apply([.. gradients[..^1], MemoryOf(optimizer.Variables[^1])])),
+            optimizer.Apply([.. gradients[..^1], MemoryOf(optimizer.Variables.Last(IsSlotOrCounter))])),
         ["an unknown variable"] = (typeof(ArgumentException), (optimizer, variables, gradients) =>
             optimizer.Apply(gradients, [.. variables[..^1], new Variable<float>("unknown", new float[variables[^1].Length])])),
         ["a variable listed twice"] = (typeof(ArgumentException), (optimizer, variables, gradients) =>
@@ -85,12 +85,16 @@ public sealed class FailedCalls
             iter: samples);
     }
 
+    // Single numbers, such as the rate, lie by themselves: a gradient of one element there is no slot's.
+    static bool IsSlotOrCounter(Variable variable) => variable.Shape.Length > 0 || variable is Variable<long>;
+
     static Gradient MemoryOf(Variable variable) => variable switch
     {
         Variable<float> single => single.Memory,
         Variable<double> full => full.Memory,
         Variable<Half> half => half.Memory,
         Variable<BFloat16> brain => brain.Memory,
+        Variable<long> counter => Gradient.Of<long>(counter.Memory), // all that an optimizer has without slots; refused for its type
         _ => throw new NotSupportedException($"{variable}"),
     };
 

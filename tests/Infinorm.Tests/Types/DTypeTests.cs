@@ -32,7 +32,7 @@ public class DTypeTests
     public void RefusesOtherTypes()
     {
         var error = Assert.Throws<NotSupportedException>(() => DTypes.Of<short>());
-        Assert.Equal("Elements of type System.Int16 are not supported; use float, double, Half, BFloat16, int or long.", error.Message);
+        Assert.Equal("Elements of type System.Int16 are not supported; use float, double, Half, BFloat16, int, long or byte.", error.Message);
         Assert.Throws<ArgumentOutOfRangeException>(() => ((DType)9).Size());
         Assert.Throws<ArgumentOutOfRangeException>(() => ((DType)9).KerasName());
     }

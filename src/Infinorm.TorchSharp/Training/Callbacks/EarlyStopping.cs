@@ -38,7 +38,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
     }
 
     /// <summary>
-    /// A value that must be beaten, too, for the waiting to begin anew; null, the default, for none. Keras: <c>baseline</c>.
+    /// A value that must also be beaten before the patience starts again; null, the default, for none. Keras: <c>baseline</c>.
     /// </summary>
     public double? Baseline { get; init; }
 

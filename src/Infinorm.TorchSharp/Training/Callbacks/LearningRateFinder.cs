@@ -4,19 +4,19 @@ using Infinorm.Variables;
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
-/// Finds a learning rate: it trains some steps with a rate that grows from step to step until the loss explodes, notes the losses, and then
-/// puts model and optimizer back to what they were. Give it to <see cref="Trainer.Fit"/> alone, then read <see cref="Suggestion"/>. Groups
-/// of parameters with a rate of their own keep it.
+/// Finds a learning rate: it trains with a rate that grows from step to step until the loss explodes, records the losses, and then
+/// restores model and optimizer. Make it the only callback of a call of <see cref="Trainer.Fit"/>, then read <see cref="Suggestion"/>. Groups
+/// of parameters with a rate of their own keep that rate.
 /// </summary>
 /// <param name="from">The first rate, &gt; 0. The default is 1e-6.</param>
 /// <param name="to">The last rate, larger than the first. The default is 1.</param>
-/// <param name="steps">In how many steps to get there, ≥ 10. The default is 100. Fit must have as many: data × epochs.</param>
+/// <param name="steps">The number of steps from the first rate to the last, ≥ 10. The default is 100. Fit must have at least as many batches over all epochs.</param>
 public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int steps = 100) : Callback
 {
-    // A loss that is so many times the best one will not come back.
+    // A loss of this many times the best one will not recover.
     const double Explosion = 4;
 
-    // Losses of single batches are noisy: each is averaged with what came before.
+    // Losses of single batches are noisy, so they are smoothed.
     const double Smoothing = 0.9;
 
     readonly List<(double Rate, double Loss)> _points = [];
@@ -30,11 +30,11 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
     double _average, _best;
     bool _isDone;
 
-    /// <summary>The rates tried, each with the smoothed loss.</summary>
+    /// <summary>The rates that were tried, each with its smoothed loss.</summary>
     public IReadOnlyList<(double Rate, double Loss)> Points => _points.AsReadOnly();
 
-    /// <summary>The rate in the middle of the way on which the loss fell: a good one to start from; null if it did not fall, or
-    /// the data ended before the rates were tried.</summary>
+    /// <summary>The rate in the middle of the range in which the loss fell, a good start. Null if the loss did not fall, or if
+    /// the data ended before all rates were tried.</summary>
     public double? Suggestion { get; private set; }
 
     /// <inheritdoc/>

@@ -5,12 +5,12 @@ using static TorchSharp.torch.optim;
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
-/// Has one of TorchSharp's schedulers set the learning rates, after each epoch or each step. Keras: <c>LearningRateScheduler</c>,
+/// Lets one of TorchSharp's schedulers set the learning rates, after each epoch or after each step. Keras: <c>LearningRateScheduler</c>,
 /// <c>ReduceLROnPlateau</c>.
 /// </summary>
 /// <remarks>
-/// TorchSharp's schedulers do not tell what they remember. So a resumed run begins with the rates of the first one and steps its scheduler
-/// as often as that was stepped, with the values of the history; then it has the rates of the file.
+/// TorchSharp's schedulers do not expose their state. So a resumed run starts with the first rates, repeats all steps of the scheduler
+/// with the values of the history, and then has the rates of the file.
 /// </remarks>
 /// <param name="make">
 /// Makes the scheduler for the optimizer that it is given, such as
@@ -24,12 +24,12 @@ public sealed class LearningRateScheduler(Func<torch.optim.Optimizer, lr_schedul
     int _firstEpoch;
 
     /// <summary>
-    /// Whether the scheduler is stepped after each batch, as <c>OneCycleLR</c> wants; the default is false: after each epoch.
+    /// Whether the scheduler is stepped after each batch, as <c>OneCycleLR</c> needs. The default is false: after each epoch.
     /// </summary>
     public bool EachStep { get; init; }
 
     /// <summary>
-    /// The value that the scheduler is handed after each epoch, as <c>ReduceLROnPlateau</c> wants, such as <c>val_loss</c>; null, the
+    /// The value that the scheduler gets after each epoch, such as <c>val_loss</c>, as <c>ReduceLROnPlateau</c> needs; null, the
     /// default, for none.
     /// </summary>
     public string? Monitor { get; init; }

@@ -18,7 +18,7 @@ sealed class MonitoredValue
     {
         RequireValue(run, name);
         _largerIsBetter = largerIsBetter ?? IsLargerBetter(run, name) ?? throw new InvalidOperationException(
-            $"Whether a larger '{name}' is better is not known: set LargerIsBetter of the callback or of the metric.");
+            $"It is not known whether a larger '{name}' is better: set LargerIsBetter of the callback or of the metric.");
         (Name, _minDelta) = (name, minDelta);
     }
 

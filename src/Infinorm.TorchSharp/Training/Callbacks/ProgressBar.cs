@@ -120,7 +120,7 @@ public sealed class ProgressBar : Callback
 
     /// <summary>
     /// A line as lines of a width: broken between its parts, which two spaces divide, and within a part, between words, only where that is
-    /// wider than a line. A terminal would break it anywhere, within numbers, too.
+    /// wider than a line. A terminal would break it anywhere, even within numbers.
     /// </summary>
     internal static IEnumerable<string> Fold(string line, int width)
     {

@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>Writes every value of every epoch for TensorBoard, with TorchSharp's own writer. Keras: <c>TensorBoard</c>.</summary>
-/// <param name="folder">The folder of this run, made if it is not there. A resumed run adds a file to it.</param>
+/// <param name="folder">The folder of this run; it is created if it does not exist. A resumed run adds a file to it.</param>
 public sealed class TensorBoardLog(string folder) : Callback
 {
     SummaryWriter? _writer;
 
-    /// <summary>Whether the loss and learning rate of so many steps are written, too, ≥ 1; null, the default, for epochs only.</summary>
+    /// <summary>Also write the loss and the learning rate every this many steps, ≥ 1; null, the default, writes only epochs.</summary>
     public int? EverySteps
     {
         get;
@@ -36,7 +36,7 @@ public sealed class TensorBoardLog(string folder) : Callback
             Write($"epoch_{name}", value, log.Epoch);
     }
 
-    // The writer's own default for the time is not what TensorBoard reads, seconds since 1970.
+    // TensorBoard reads seconds since 1970, which is not the default of the writer.
     void Write(string name, double value, long step)
     {
         _writer ??= utils.tensorboard.SummaryWriter(folder);

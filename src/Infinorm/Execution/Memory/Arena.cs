@@ -35,10 +35,10 @@ sealed unsafe class Arena
     /// <summary>The first byte, at the start of a cache line.</summary>
     public byte* First { get; }
 
-    /// <summary>The least multiple of <see cref="Alignment"/> that holds so many bytes.</summary>
+    /// <summary>The least multiple of <see cref="Alignment"/> that is at least this many bytes.</summary>
     public static nint Padded(nint bytes) => (bytes + Alignment - 1) & ~(nint)(Alignment - 1);
 
-    /// <summary>Whether an address lies in this arena.</summary>
+    /// <summary>Whether an address is in this arena.</summary>
     public bool Holds(byte* address) => address >= First && address < _end;
 
     /// <summary>
@@ -58,6 +58,10 @@ sealed unsafe class Arena
         state.ComputeType == DType.Float64
             ? new Variable<double>(path, View<double>(address, length, beforeLook), shape)
             : new Variable<float>(path, View<float>(address, length, beforeLook), shape);
+
+    /// <summary>The elements at an address as a variable.</summary>
+    public Variable ViewAs<T>(byte* address, int length, ReadOnlySpan<nint> shape, string path)
+        where T : unmanaged => new Variable<T>(path, View<T>(address, length, null), shape);
 
     sealed class ArenaMemory<T>(Arena arena, byte* address, int length, Action? beforeLook) : MemoryManager<T>
         where T : unmanaged

@@ -6,7 +6,10 @@ namespace Infinorm.Execution.Memory;
 /// <summary>Memory for one block at each place where stages need some; blocks of <see cref="GradientBlocks.BlockLength"/> doubles.</summary>
 readonly unsafe struct Scratch(byte* memory)
 {
-    public const int Size = (4 * BlockSize) + (SquareSums.Count * sizeof(double));
+    public const int Size = (4 * BlockSize) + (SquareSums.Count * sizeof(double)) + (Rules.Slots.MostOfBytes * SlotSize);
+
+    /// <summary>From one decoded slot to the next.</summary>
+    public const int SlotSize = GradientBlocks.BlockLength * sizeof(float);
 
     const int BlockSize = GradientBlocks.BlockLength * sizeof(double);
 
@@ -20,6 +23,9 @@ readonly unsafe struct Scratch(byte* memory)
 
     /// <summary>The sums of squares of the chunk.</summary>
     public double* Sums => (double*)(memory + (4 * BlockSize));
+
+    /// <summary>The slots of a block, decoded, where they have one byte an element.</summary>
+    public byte* Slots => memory + (4 * BlockSize) + (SquareSums.Count * sizeof(double));
 }
 
 /// <summary>Everything a stage needs to know while one chunk is worked on, its memory pinned.</summary>
@@ -64,6 +70,5 @@ unsafe ref struct ChunkView
     public readonly WeightFormula<L> WeightFormula<L>()
         where L : struct, Rules.ILane<L> =>
         new(
-            !State.Decays ? null : State.OwnDecay is { } own ? own.Value : Plan.WeightDecay, Plan.LearningRate, Plan.DecaysByFactor,
-            Plan.AverageMomentum, Plan.Overwrites);
+            Plan.DecayOf(State.Decays, State.OwnDecay), Plan.LearningRate, Plan.DecaysByFactor, Plan.AverageMomentum, Plan.Overwrites);
 }

@@ -6,7 +6,7 @@ using Infinorm.Types;
 
 namespace Infinorm.Execution.Memory;
 
-/// <summary>How a block of a gradient comes to the loops: as it lies in memory where it can, else through scratch memory.</summary>
+/// <summary>How a block of a gradient gets to the loops: directly from its memory if possible, else through scratch memory.</summary>
 static unsafe class GradientBlocks
 {
     /// <summary>Elements that stay in the L1 cache together with a block of each slot and of the scratch.</summary>

@@ -56,7 +56,7 @@ sealed unsafe class GradientChecks
     }
 
     /// <summary>Compares the gradients that were noted with all variables.</summary>
-    /// <exception cref="ArgumentException">One overlaps a variable, or lies in the optimizer's memory.</exception>
+    /// <exception cref="ArgumentException">One overlaps a variable or the optimizer's memory.</exception>
     public void End()
     {
         if (_toCompare.Count == 0)
@@ -73,7 +73,7 @@ sealed unsafe class GradientChecks
             {
                 Note(elements.Pin(), elements, variable, isGradient: true);
                 if (_arena.Holds((byte*)_places[^1].Start))
-                    throw new ArgumentException($"{variable.Path}: the gradient lies in the optimizer's own memory.");
+                    throw new ArgumentException($"{variable.Path}: the gradient is in the optimizer's own memory.");
             }
 
             _places.Sort(static (a, b) => a.Start.CompareTo(b.Start));

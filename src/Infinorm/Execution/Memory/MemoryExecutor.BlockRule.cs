@@ -15,7 +15,7 @@ sealed unsafe partial class MemoryExecutor
         where L : struct, ILane<L>
     {
         IBlockRule _rule = null!;
-        nint[] _sizes = [];
+        WholeSize[] _sizes = []; // what the rule said when it was given, by task; empty for a rule over blocks
         ScratchPool? _scratch;
 
         public void Set(in IBlockRule rule)
@@ -27,41 +27,43 @@ sealed unsafe partial class MemoryExecutor
         // By itself, as what the lambda captures would else be allocated in every step.
         void Change(IBlockRule rule)
         {
-            nint[] sizes = rule.NeedsWholeVariables ? Array.ConvertAll(Work.Variables, variable => SizeOf(variable, rule).Total) : [];
+            WholeSize[] sizes = rule.NeedsWholeVariables ? Array.ConvertAll(Work.Variables, variable => SizeOf(variable, rule)) : [];
             if (!sizes.SequenceEqual(_sizes))
-                _scratch = new ScratchPool(sizes, Executor.Helpers + 1);
+                _scratch = new ScratchPool(sizes.Select(size => size.Total), Executor.Helpers + 1);
             _sizes = sizes;
             _rule = rule;
         }
 
-        public override int Tasks => _rule.NeedsWholeVariables ? Work.Variables.Length : Work.TaskCount;
+        public override int Tasks => TakesWholeVariables ? Work.Variables.Length : Work.TaskCount;
+
+        bool TakesWholeVariables => _sizes.Length > 0;
 
         [SkipLocalsInit]
         protected override void Execute(int task)
         {
             byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
             var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
-            if (_rule.NeedsWholeVariables)
+            if (TakesWholeVariables)
             {
                 int variable = Work.Variables[task];
-                RunPiece(new Chunk(variable, 0, Executor._states[variable].Elements.Length), scratch, inOne: true);
+                RunPiece(new Chunk(variable, 0, Executor._states[variable].Elements.Length), scratch, _sizes[task]);
                 return;
             }
 
             foreach (ref readonly Chunk chunk in Work.ChunksOf(task))
-                RunPiece(chunk, scratch, inOne: false);
+                RunPiece(chunk, scratch, whole: null);
         }
 
-        void RunPiece(Chunk piece, Scratch scratch, bool inOne)
+        void RunPiece(Chunk piece, Scratch scratch, WholeSize? whole)
         {
             fixed (byte* weights = &Executor._states[piece.Variable].Elements.At(piece.Start))
             fixed (byte* dense = &DenseAt(in Executor._gradients[piece.Variable], piece.Start))
             {
                 ChunkView view = Executor.ViewOf(in piece, in Plan, weights, dense, scratch);
                 if (!view.HasGradient || view.State.OverwrittenByGradient)
-                    RunBlocks<L, NoRule<L>>(in view, 0, piece.Count, BlockLength, default);
-                else if (inOne)
-                    UpdateWhole(in view);
+                    Executor.RunBlocks<L, NoRule<L>>(in view, 0, piece.Count, BlockLength, default);
+                else if (whole is { } size)
+                    UpdateWhole(in view, size);
                 else
                     UpdateBlocks(in view);
             }
@@ -82,9 +84,9 @@ sealed unsafe partial class MemoryExecutor
         }
 
         // The weights of a whole variable, in the type that it is computed in, and its gradient, in memory of the pool.
-        void UpdateWhole(in ChunkView view)
+        void UpdateWhole(in ChunkView view, WholeSize size)
         {
-            (nint padded, nint wideLength, int scratch, nint total) = SizeOf(view.Chunk.Variable, _rule);
+            (nint padded, nint wideLength, int scratch, nint total) = size;
             int piece = _scratch!.Take(total, out byte* weights);
             try
             {
@@ -119,16 +121,13 @@ sealed unsafe partial class MemoryExecutor
             }
         }
 
-        // The bytes of the weights and of the gradient; the length of the gradient in double and of what the rule needs; the bytes of it all.
-        (nint Padded, nint Wide, int Scratch, nint Total) SizeOf(int variable, IBlockRule rule)
+        WholeSize SizeOf(int variable, IBlockRule rule)
         {
             ref VariableState state = ref Executor._states[variable];
             nint padded = Arena.Padded((nint)state.Elements.Length * BlockKernels.ElementSize<L>());
             nint wide = Arena.Padded((nint)state.Elements.Length * sizeof(double));
-            int scratch = rule.ScratchLength(state.Variable.Shape);
-            if (scratch < 0)
-                throw new InvalidOperationException($"{Executor._optimizer}: its rule's ScratchLength must be >= 0, found {scratch}.");
-            return (padded, wide / sizeof(double), scratch, (2 * padded) + wide + Arena.Padded((nint)scratch * sizeof(double)));
+            int scratch = Pass.ScratchLengthOf(rule, state.Variable.Shape);
+            return new(padded, wide / sizeof(double), scratch, (2 * padded) + wide + Arena.Padded((nint)scratch * sizeof(double)));
         }
 
         static byte* LoadClipped(in ChunkView view, int offset, int count)
@@ -161,7 +160,10 @@ sealed unsafe partial class MemoryExecutor
             ref readonly VariableState state = ref view.State;
             _rule.Step(new Block<T>(
                 Pass, state.Whole.Path, state.Whole.Shape, weights, gradient, state.Slots + view.At(offset), state.Stride, count,
-                _rule.NeedsWholeVariables ? state.OwnSlots : [], wide, scratch));
+                TakesWholeVariables ? state.OwnSlots : [], wide, scratch));
         }
+
+        // The bytes of the weights and of the gradient; the length of the gradient in double and of what the rule needs; the bytes of it all.
+        readonly record struct WholeSize(nint Padded, nint Wide, int Scratch, nint Total);
     }
 }

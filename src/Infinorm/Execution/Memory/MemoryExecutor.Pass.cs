@@ -64,7 +64,10 @@ sealed unsafe partial class MemoryExecutor
             ref readonly Chunk chunk = ref chunks[c];
             if (!IsDirect(chunk.Variable, type))
             {
-                RunChunks<L, TRule>(chunks.Slice(c, 1), in plan, in rule);
+                int first = c;
+                while (c + 1 < chunks.Length && !IsDirect(chunks[c + 1].Variable, type))
+                    c++;
+                RunChunks<L, TRule>(chunks[first..(c + 1)], in plan, in rule);
                 continue;
             }
 
@@ -97,7 +100,7 @@ sealed unsafe partial class MemoryExecutor
         ref VariableState state = ref _states[variable];
         ref TypedMemory gradient = ref _gradients[variable];
         return state.Elements.DType == type && gradient.DType == type && gradient.Owner is not null
-            && !gradient.IsRows && !state.OverwrittenByGradient;
+            && !gradient.IsRows && !state.OverwrittenByGradient && state.ByteSlots.Length == 0;
     }
 
     // What does not fill a cache line, in scratch memory: a block is padded to them.
@@ -138,7 +141,7 @@ sealed unsafe partial class MemoryExecutor
                 return;
 
             // What needs no conversion is worked on where it lies.
-            bool direct = !view.State.Is16Bit && (!view.HasGradient || (dense != null && view.GradientDType == view.State.Elements.DType));
+            bool direct = !view.State.Is16Bit && view.State.ByteSlots.Length == 0 && (!view.HasGradient || (dense != null && view.GradientDType == view.State.Elements.DType));
             int inPlace = direct ? chunk.Count & -LineLength<L>() : 0;
             if (inPlace > 0)
                 RunBlocks<L, TRule>(in view, 0, inPlace, inPlace, in rule);
@@ -172,7 +175,7 @@ sealed unsafe partial class MemoryExecutor
         return ref gradient.At(start);
     }
 
-    static void RunBlocks<L, TRule>(in ChunkView view, int start, int end, int blockLength, in TRule rule)
+    void RunBlocks<L, TRule>(in ChunkView view, int start, int end, int blockLength, in TRule rule)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
@@ -183,24 +186,30 @@ sealed unsafe partial class MemoryExecutor
             int count = Math.Min(blockLength, end - offset);
             if (hasGradient && view.State.OverwrittenByGradient)
                 Overwrite<L>(in view, offset, count);
+            else if (hasGradient && view.Plan.Updates && view.State.ByteSlots.Length > 0)
+                UpdateBytes(in view, offset, count, in rule, in weightFormula);
             else if (hasGradient && view.Plan.Updates)
-                Update<L, TRule>(in view, offset, count, in rule, in weightFormula);
+                Update(in view, offset, count, in rule, in weightFormula, view.State.Slots + view.At(offset), view.State.Stride);
             else
                 AccumulateOrAverage<L>(in view, offset, count, in weightFormula);
         }
     }
 
-    static void Update<L, TRule>(in ChunkView view, int offset, int count, in TRule rule, in WeightFormula<L> weightFormula)
+    static void Update<L, TRule>(
+        in ChunkView view, int offset, int count, in TRule rule, in WeightFormula<L> weightFormula, byte* slots, nint stride)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
     {
         ref readonly VariableState state = ref view.State;
         byte* weights = WeightBlocks.Load<L>(in view, offset, count, constrained: true);
         byte* gradient = LoadUpdate<L>(in view, offset, count, out byte* accumulator, out GradientFormula<L> gradientFormula);
-        nint at = view.At(offset);
-        RuleLoop.Run(
-            in rule, state.Slots + at, state.Stride, weights, gradient, accumulator, view.IsAveraged ? state.Average + at : null,
-            PaddedBytes<L>(count), in gradientFormula, in weightFormula);
+        byte* average = view.IsAveraged ? state.Average + view.At(offset) : null;
+        nint bytes = PaddedBytes<L>(count);
+        if (view.Plan.IsBare)
+            RuleLoop.RunBare<L, TRule>(in rule, slots, stride, weights, gradient, bytes, weights + bytes, gradient + bytes);
+        else
+            RuleLoop.Run(
+                in rule, slots, stride, weights, gradient, accumulator, average, bytes, in gradientFormula, in weightFormula);
         WeightBlocks.Store<L>(in view, weights, offset, count);
     }
 

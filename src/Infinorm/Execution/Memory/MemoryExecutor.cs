@@ -57,6 +57,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         _work = WorkList.Cut(_states, taskElements);
         _passes = [.. _work.Select(work => new PreparedPass(this, work, request.Slots))];
         _checks = new GradientChecks(request.Together, _arena);
+        _decays = Array.Exists(_states, state => state.ByteSlots.Length > 0) ? new float[request.Slots.Declared.Count] : [];
     }
 
     void CopyVariable(in VariableState state, byte* target) =>
@@ -72,8 +73,11 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
             return own.Address == 0 ? null : _arena!.ViewAs(in state, (byte*)own.Address, own.Length, own.Shape, path, null);
         }
 
+        if (kind is StateKind.Slot or StateKind.SlotScales && state.ByteSlots.Length > 0)
+            return BytesView(in state, kind, slot, path);
         byte* address = kind switch
         {
+            StateKind.SlotScales => null,
             StateKind.Average => state.Average,
             StateKind.Accumulator => state.Accumulator,
             StateKind.MasterWeights => state.HasMasterWeights ? state.FloatCopy : null,
@@ -116,6 +120,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         _plans = plans;
         foreach (PreparedPass pass in _passes)
             pass.Prepare(source, plans);
+        AskDecays();
     }
 
     public bool Reduce(out GradientNorm norm, ref int missing)

@@ -34,7 +34,9 @@ sealed class PreparedPass(MemoryExecutor executor, WorkList work, Slots slots) :
 
     protected override IRulePass<TRule> Make<L, TRule>() => new MemoryExecutor.PassJob<L, TRule>(executor, this);
 
-    protected override IRulePass<IBlockRule> Make<L>() => new MemoryExecutor.BlockRuleJob<L>(executor, this);
+    protected override IRulePass<IBlockRule> Make<L>() => !executor.HasByteSlots
+        ? new MemoryExecutor.BlockRuleJob<L>(executor, this)
+        : throw new InvalidOperationException($"{Slots.Optimizer}: a rule over spans needs full slots. Leave SlotStorage at Full.");
 
     readonly struct Question(PreparedPass pass, IRuleSource source) : ILaneAction
     {

@@ -18,7 +18,7 @@ sealed unsafe class ScratchPool
         _taken = new int[_pieces.Length];
     }
 
-    /// <summary>Takes a piece of at least so many bytes.</summary>
+    /// <summary>Takes a piece of at least this many bytes.</summary>
     /// <returns>The number of the piece.</returns>
     public int Take(nint bytes, out byte* first)
     {

@@ -28,6 +28,9 @@ unsafe struct VariableState
     /// <summary>The rule's slots that give forms, by number; empty where there are none.</summary>
     public OwnSlot[] OwnSlots;
 
+    /// <summary>The rule's slots, where they have one byte an element; else empty.</summary>
+    public ByteSlot[] ByteSlots;
+
     /// <summary>The moving average; null without.</summary>
     public byte* Average;
 
@@ -46,7 +49,7 @@ unsafe struct VariableState
     /// </summary>
     public byte* FloatCopy;
 
-    /// <summary>Whether the copy is the variable's master weights, kept from call to call; else it is made anew in each.</summary>
+    /// <summary>Whether the copy is the variable's master weights, kept between calls; else each call makes it.</summary>
     public bool HasMasterWeights;
 
     /// <summary>Bytes from one slot to the next: the padded size of one slot of all variables.</summary>
@@ -84,6 +87,11 @@ unsafe struct VariableState
     public readonly DType GradientType(DType gradient) =>
         gradient == DType.Float64 && !Is16Bit ? DType.Float64 : DType.Float32;
 }
+
+/// <summary>A slot with one byte an element.</summary>
+/// <param name="Codes">The first code, as an address; filled up to whole blocks.</param>
+/// <param name="Scales">The first block's scale, as an address.</param>
+readonly record struct ByteSlot(nint Codes, nint Scales);
 
 /// <summary>A piece of a variable: what is reduced on its own and handed to one worker at a time.</summary>
 readonly record struct Chunk(int Variable, int Start, int Count)

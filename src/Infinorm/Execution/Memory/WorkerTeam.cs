@@ -13,7 +13,7 @@ static class WorkerTeam
     // Where no thread is to be had, fewer help: the caller does what they leave.
     static readonly Helper[] Helpers = MakeHelpers();
 
-    /// <summary>Asks up to so many idle helpers to work on a job. Busy ones, helping another optimizer, are left alone.</summary>
+    /// <summary>Asks up to this many idle helpers to work on a job. Helpers that work for another optimizer are left alone.</summary>
     public static void Help(Job job, int count)
     {
         foreach (Helper helper in Helpers)

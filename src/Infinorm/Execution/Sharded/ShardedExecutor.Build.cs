@@ -1,4 +1,5 @@
 using Infinorm.Execution.Memory;
+using Infinorm.Kernels;
 using Infinorm.Rules;
 using Infinorm.Types;
 using Infinorm.Variables;
@@ -13,7 +14,7 @@ sealed unsafe partial class ShardedExecutor
         Variable whole = _variables[variable];
         DType type = ShardMap.SumType(whole);
         BuildRequest request = _request!;
-        bool is16Bit = whole.DType != type;
+        bool is16Bit = whole.DType != type, isBytes = kind is StateKind.Slot or StateKind.SlotScales && MemoryLayout.HasByteSlots(whole, request);
         if (kind == StateKind.Accumulator)
             return request.HasAccumulators ? new ShardedVariable(world, [], path, type, whole.Length, whole.Shape) : null;
         if (kind == StateKind.Slot && request.Slots.Declared[slot].Place < 0)
@@ -25,9 +26,21 @@ sealed unsafe partial class ShardedExecutor
             return Sharded([new Shard(0, own.Length, owner?.Owner ?? 0, ViewOfOwn(owner))], own.Length, own.Shape);
         }
 
+        if (isBytes && kind == StateKind.SlotScales)
+        {
+            int blocks = ByteCodes.BlocksFor(whole.Length);
+            return Sharded(
+                [
+                    .. PiecesOf(variable).Select(entry => new Shard(
+                        entry.Piece.Start / ByteCodes.BlockLength, ByteCodes.BlocksFor(entry.Piece.Count), entry.Piece.Owner, ViewOfOwn(entry.Piece))),
+                ],
+                blocks, [blocks]);
+        }
+
         bool exists = !whole.OverwriteWithGradient && kind switch
         {
             StateKind.Average => request.HasAverages,
+            StateKind.SlotScales => false,
             StateKind.MasterWeights => is16Bit && request.HasMasterWeights,
             _ => true,
         };
@@ -37,7 +50,8 @@ sealed unsafe partial class ShardedExecutor
                 whole.Length, whole.Shape)
             : null;
 
-        ShardedVariable Sharded(Shard[] shards, int length, ReadOnlySpan<nint> shape) => new(world, shards, path, type, length, shape);
+        ShardedVariable Sharded(Shard[] shards, int length, ReadOnlySpan<nint> shape) =>
+            new(world, shards, path, isBytes && kind == StateKind.Slot ? DType.UInt8 : type, length, shape);
 
         Variable? ViewOfOwn(Piece? piece) => Array.IndexOf(_own, piece) is var own and >= 0 ? _inner.View(own, kind, slot, path) : null;
     }

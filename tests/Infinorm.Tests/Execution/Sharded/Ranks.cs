@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Infinorm.Execution;
 
 namespace Infinorm.Tests.Execution.Sharded;
@@ -32,9 +33,9 @@ static class Ranks
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
         if (failures.FirstOrDefault(failure => failure is not (null or WorldException)) is { } first)
-            throw first;
+            ExceptionDispatchInfo.Throw(first);
         if (failures.FirstOrDefault(failure => failure is not null) is { } other)
-            throw other;
+            ExceptionDispatchInfo.Throw(other);
         return results;
     }
 

@@ -181,7 +181,7 @@ public sealed class CheckpointTests : IDisposable
     {
         _problem.Optimizer.Optimizer.Save(Last);
         Assert.Equal(
-            $"{Last}: it is no training run: its metadata have no \"run\"",
+            $"{Last}: it is not a training run: its metadata have no \"run\"",
             Assert.Throws<InvalidFileException>(() => _problem.Trainer.Restore(Last)).Message);
         File.WriteAllText(Last, "nonsense");
         Assert.Throws<InvalidFileException>(() => _problem.Trainer.Fit(_problem.Data, 1, new() { ResumeFrom = Last }));

@@ -82,7 +82,7 @@ public sealed class EarlyStoppingTests : IDisposable
 
     [Fact]
     public void SaysThatItDoesNotKnowWhatIsBetter() => Assert.Equal(
-        "Whether a larger 'learning_rate' is better is not known: set LargerIsBetter of the callback or of the metric.",
+        "It is not known whether a larger 'learning_rate' is better: set LargerIsBetter of the callback or of the metric.",
         Assert.Throws<InvalidOperationException>(
             () => _problem.Trainer.Fit(_problem.Data, 2, new() { Callbacks = [new EarlyStopping("learning_rate")] })).Message);
 

@@ -1,0 +1,139 @@
+using System.Text.Json.Nodes;
+using static TorchSharp.torch;
+
+namespace Infinorm.Keras.Torch.Layers.BuiltIn;
+
+sealed class Normalization : Plain
+{
+    readonly long[] _axes;
+    readonly bool _inverts;
+    readonly double[]? _givenMean, _givenVariance;
+    readonly LayerWeight? _mean, _variance;
+
+    public Normalization(LayerConfig config)
+        : base(config)
+    {
+        _axes = config.Axes("axis") ?? [];
+        _inverts = config.Boolean("invert", false);
+        _givenMean = Given(config.Json("mean"));
+        _givenVariance = Given(config.Json("variance"));
+        if (_givenMean is null)
+        {
+            _mean = AddWeight("mean", isTrained: false);
+            _variance = AddWeight("variance", isTrained: false);
+            AddWeight("count", isTrained: false);
+        }
+    }
+
+    protected override Tensor Compute(Tensor x, LayerCall call)
+    {
+        if (!x.is_floating_point())
+            x = x.to(ComputeType);
+        long[] shape = Axes.Broadcast(x, Axes.FromFront(_axes, x.dim()));
+        Tensor mean = Statistic(_mean, _givenMean), deviation = Statistic(_variance, _givenVariance).sqrt().clamp_min(1e-7);
+        return _inverts ? mean + (x * deviation) : (x - mean) / deviation;
+
+        Tensor Statistic(LayerWeight? weight, double[]? given) =>
+            weight is not null ? weight.Value.view(shape)
+            : given!.Length == 1 ? full([1], given[0], dtype: x.dtype)
+            : tensor(given, dtype: x.dtype).view(shape);
+    }
+
+    static double[]? Given(JsonNode? node)
+    {
+        var values = new List<double>();
+        Collect(node);
+        return values.Count == 0 ? null : [.. values];
+
+        void Collect(JsonNode? item)
+        {
+            if (item is JsonArray list)
+            {
+                foreach (JsonNode? inner in list)
+                    Collect(inner);
+            }
+            else if (item is not null)
+            {
+                values.Add(double.Parse(item.ToString(), System.Globalization.CultureInfo.InvariantCulture));
+            }
+        }
+    }
+}
+
+sealed class Rescaling : Plain
+{
+    readonly double[] _scale, _offset;
+
+    public Rescaling(LayerConfig config)
+        : base(config) => (_scale, _offset) = (Read(config, "scale", 1), Read(config, "offset", 0));
+
+    protected override Tensor Compute(Tensor x, LayerCall call)
+    {
+        if (!x.is_floating_point())
+            x = x.to(ComputeType);
+        return (x * Of(_scale, x)) + Of(_offset, x);
+
+        static Tensor Of(double[] values, Tensor x) => values.Length == 1 ? full([], values[0], dtype: x.dtype) : tensor(values, dtype: x.dtype);
+    }
+
+    static double[] Read(LayerConfig config, string key, double defaultValue) => config.Json(key) is JsonArray ? config.Numbers(key) : [config.Number(key, defaultValue)];
+}
+
+/// <summary>Numbers of classes as vectors: one for each element, or one for all of a row.</summary>
+static class Encoding
+{
+    public static Tensor Encode(Tensor indices, string mode, int depth, ScalarType type, Tensor? weights = null)
+    {
+        Tensor whole = indices.to(ScalarType.Int64);
+        if (mode == "one_hot")
+        {
+            if (whole.dim() > 0 && whole.shape[^1] == 1)
+                whole = whole.squeeze(-1);
+            return nn.functional.one_hot(whole, depth).to(type);
+        }
+
+        Tensor each = nn.functional.one_hot(whole, depth).to(type);
+        if (weights is not null)
+            each = each * weights.to(type).unsqueeze(-1);
+        long axis = whole.dim() > 1 || mode == "count" ? -2 : 0;
+        return whole.dim() == 0 ? each : mode == "count" ? each.sum(axis) : each.amax([axis]);
+    }
+}
+
+sealed class Discretization : Plain
+{
+    readonly double[] _boundaries;
+    readonly string _mode;
+
+    public Discretization(LayerConfig config)
+        : base(config)
+    {
+        config.Ignore("num_bins", "epsilon");
+        config.Only("sparse", false);
+        _mode = config.OneOf("output_mode", "int", "int", "one_hot", "multi_hot", "count");
+        _boundaries = config.Json("bin_boundaries") is JsonArray ? config.Numbers("bin_boundaries") : throw new FormatException("Discretization: it was not adapted: there are no bin_boundaries");
+    }
+
+    protected override Tensor Compute(Tensor x, LayerCall call)
+    {
+        Tensor indices = bucketize(x.to(ScalarType.Float32), tensor(_boundaries, dtype: ScalarType.Float32), right: true);
+        return _mode == "int" ? indices.to(ScalarType.Int32) : Encoding.Encode(indices, _mode, _boundaries.Length + 1, ScalarType.Float32);
+    }
+}
+
+sealed class CategoryEncoding : KerasLayer
+{
+    readonly int _count;
+    readonly string _mode;
+
+    public CategoryEncoding(LayerConfig config)
+        : base(config)
+    {
+        config.Only("sparse", false);
+        _count = config.Integer("num_tokens");
+        _mode = config.OneOf("output_mode", "multi_hot", "one_hot", "multi_hot", "count");
+    }
+
+    protected internal override object Call(LayerCall call) =>
+        Encoding.Encode(call.Input, _mode, _count, ComputeType, _mode == "count" ? call.Argument("count_weights", 1) as Tensor : null);
+}
