@@ -134,7 +134,6 @@ public abstract partial class Optimizer
     /// </summary>
     /// <param name="world">The ranks; <see cref="World.Alone"/> for one.</param>
     /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
-    /// <exception cref="NotSupportedException">It is a <see cref="MultiOptimizer"/> or around one.</exception>
     public void Over(World world)
     {
         ArgumentNullException.ThrowIfNull(world);

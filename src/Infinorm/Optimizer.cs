@@ -141,12 +141,10 @@ public abstract partial class Optimizer
     internal abstract void UseExecutor(Func<IExecutor> make);
 
     /// <summary>The ranks that step together; null for this process by itself.</summary>
-    internal virtual World? World => null;
+    internal abstract World? World { get; }
 
     /// <summary>Remembers the ranks.</summary>
-    /// <exception cref="NotSupportedException">It cannot step with others.</exception>
-    private protected virtual void SetWorld(World world) => throw new NotSupportedException(
-        $"{Name}: a {GetType().Name} cannot be stepped by several ranks; give each of its optimizers variables of its own.");
+    private protected abstract void SetWorld(World world);
 
     /// <summary>
     /// Leaves the scaling to a <see cref="LossScaleOptimizer"/>. Keras does not list the placeholders of an optimizer within one.

@@ -20,7 +20,7 @@ public abstract partial class RuleOptimizer
     {
         long start = StepMeter.Start();
         Prepare(gradients, dynamicScale);
-        StepInfo info = Reduce() ? Carry() : Skipped;
+        StepInfo info = Reduce() ? Carry() : Skip();
         StepMeter.Record(this, start, in info, _plans[0].LossScale);
         return info;
     }
@@ -30,7 +30,7 @@ public abstract partial class RuleOptimizer
     {
         RequireWhole();
         _missing = _executor!.Accept(gradients);
-        if (_missing == gradients.Length)
+        if (_missing == gradients.Length && _world is null)
             throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
         Decide(gradients, dynamicScale);
         _slots!.DropScalars();
@@ -43,16 +43,32 @@ public abstract partial class RuleOptimizer
     {
         try
         {
-            bool isMade = _executor!.Reduce(out _norm, ref _missing);
-            if (!isMade && _world is not null)
-                Counter -= Counter % (GradientAccumulationSteps ?? 1); // the batches of the update are dropped
-            return isMade;
+            if (!_executor!.Reduce(out _norm, ref _missing))
+                return false;
         }
         catch (HalfMadeStepException e)
         {
             _halfMade = e;
             throw;
         }
+
+        if (_world is null || !_plans[0].Updates || _missing < _trainable.Length)
+            return true;
+        Skip();
+        throw new ArgumentException($"{Name}: no variable has a gradient in any of the {GradientAccumulationSteps ?? 1} batches of the update.");
+    }
+
+    /// <summary>Makes no step of what was prepared. Over ranks, the batches of the update are dropped.</summary>
+    internal StepInfo Skip()
+    {
+        if (_world is not null)
+            Counter -= PendingCalls;
+        return new StepInfo
+        {
+            Result = StepResult.Skipped,
+            MissingGradients = _missing,
+            LearningRate = _plans[0].LearningRate,
+        };
     }
 
     /// <summary>Carries out what was prepared.</summary>
@@ -70,21 +86,15 @@ public abstract partial class RuleOptimizer
 
         _slots!.CommitScalars();
         Counter += Stride;
-        return Skipped with
+        return new StepInfo
         {
             Result = _plans[0].Updates ? StepResult.Updated : StepResult.Accumulated,
+            MissingGradients = _missing,
+            LearningRate = _plans[0].LearningRate,
             GradientNorm = _norm.Norm,
             ClipFactor = _norm.Factor,
         };
     }
-
-    /// <summary>What a step says that was prepared and is not made.</summary>
-    internal StepInfo Skipped => new()
-    {
-        Result = StepResult.Skipped,
-        MissingGradients = _missing,
-        LearningRate = _plans[0].LearningRate,
-    };
 
     internal override void RequireWhole()
     {

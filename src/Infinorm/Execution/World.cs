@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text;
 
 namespace Infinorm.Execution;
@@ -100,9 +101,15 @@ public abstract class World : IDisposable
     {
     }
 
+    /// <summary>How many bytes of gradients are exchanged at once.</summary>
+    internal int BucketBytes { get; set; } = Sharded.ShardMap.BucketBytes;
+
     /// <summary>Remembers how many batches make one update.</summary>
+    internal void Divide(int batchesPerUpdate) => BatchesPerUpdate = batchesPerUpdate;
+
+    /// <summary>Checks that the ranks can divide the batches of an update.</summary>
     /// <exception cref="InvalidOperationException">Another optimizer over this world takes another number, or the ranks do not divide it.</exception>
-    internal void Divide(string optimizer, int batchesPerUpdate)
+    internal void RequireDivisible(string optimizer, int batchesPerUpdate)
     {
         if (Size > 1 && batchesPerUpdate == 1)
         {
@@ -121,8 +128,22 @@ public abstract class World : IDisposable
             throw new InvalidOperationException(
                 $"{optimizer}: it takes {batchesPerUpdate} batches an update, another optimizer over the same world takes {BatchesPerUpdate}.");
         }
+    }
 
-        BatchesPerUpdate = batchesPerUpdate;
+    /// <summary>Has all ranks fail, with the first difference, where these texts are not the same on all. All ranks call it.</summary>
+    /// <exception cref="WorldException">A rank has another text.</exception>
+    internal void RequireSame(string optimizer, string[] lines)
+    {
+        // The texts themselves are compared, line by line, only where they differ.
+        string[] hashes = GatherTexts(Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', lines)))));
+        if (hashes.All(hash => hash == hashes[0]))
+            return;
+        string[][] texts = [.. GatherTexts(string.Join('\n', lines)).Select(text => text.Split('\n'))];
+        int other = Array.FindIndex(hashes, hash => hash != hashes[0]);
+        int line = Enumerable.Range(0, Math.Max(texts[0].Length, texts[other].Length)).First(i => At(0, i) != At(other, i));
+        throw new WorldException($"{optimizer}: all ranks must have the same model and settings. Rank 0 has {At(0, line)}; rank {other} has {At(other, line)}.");
+
+        string At(int rank, int i) => texts[rank].ElementAtOrDefault(i) ?? "no more variables";
     }
 
     /// <summary>Has all ranks fail where one did. All ranks call it.</summary>

@@ -63,7 +63,7 @@ sealed unsafe partial class ShardedExecutor
         VariableMemory.CheckDisjoint(request.Together);
         bool needsWhole = request.NeedsWholeVariables || request.Slots.Places != request.Slots.Declared.Count;
         _map = ShardMap.Divide(
-            _variables, [.. _variables.Select(variable => needsWhole || variable.Constraint is not null)], world.Size, bucketBytes);
+            _variables, [.. _variables.Select(variable => needsWhole || variable.Constraint is not null)], world.Size, world.BucketBytes);
         _own = [.. _map.Buckets.SelectMany(bucket => bucket.Pieces).Where(piece => piece.Owner == world.Rank)];
         _tree = new GradientTree(_variables, _map, _ownBatches);
         _checks = new GradientChecks(request.Together, _tree.Memory);
@@ -115,25 +115,12 @@ sealed unsafe partial class ShardedExecutor
         .SelectMany(bucket => bucket.Pieces.Select(piece => (piece, bucket)))
         .Where(entry => entry.piece.Variable == variable).OrderBy(entry => entry.piece.Start);
 
-    // The texts of all ranks are compared line by line only where they differ.
-    void RequireSame(BuildRequest request)
-    {
-        string[] lines =
+    void RequireSame(BuildRequest request) => world.RequireSame(
+        _optimizer,
         [
             $"version {typeof(ShardedExecutor).Assembly.GetName().Version}", settings,
             .. request.Variables.Select((variable, i) => $"variable {i}: {variable}, group {request.GroupOf[i]}, "
                 + $"decays {request.Decays[i]}, own decay {request.OwnDecays[i]?.Value}, constraint {variable.Constraint?.GetType().Name}, "
                 + $"overwritten {variable.OverwriteWithGradient}"),
-        ];
-        string[] hashes = world.GatherTexts(Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(
-            System.Text.Encoding.UTF8.GetBytes(string.Join('\n', lines)))));
-        if (hashes.All(hash => hash == hashes[0]))
-            return;
-        string[][] texts = [.. world.GatherTexts(string.Join('\n', lines)).Select(text => text.Split('\n'))];
-        int other = Array.FindIndex(hashes, hash => hash != hashes[0]);
-        int line = Enumerable.Range(0, Math.Max(texts[0].Length, texts[other].Length)).First(i => At(0, i) != At(other, i));
-        throw new WorldException($"{_optimizer}: all ranks must have the same model and settings. Rank 0 has {At(0, line)}; rank {other} has {At(other, line)}.");
-
-        string At(int rank, int i) => texts[rank].ElementAtOrDefault(i) ?? "no more variables";
-    }
+        ]);
 }

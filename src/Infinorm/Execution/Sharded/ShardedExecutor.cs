@@ -14,9 +14,8 @@ namespace Infinorm.Execution.Sharded;
 /// <param name="settings">What must be the same on all ranks.</param>
 /// <param name="batches">How many batches make an update.</param>
 /// <param name="maxDegreeOfParallelism">How many threads of this rank work on a step.</param>
-/// <param name="bucketBytes">How many bytes of gradients are exchanged at once.</param>
 sealed unsafe partial class ShardedExecutor(
-    World world, string settings, int batches, int maxDegreeOfParallelism, int bucketBytes = ShardMap.BucketBytes) : IExecutor
+    World world, string settings, int batches, int maxDegreeOfParallelism) : IExecutor
 {
     readonly MemoryExecutor _inner = new(maxDegreeOfParallelism);
     readonly int _ownBatches = batches / world.Size;
@@ -49,11 +48,12 @@ sealed unsafe partial class ShardedExecutor(
     {
         _optimizer = request.Slots.Optimizer;
         RequireSame(request);
-        world.Divide(_optimizer, batches);
+        world.RequireDivisible(_optimizer, batches);
         world.Together(() => BuildOwn(request));
         foreach (Variable variable in request.Variables)
             variable.VisitBytes(bytes => world.Broadcast(bytes, root: 0), writes: !world.IsFirst);
         world.Together(() => _inner.Build(InnerRequest(request)));
+        world.Divide(batches);
         _batch = 0;
     }
 

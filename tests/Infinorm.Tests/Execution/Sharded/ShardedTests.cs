@@ -21,13 +21,166 @@ public sealed class ShardedTests
             {
                 var model = new ShardedModel(seed);
                 Outcome one = Assert.Single(Train(1, 8, settings, model, updates: 2));
-                foreach (int ranks in (int[])[2, 8])
+                foreach (int ranks in (int[])[2, 4, 8])
                 {
                     foreach (Outcome outcome in Train(ranks, 8, settings, model, updates: 2))
                         one.AssertEqual(outcome);
                 }
             },
             iter: 1, threads: 1);
+
+    public static TheoryData<string> OfBytes => [.. Registered.Variants.Where(variant => HasBytes(variant))];
+
+    // Chunks of a variable are those of other ranks; blocks of codes, which share a scale, are not cut. Some parts are shorter than what has
+    // codes at the least.
+    [Theory]
+    [MemberData(nameof(OfBytes))]
+    public void SlotsOfOneByteAreDividedToo(string variant)
+    {
+        var settings = new Settings(Clip: Clip.GlobalNorm, UseEma: true, Narrow: Narrow.MasterWeights, Variant: variant, HasByteSlots: true);
+        var model = new ShardedModel(13);
+        Outcome one = Assert.Single(Train(1, 8, settings, model, save: true));
+        foreach (int ranks in (int[])[2, 4, 8])
+        {
+            foreach (Outcome outcome in Train(ranks, 8, settings, model))
+                one.AssertEqual(outcome);
+        }
+
+        byte[] file = Train(4, 8, settings, model, updates: 2, save: true)[0].File!;
+        foreach (Outcome outcome in Train(2, 8, settings, model, from: 2, file: file))
+            Assert.Equal(one.State.Concat(one.Weights), outcome.State.Concat(outcome.Weights));
+    }
+
+    static bool HasBytes(string variant)
+    {
+        try
+        {
+            Optimizer optimizer = new Settings(Variant: variant, HasByteSlots: true).Create();
+            optimizer.Build(new Variable<float>("w", new float[8192]));
+            return optimizer.Variables.Any(variable => variable.Path.EndsWith("_codes", StringComparison.Ordinal));
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            return false;
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void AMultiOptimizerStepsOverRanks(bool isScaled)
+    {
+        var model = new ShardedModel(17);
+        Run[] one = Ranks.Run(1, Steps);
+        Assert.Equal(isScaled ? [StepResult.Updated, StepResult.Skipped, StepResult.Updated, StepResult.Updated] : Enumerable.Repeat(StepResult.Updated, Updates),
+            one[0].Outcome.Infos.Select(info => info.Result));
+        foreach (int ranks in (int[])[2, 4, 8])
+        {
+            foreach (Run run in Ranks.Run(ranks, Steps))
+            {
+                one[0].Outcome.AssertEqual(run.Outcome);
+                Assert.Equal(one[0].Iterations, run.Iterations);
+                Assert.Equal(one[0].Averages, run.Averages);
+                Assert.True(one[0].Outcome.File.AsSpan().SequenceEqual(run.Outcome.File));
+            }
+        }
+
+        Run Steps(World world)
+        {
+            Variable[] variables = model.MakeVariables();
+            Optimizer optimizer = new MultiOptimizer(
+                new Muon(0.1) { Name = "rest", GradientAccumulationSteps = 8 },
+                new Dictionary<string, RuleOptimizer>
+                {
+                    [".*[1-4]"] = new Adamax(0.1) { Name = "four", GradientAccumulationSteps = 8, GlobalClipNorm = 1, UseEma = true },
+                    ["none"] = new Sgd(0.1) { Name = "none" },
+                    [".*5"] = new Lion(0.01) { Name = "five", GradientAccumulationSteps = 8 },
+                }) { Name = "multi" };
+            optimizer = isScaled ? new LossScaleOptimizer(optimizer, initialScale: 4) { Name = "scaled" } : optimizer;
+            optimizer.Over(world);
+            optimizer.Build(variables);
+            StepInfo[] infos = [.. Enumerable.Range(0, Updates).Select(update => Update(
+                optimizer, world, model, update, 8, complete: false, isScaled ? (1, 5) : null))];
+            var stream = new MemoryStream();
+            optimizer.Save(stream);
+            Outcome outcome = Outcome.Of(optimizer, variables, infos) with { File = stream.ToArray() };
+            using (optimizer.UseAverages())
+                return new Run(outcome, optimizer.Iterations, [.. variables.Select(variable => ShardedModel.Hash(variable.ToNdArray()))]);
+        }
+    }
+
+    [Fact]
+    public void OptimizersOfAMultiOptimizerDivideTheSameBatches()
+    {
+        Assert.All(Ranks.Failures(2, world => BuiltMulti(world, 4, 8)), e => Assert.Contains(
+            "all its optimizers make an update of the same number of batches", Assert.IsType<InvalidOperationException>(e).Message, StringComparison.Ordinal));
+        Assert.All(Ranks.Failures(2, world => BuiltMulti(world, 4, 4, world.Rank == 0 ? "a" : "b")), e => Assert.Matches(
+            "Rank 0 has variable 0: a .*stepped by optimizer 0; rank 1 has variable 0: a .*stepped by optimizer 1", Assert.IsType<WorldException>(e).Message));
+
+        // What was refused can be built once it is right.
+        Assert.All(
+            Ranks.Run(2, world =>
+            {
+                Assert.ThrowsAny<InvalidOperationException>(() => BuiltMulti(world, 4, 8));
+                return BuiltMulti(world, 2, 2).IsBuilt;
+            }), Assert.True);
+
+        static Optimizer BuiltMulti(World world, int one, int other, string pattern = "a")
+        {
+            float[] values = [world.Rank];
+            Optimizer optimizer = new MultiOptimizer(
+                new Adamax(0.1) { GradientAccumulationSteps = one },
+                new Dictionary<string, RuleOptimizer> { [pattern] = new Adam(0.1) { GradientAccumulationSteps = other } });
+            optimizer.Over(world);
+            try
+            {
+                optimizer.Build(new Variable<float>("a", values), new Variable<float>("b", new float[2]));
+            }
+            catch (InvalidOperationException)
+            {
+                Assert.Equal([world.Rank], values);
+                throw;
+            }
+
+            return optimizer;
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ABatchWithoutGradientsIsZerosAndAnUpdateWithoutAnyIsRefusedOnAll(bool isMulti)
+    {
+        float[][] weights = [.. ((int[])[1, 2, 4]).SelectMany(ranks => Ranks.Run(ranks, world =>
+        {
+            float[] values = [1, 2];
+            Optimizer optimizer = Inner();
+            optimizer = isMulti ? new MultiOptimizer(Inner(), new Dictionary<string, RuleOptimizer> { ["w"] = Inner() }) : optimizer;
+            optimizer.Over(world);
+            Variable[] variables = [new Variable<float>("w", values), .. isMulti ? [new Variable<float>("other", new float[1])] : Array.Empty<Variable>()];
+            optimizer.Build(variables);
+            Step(batch => batch == 2);
+            float[] before = [.. values];
+            string message = Assert.Throws<ArgumentException>(() => Step(_ => false)).Message;
+            Assert.Contains("no variable has a gradient in any of the 4 batches", message, StringComparison.Ordinal);
+            Assert.Equal(before, values);
+            Assert.Equal(isMulti ? 4 : 1, optimizer.Iterations);
+            Step(batch => batch == 1);
+            return values;
+
+            void Step(Func<int, bool> hasGradient)
+            {
+                foreach (int batch in world.Share(Enumerable.Range(0, 4)))
+                {
+                    Gradient first = hasGradient(batch) ? (Gradient)new[] { 1f, batch } : default;
+                    optimizer.Apply(isMulti ? [first, new[] { 1f }] : [first]);
+                }
+            }
+        }))];
+        Assert.All(weights, values => Assert.Equal(weights[0], values));
+
+        static RuleOptimizer Inner() => new Adamax(0.1) { GradientAccumulationSteps = 4 };
+    }
 
     [Theory]
     [InlineData(12, 1, 2, 4)]
@@ -350,10 +503,6 @@ public sealed class ShardedTests
         }),
         e => Assert.Contains("the step failed in the middle", Assert.IsAssignableFrom<InvalidOperationException>(e).Message, StringComparison.Ordinal));
 
-    [Fact]
-    public void AMultiOptimizerIsRefused() => Assert.Throws<NotSupportedException>(
-        () => new MultiOptimizer(new Adamax(), null).Over(World.Alone));
-
     static Optimizer Built(World world, int? batches, double rate = 0.1, int length = 3)
     {
         Optimizer optimizer = new Adamax(rate) { GradientAccumulationSteps = batches };
@@ -406,6 +555,8 @@ public sealed class ShardedTests
     }
 
     static Gradient[] Leaf(ShardedModel model, int update, int batch, bool complete) => model.MakeGradients(update, batch, complete);
+
+    sealed record Run(Outcome Outcome, long Iterations, string[] Averages);
 
     sealed record Outcome(string[] Weights, string[] State, StepInfo[] Infos)
     {
