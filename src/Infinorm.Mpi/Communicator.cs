@@ -5,11 +5,13 @@ namespace Infinorm.Mpi;
 
 /// <summary>
 /// The thread that makes all calls of MPI, which knows no other. While a request is under way it asks whether it is done: without a pause at
-/// first, then less and less often, so that waiting for a rank that is late takes little of a processor. Without work it sleeps.
+/// first, then less and less often, so that waiting for a rank that is late takes little of a processor. Without work it sleeps. Five times a
+/// second it does what other ranks may have asked for.
 /// </summary>
 sealed class Communicator
 {
-    static readonly TimeSpan Spin = TimeSpan.FromMicroseconds(50), Yield = TimeSpan.FromMilliseconds(2);
+    static readonly TimeSpan Spin = TimeSpan.FromMicroseconds(50), Yield = TimeSpan.FromMilliseconds(2), Long = TimeSpan.FromSeconds(1),
+        Idle = TimeSpan.FromMilliseconds(200);
 
     readonly SemaphoreSlim _wake = new(0), _done = new(0);
     readonly Lock _gate = new();
@@ -23,6 +25,9 @@ sealed class Communicator
         _thread = new Thread(Work) { IsBackground = true, Name = "Infinorm MPI" };
         _thread.Start();
     }
+
+    /// <summary>What the thread does from time to time while it waits or has nothing to do; set on the thread itself.</summary>
+    public Action? WhenIdle { get; set; }
 
     /// <summary>Has the thread do something, and waits for it.</summary>
     public void Do(Action work)
@@ -51,22 +56,32 @@ sealed class Communicator
         _thread.Join();
     }
 
-    /// <summary>Waits for a request, on the thread itself.</summary>
+    /// <summary>Waits for a request, on the thread itself, and does what has to be done meanwhile.</summary>
     /// <returns>False if it was not done in time.</returns>
-    public static bool Wait(MpiLibrary library, nint request, TimeSpan limit)
+    public bool Wait(MpiLibrary library, nint request, TimeSpan limit)
     {
-        long start = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp(), idle = start;
         while (!library.Test(ref request))
         {
             TimeSpan waited = Stopwatch.GetElapsedTime(start);
             if (waited > limit)
                 return false;
             if (waited < Spin)
+            {
                 Thread.SpinWait(20);
+            }
             else if (waited < Yield)
+            {
                 Thread.Yield();
+            }
             else
-                Thread.Sleep(1);
+            {
+                Thread.Sleep(waited < Long ? 1 : 5);
+                if (Stopwatch.GetElapsedTime(idle) < Idle)
+                    continue;
+                WhenIdle?.Invoke();
+                idle = Stopwatch.GetTimestamp();
+            }
         }
 
         return true;
@@ -76,7 +91,8 @@ sealed class Communicator
     {
         while (true)
         {
-            _wake.Wait();
+            while (!_wake.Wait(Idle))
+                WhenIdle?.Invoke();
             if (_isEnding)
                 return;
             try

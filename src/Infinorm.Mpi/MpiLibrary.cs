@@ -22,6 +22,9 @@ sealed unsafe partial class MpiLibrary
     readonly delegate* unmanaged<void*, int, nint, int, nint, nint*, int> _broadcast;
     readonly delegate* unmanaged<nint, nint*, int> _barrier;
     readonly delegate* unmanaged<nint*, int*, nint, int> _test;
+    readonly delegate* unmanaged<int, int, nint, int*, nint, int> _probe;
+    readonly delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int> _send;
+    readonly delegate* unmanaged<void*, int, nint, int, int, nint, nint, int> _receive;
     readonly delegate* unmanaged<nint, int, int> _abort;
     readonly delegate* unmanaged<int> _finalize;
     readonly delegate* unmanaged<int, byte*, int*, int> _errorText;
@@ -61,6 +64,9 @@ sealed unsafe partial class MpiLibrary
         _broadcast = (delegate* unmanaged<void*, int, nint, int, nint, nint*, int>)Address("MPI_Ibcast");
         _barrier = (delegate* unmanaged<nint, nint*, int>)Address("MPI_Ibarrier");
         _test = (delegate* unmanaged<nint*, int*, nint, int>)Address("MPI_Test");
+        _probe = (delegate* unmanaged<int, int, nint, int*, nint, int>)Address("MPI_Iprobe");
+        _send = (delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int>)Address("MPI_Isend");
+        _receive = (delegate* unmanaged<void*, int, nint, int, int, nint, nint, int>)Address("MPI_Recv");
         _abort = (delegate* unmanaged<nint, int, int>)Address("MPI_Abort");
         _finalize = (delegate* unmanaged<int>)Address("MPI_Finalize");
         _errorText = (delegate* unmanaged<int, byte*, int*, int>)Address("MPI_Error_string");
@@ -161,6 +167,24 @@ sealed unsafe partial class MpiLibrary
             Check(_test(address, &isDone, _ignoreStatus));
         return isDone != 0;
     }
+
+    /// <summary>Whether a message of a rank is there to be received.</summary>
+    public bool HasMessage(int rank, int tag, nint communicator)
+    {
+        int isThere = 0;
+        Check(_probe(rank, tag, communicator, &isThere, _ignoreStatus));
+        return isThere != 0;
+    }
+
+    public nint Send(byte* bytes, int count, int rank, int tag, nint communicator)
+    {
+        nint request = 0;
+        Check(_send(bytes, count, _byte, rank, tag, communicator, &request));
+        return request;
+    }
+
+    public void Receive(byte* bytes, int count, int rank, int tag, nint communicator) =>
+        Check(_receive(bytes, count, _byte, rank, tag, communicator, _ignoreStatus));
 
     public void Abort(int code) => _ = _abort(World, code);
 

@@ -12,6 +12,12 @@ public sealed record MpiOptions
     /// <summary>How long a rank waits for the others before it ends the job. The default is ten minutes.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>
+    /// How long a rank waits for the others before it asks them where they are and names, on standard error, those that are late. The default
+    /// is 30 seconds.
+    /// </summary>
+    public TimeSpan RollCallAfter { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How long a rank that leaves waits for the others to leave before it ends the job. The default is ten seconds.</summary>
     public TimeSpan GoodbyeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 

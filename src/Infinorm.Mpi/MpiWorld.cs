@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Infinorm.Execution;
 
 namespace Infinorm.Mpi;
@@ -5,6 +6,9 @@ namespace Infinorm.Mpi;
 /// <summary>The processes of an MPI job as the ranks of a world.</summary>
 public sealed unsafe class MpiWorld : World
 {
+    // A launcher that is told to end the job may not pass on what was printed just before.
+    static readonly TimeSpan LastWords = TimeSpan.FromMilliseconds(300);
+
     static int s_starts;
 
     readonly MpiLibrary _library;
@@ -12,7 +16,8 @@ public sealed unsafe class MpiWorld : World
     readonly Communicator _thread = new();
     nint _communicator, _goodbye;
     int _rank, _size;
-    long _exchanges;
+    RollCall? _rollCall;
+    volatile Whereabouts _where = new(0, "", IsInside: false, Stopwatch.GetTimestamp(), -1);
     bool _isDisposed;
 
     MpiWorld(Launcher launcher, MpiOptions options)
@@ -27,6 +32,8 @@ public sealed unsafe class MpiWorld : World
             _goodbye = _library.Duplicate(_library.World);
             _rank = _library.RankIn(_communicator);
             _size = _library.SizeOf(_communicator);
+            _rollCall = new RollCall(_library, _library.Duplicate(_library.World), _rank, _size, () => _where with { Calls = Calls });
+            _thread.WhenIdle = _rollCall.Answer;
         });
         AppDomain.CurrentDomain.ProcessExit += EndIfLeft;
         if (launcher.Size is { } expected && expected != Size)
@@ -80,7 +87,7 @@ public sealed unsafe class MpiWorld : World
             Exchange("all-to-all", () =>
             {
                 fixed (int* counts = sent, starts = StartsOf(sent), receiveCounts = received, receiveStarts = StartsOf(received))
-                    return Finished(_library.AllToAll((byte*)source, counts, starts, (byte*)target, receiveCounts, receiveStarts, _communicator));
+                    Finish(_library.AllToAll((byte*)source, counts, starts, (byte*)target, receiveCounts, receiveStarts, _communicator));
             });
         }
     }
@@ -96,7 +103,7 @@ public sealed unsafe class MpiWorld : World
             Exchange("all-gather", () =>
             {
                 fixed (int* counts = each, starts = StartsOf(each))
-                    return Finished(_library.AllGather((byte*)source, length, (byte*)target, counts, starts, _communicator));
+                    Finish(_library.AllGather((byte*)source, length, (byte*)target, counts, starts, _communicator));
             });
         }
     }
@@ -108,19 +115,19 @@ public sealed unsafe class MpiWorld : World
         fixed (byte* bytes = data)
         {
             var source = (nint)bytes;
-            Exchange("broadcast", () => Finished(_library.Broadcast((byte*)source, length, root, _communicator)));
+            Exchange("broadcast", () => Finish(_library.Broadcast((byte*)source, length, root, _communicator)));
         }
     }
 
     /// <inheritdoc/>
-    public override void Barrier() => Exchange("barrier", () => Finished(_library.Barrier(_communicator)));
+    public override void Barrier() => Exchange("barrier", () => Finish(_library.Barrier(_communicator)));
 
     /// <summary>Ends all processes of the job.</summary>
     /// <inheritdoc/>
     public override void Abort(string reason)
     {
-        Console.Error.WriteLine($"Infinorm, rank {Rank} of {Size}: {reason}");
-        Console.Error.Flush();
+        Say(reason);
+        Thread.Sleep(LastWords);
         _library.Abort(1);
     }
 
@@ -133,29 +140,49 @@ public sealed unsafe class MpiWorld : World
         _isDisposed = true;
         _thread.Do(() =>
         {
-            if (!Communicator.Wait(_library, _library.Barrier(_goodbye), _options.GoodbyeTimeout))
+            if (!_thread.Wait(_library, _library.Barrier(_goodbye), _options.GoodbyeTimeout))
                 Abort($"it left, and the others did not within {_options.GoodbyeTimeout.TotalSeconds} s; the job ends.");
+            _thread.WhenIdle = null;
             _library.Finish();
         });
         AppDomain.CurrentDomain.ProcessExit -= EndIfLeft;
         _thread.End();
     }
 
-    void Exchange(string name, Func<bool> exchange)
+    void Exchange(string name, Action exchange)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        long number = ++_exchanges;
-        _thread.Do(() =>
-        {
-            if (!exchange())
-                Abort($"waited {_options.Timeout.TotalSeconds} s in exchange {number}, {name}: a rank is late or hangs; the job ends.");
-        });
+        Whereabouts before = _where;
+        _where = new(before.Exchange + 1, name, IsInside: true, Stopwatch.GetTimestamp(), -1);
+        _thread.Do(exchange);
+        _where = _where with { IsInside = false, Since = Stopwatch.GetTimestamp() };
     }
 
-    bool Finished(nint request) => Communicator.Wait(_library, request, _options.Timeout);
+    // On the thread that makes the calls.
+    void Finish(nint request)
+    {
+        TimeSpan first = _options.RollCallAfter < _options.Timeout ? _options.RollCallAfter : _options.Timeout;
+        if (_thread.Wait(_library, request, first))
+            return;
+        if (first < _options.Timeout)
+        {
+            if (_rollCall!.Report(_where, isForAll: false) is { } late)
+                Say($"waits {first.TotalSeconds} s in exchange {_where.Exchange}, {_where.Name}: {late}.");
+            if (_thread.Wait(_library, request, _options.Timeout - first))
+                return;
+        }
+
+        Abort($"waited {_options.Timeout.TotalSeconds} s in exchange {_where.Exchange}, {_where.Name}; the job ends: {_rollCall!.Report(_where, isForAll: true)}.");
+    }
 
     // A rank that exits without a goodbye would leave the others waiting, or end them as if all were well.
     void EndIfLeft(object? sender, EventArgs e) => Abort("it exits before its world was disposed; the job ends.");
+
+    void Say(string text)
+    {
+        Console.Error.WriteLine($"Infinorm, rank {Rank} of {Size}: {text}");
+        Console.Error.Flush();
+    }
 
     static int[] StartsOf(int[] counts)
     {

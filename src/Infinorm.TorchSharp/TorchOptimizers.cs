@@ -24,7 +24,10 @@ public static class TorchOptimizers
     /// The optimizer for all parameters of a model that several ranks train together, each with gradients of its part of the batches; see
     /// <see cref="Optimizer.Over"/>. All ranks begin with the parameters and buffers of rank 0.
     /// </summary>
-    /// <remarks>Buffers that a model changes while it is trained, such as running means, then are each rank's own.</remarks>
+    /// <remarks>
+    /// Each batch starts from the buffers that its update began with, such as running means; at the end of the update they change by the mean of
+    /// what the batches changed, counts by the sum. Call <see cref="TorchOptimizer.zero_grad"/> before each forward pass.
+    /// </remarks>
     /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
     /// <param name="model">The model, on the CPU.</param>
     /// <param name="world">The ranks.</param>
@@ -36,7 +39,7 @@ public static class TorchOptimizers
         ArgumentNullException.ThrowIfNull(model);
         optimizer.Over(world);
         TorchOptimizer made = optimizer.For(model);
-        SharedBuffers.Broadcast(model, world);
+        made.ShareBuffers(model, world);
         return made;
     }
 

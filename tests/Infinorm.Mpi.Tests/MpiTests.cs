@@ -1,10 +1,13 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Infinorm.Execution;
 using Infinorm.Optimizers;
 using Infinorm.Variables;
 
 namespace Infinorm.Mpi.Tests;
 
-/// <summary>Jobs of real processes, under each MPI that is installed; a test says which is not.</summary>
+/// <summary>Jobs of real processes, under each MPI that is installed; tests of one that is not are skipped.</summary>
 public sealed class MpiTests(ITestOutputHelper output)
 {
     public static TheoryData<string> Launchers => [.. Mpirun.All.Select(mpirun => mpirun.Name)];
@@ -27,14 +30,19 @@ public sealed class MpiTests(ITestOutputHelper output)
     [MemberData(nameof(Launchers))]
     public void ARankThatEndsInAnyWayEndsTheJob(string launcher) => With(launcher, mpirun =>
     {
-        foreach (string fault in (string[])["kill", "throw", "exit", "leave", "hang"])
+        foreach (string fault in (string[])["kill", "throw", "exit", "leave"])
         {
-            (int exitCode, string text, double seconds) = mpirun.Run(2, fault);
-            output.WriteLine($"{launcher}, {fault}: exit code {exitCode} after {seconds:0.0} s");
+            (int exitCode, string text, DateTimeOffset end) = mpirun.Run(2, fault);
             Assert.True(exitCode != 0, $"{fault}: {text}");
             Assert.DoesNotContain("hash", text, StringComparison.Ordinal);
-            if (fault == "hang")
-                Assert.Matches("rank 0 of 2: waited 2 s in exchange [0-9]+, all-to-all", text);
+            if (fault == "kill")
+            {
+                long killed = long.Parse(text.Split("killed at ")[1].Split('.')[0], CultureInfo.InvariantCulture);
+                double seconds = (end - DateTimeOffset.FromUnixTimeMilliseconds(killed)).TotalSeconds;
+                output.WriteLine($"{launcher}: the job ended {seconds:0.0} s after a rank was killed");
+                Assert.InRange(seconds, 0, 5);
+            }
+
             if (fault == "leave")
                 Assert.Contains("rank 1 of 2: it left, and the others did not within 2 s", text, StringComparison.Ordinal);
             if (fault == "exit")
@@ -44,14 +52,76 @@ public sealed class MpiTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(Launchers))]
-    public void TheLibraryOfAnotherMpiIsRefused(string launcher) => With(launcher, mpirun =>
+    public void ALateRankIsNamedAndWhereItIs(string launcher) => With(launcher, mpirun =>
     {
-        if (!Mpirun.All.All(other => other.IsInstalled))
+        (int exitCode, string text, _) = mpirun.Run(4, "late");
+        Assert.True(exitCode == 0, text);
+        Assert.Matches(
+            "rank 0 of 4: waits 1 s in exchange ([0-9]+), all-to-all: rank 3: at work for [0-9]+ s since exchange [0-9]+, all-gather; its optimizer was at call [0-9]+", text);
+        Assert.DoesNotMatch("rank [12] of 4: waits", text); // one says it for all
+        Assert.Contains("hash", text, StringComparison.Ordinal);
+    });
+
+    [Theory]
+    [MemberData(nameof(Launchers))]
+    public void ARankThatHangsEndsTheJobAndIsNamed(string launcher) => With(launcher, mpirun =>
+    {
+        (int exitCode, string text, _) = mpirun.Run(2, "hang");
+        Assert.True(exitCode != 0, text);
+        Assert.Matches("rank 0 of 2: waited 4 s in exchange [0-9]+, all-to-all; the job ends: rank 1: at work for [0-9]+ s since exchange", text);
+        (exitCode, text, _) = mpirun.Run(2, "stop");
+        Assert.True(exitCode != 0, text);
+        Assert.Matches("rank 0 of 2: waited 4 s in exchange [0-9]+, all-to-all; the job ends: rank 1 does not answer", text);
+    });
+
+    // mpirun in a loop: whichever rank is killed whenever, and however many there are the next time.
+    [Theory]
+    [MemberData(nameof(Launchers))]
+    public void ARunThatIsKilledAgainAndAgainEndsAsIfNothingHadHappened(string launcher) => With(launcher, mpirun =>
+    {
+        const int kills = 10;
+        string[] run = ["none", "800", "0"], slowly = ["none", "800", "20"];
+        string expected = Hash(mpirun.Run(1, [.. run, Directory.CreateTempSubdirectory().FullName], null));
+        string folder = Directory.CreateTempSubdirectory().FullName;
+        var random = new Random(launcher.Length);
+        var moments = new List<string>();
+        while (moments.Count < kills)
         {
-            output.WriteLine("Left out: this needs Open MPI and MPICH.");
-            return;
+            int ranks = 1 << random.Next(3), victim = random.Next(ranks), delay = random.Next(700);
+            string file = Path.Combine(folder, $"{victim}.pid");
+            File.Delete(file);
+            (int exitCode, string text, _) = mpirun.Run(ranks, [.. slowly, folder], () => Kill(file, delay));
+            Assert.True(exitCode != 0, $"The run was over before it was killed: {text}");
+            moments.Add($"{victim} of {ranks} after {delay} ms");
         }
 
+        output.WriteLine($"{launcher}: killed {string.Join(", ", moments)}");
+        Assert.Equal(expected, Hash(mpirun.Run(2, [.. run, folder], null)));
+        Directory.Delete(folder, recursive: true);
+
+        static string Hash((int ExitCode, string Output, DateTimeOffset) job)
+        {
+            Assert.True(job.ExitCode == 0, job.Output);
+            return job.Output.Split("hash ")[1].Split()[0];
+        }
+
+        // So long after the rank has said who it is.
+        static void Kill(string file, int delay)
+        {
+            int id;
+            while (!File.Exists(file) || !int.TryParse(File.ReadAllText(file), CultureInfo.InvariantCulture, out id))
+                Thread.Sleep(5);
+            Thread.Sleep(delay);
+            using Process rank = Process.GetProcessById(id);
+            rank.Kill();
+        }
+    });
+
+    [Theory]
+    [MemberData(nameof(Launchers))]
+    public void TheLibraryOfAnotherMpiIsRefused(string launcher) => With(launcher, mpirun =>
+    {
+        Assert.SkipUnless(Mpirun.All.All(other => other.IsInstalled), "This needs Open MPI and MPICH; eng/mpi installs them.");
         (int exitCode, string text, _) = mpirun.Run(
             2, "none", ("INFINORM_MPI", launcher == "Open MPI" ? "libmpich.so.12" : "libmpi.so.40"));
         Assert.True(exitCode != 0, text);
@@ -92,12 +162,10 @@ public sealed class MpiTests(ITestOutputHelper output)
     public void AMissingLibraryIsNamed() => Assert.Contains(
         "looked for libnone.so.1", Assert.Throws<WorldException>(() => MpiLibrary.Load(["libnone.so.1"])).Message, StringComparison.Ordinal);
 
-    void With(string launcher, Action<Mpirun> test)
+    static void With(string launcher, Action<Mpirun> test)
     {
         Mpirun mpirun = Mpirun.All.Single(other => other.Name == launcher);
-        if (mpirun.IsInstalled)
-            test(mpirun);
-        else
-            output.WriteLine($"Left out: {launcher} is not installed.");
+        Assert.SkipUnless(mpirun.IsInstalled, $"{launcher} is not installed; eng/mpi installs it.");
+        test(mpirun);
     }
 }

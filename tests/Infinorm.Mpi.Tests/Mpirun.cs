@@ -19,12 +19,21 @@ sealed class Mpirun(string name, string command, string[] options)
     public bool IsInstalled => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
         .Any(folder => File.Exists(Path.Combine(folder, command)));
 
-    /// <summary>Runs the ranks and gives the exit code, what was printed, and the seconds that it took.</summary>
-    public (int ExitCode, string Output, double Seconds) Run(int ranks, string fault = "none", params (string Name, string Value)[] environment)
+    /// <summary>Runs the ranks and gives the exit code, what was printed, and when the job ended.</summary>
+    public (int ExitCode, string Output, DateTimeOffset End) Run(int ranks, string fault = "none", params (string Name, string Value)[] environment) =>
+        Run(ranks, [fault], null, environment);
+
+    /// <inheritdoc cref="Run(int, string, ValueTuple{string, string}[])"/>
+    /// <param name="ranks">How many.</param>
+    /// <param name="arguments">Of each rank.</param>
+    /// <param name="whileItRuns">What is done once the job has started, before its end is waited for.</param>
+    /// <param name="environment">What is set beside this process's.</param>
+    public (int ExitCode, string Output, DateTimeOffset End) Run(
+        int ranks, string[] arguments, Action? whileItRuns, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo(command, [
             .. options, "-np", $"{ranks}", Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path : "dotnet",
-            Path.Combine(AppContext.BaseDirectory, "Infinorm.MpiRank.dll"), fault,
+            Path.Combine(AppContext.BaseDirectory, "Infinorm.MpiRank.dll"), .. arguments,
         ])
         {
             RedirectStandardOutput = true,
@@ -32,15 +41,20 @@ sealed class Mpirun(string name, string command, string[] options)
         };
         foreach (var (variable, value) in environment)
             start.Environment[variable] = value;
-        long from = Stopwatch.GetTimestamp();
         using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
-        if (!process.WaitForExit(TimeSpan.FromMinutes(3)))
+        try
         {
-            process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{name}: {ranks} ranks with fault {fault} did not end.");
+            Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
+            whileItRuns?.Invoke();
+            if (!process.WaitForExit(TimeSpan.FromMinutes(3)))
+                throw new TimeoutException($"{name}: {ranks} ranks with {string.Join(' ', arguments)} did not end.");
+            DateTimeOffset end = DateTimeOffset.UtcNow;
+            return (process.ExitCode, output.Result + errors.Result, end);
         }
-
-        return (process.ExitCode, output.Result + errors.Result, Stopwatch.GetElapsedTime(from).TotalSeconds);
+        finally
+        {
+            if (!process.HasExited)
+                process.Kill(entireProcessTree: true);
+        }
     }
 }

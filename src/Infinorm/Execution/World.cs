@@ -61,6 +61,21 @@ public abstract class World : IDisposable
     }
 
     /// <summary>
+    /// The mean of what the ranks have for their batches, such as losses: added by the number of the batch, so that it is the same for any
+    /// number of ranks, bit for bit. All ranks call it.
+    /// </summary>
+    /// <param name="values">This rank's values, in the order of its batches, from the first batch of an update on.</param>
+    /// <returns>The mean, the same on all ranks; NaN where no rank has a value.</returns>
+    public double Mean(params ReadOnlySpan<double> values)
+    {
+        double sum = 0;
+        double[] all = ByNumber(values);
+        foreach (double value in all)
+            sum += value;
+        return sum / all.Length;
+    }
+
+    /// <summary>
     /// Sends bytes to each rank and receives bytes from each. Parts follow one another without gaps, in the order of the ranks.
     /// </summary>
     /// <param name="send">What this rank sends.</param>
@@ -100,6 +115,11 @@ public abstract class World : IDisposable
     protected virtual void Dispose(bool disposing)
     {
     }
+
+    /// <summary>
+    /// After how many calls, of all ranks, the optimizer over this world was last called, for messages that say where a rank is; −1 before the first.
+    /// </summary>
+    protected internal long Calls { get; internal set; } = -1;
 
     /// <summary>How many bytes of gradients are exchanged at once.</summary>
     internal int BucketBytes { get; set; } = Sharded.ShardMap.BucketBytes;
@@ -180,19 +200,45 @@ public abstract class World : IDisposable
         Agree(failure);
     }
 
-    /// <summary>The texts of all ranks.</summary>
-    internal string[] GatherTexts(string own)
+    /// <summary>What all ranks have for their batches, in the order of the batches' numbers.</summary>
+    internal double[] ByNumber(ReadOnlySpan<double> own)
     {
-        byte[] bytes = Encoding.UTF8.GetBytes(own);
+        double[][] parts = Gather(own);
+        int batches = Math.Max(BatchesPerUpdate, Size), each = batches / Size;
+        var all = new double[parts.Sum(part => part.Length)];
+        var next = new int[Size];
+        for (int count = 0, number = 0; count < all.Length; number++)
+        {
+            int owner = number % batches / each;
+            if (next[owner] < parts[owner].Length)
+                all[count++] = parts[owner][next[owner]++];
+        }
+
+        return all;
+    }
+
+    /// <summary>The numbers of all ranks, of each as many as it has.</summary>
+    internal double[][] Gather(ReadOnlySpan<double> own)
+    {
+        byte[][] parts = GatherBytes(MemoryMarshal.AsBytes(own));
+        return Array.ConvertAll(parts, part => MemoryMarshal.Cast<byte, double>(part).ToArray());
+    }
+
+    /// <summary>The texts of all ranks.</summary>
+    internal string[] GatherTexts(string own) =>
+        Array.ConvertAll(GatherBytes(Encoding.UTF8.GetBytes(own)), Encoding.UTF8.GetString);
+
+    byte[][] GatherBytes(ReadOnlySpan<byte> own)
+    {
         var counts = new int[Size];
         int[] fours = [.. Enumerable.Repeat(sizeof(int), Size)];
-        AllGather(BitConverter.GetBytes(bytes.Length), MemoryMarshal.AsBytes(counts.AsSpan()), fours);
+        AllGather(BitConverter.GetBytes(own.Length), MemoryMarshal.AsBytes(counts.AsSpan()), fours);
         if (counts.All(count => count == 0))
-            return [.. counts.Select(_ => "")];
+            return [.. counts.Select(_ => Array.Empty<byte>())];
         var all = new byte[counts.Sum()];
-        AllGather(bytes, all, counts);
+        AllGather(own, all, counts);
         int start = 0;
-        return [.. counts.Select(count => Encoding.UTF8.GetString(all, (start += count) - count, count))];
+        return [.. counts.Select(count => all.AsSpan((start += count) - count, count).ToArray())];
     }
 
     void RequireDivided()

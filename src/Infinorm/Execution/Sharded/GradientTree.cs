@@ -29,8 +29,7 @@ sealed unsafe class GradientTree
     public GradientTree(Variable[] variables, ShardMap map, int batches)
     {
         _variables = variables;
-        _merges = new int[batches];
-        Count(0, batches);
+        _merges = MergesOf(batches);
         int height = 0, levels = 1;
         foreach (int merges in _merges)
         {
@@ -44,6 +43,24 @@ sealed unsafe class GradientTree
         _arena = new Arena(_levelBytes * levels);
 
         static long Size(Bucket bucket) => bucket.GradientBytes.Sum(bytes => (long)bytes);
+    }
+
+    /// <summary>After each of so many batches, how many pairs of nodes become one.</summary>
+    public static int[] MergesOf(int batches)
+    {
+        var merges = new int[batches];
+        Count(0, batches);
+        return merges;
+
+        void Count(int low, int high)
+        {
+            if (high - low == 1)
+                return;
+            int middle = (low + high) / 2;
+            Count(low, middle);
+            Count(middle, high);
+            merges[high - 1]++;
+        }
     }
 
     /// <summary>Where nodes lie.</summary>
@@ -178,15 +195,5 @@ sealed unsafe class GradientTree
                     Conversions.Convert(source, gradient.DType, (byte*)values, type, target.Length);
             }
         }
-    }
-
-    void Count(int low, int high)
-    {
-        if (high - low == 1)
-            return;
-        int middle = (low + high) / 2;
-        Count(low, middle);
-        Count(middle, high);
-        _merges[high - 1]++;
     }
 }

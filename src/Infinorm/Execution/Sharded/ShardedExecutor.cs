@@ -35,7 +35,6 @@ sealed unsafe partial class ShardedExecutor(
     bool[] _present = []; // which variables have a gradient in a batch of this update
     StepPlan[] _plans = [];
     StepPlan[] _innerPlans = [];
-    IRuleSource? _source;
     string _optimizer = "";
     int _batch; // the next one's number among this rank's
     SumExchange? _sums;
@@ -88,7 +87,7 @@ sealed unsafe partial class ShardedExecutor(
     public void Prepare(IRuleSource source, StepPlan[] plans)
     {
         _plans = plans;
-        _source = source;
+        world.Calls = plans[0].CallsBefore;
         int done = (int)(plans[0].CallsBefore % batches);
         if (done % world.Size != 0)
         {

@@ -403,6 +403,27 @@ public sealed class ShardedTests
         Assert.Throws<InvalidOperationException>(() => World.Threads(1)[0].Share([1]));
     }
 
+    // Another order of these gives another sum.
+    [Fact]
+    public void AMeanIsAddedByTheNumbersOfBatches()
+    {
+        double[] losses = [.. Enumerable.Range(0, 21).Select(i => (i % 4) switch { 0 => 1e16, 1 => i, 2 => -1e16, _ => 0.1 * i })];
+        double expected = losses.Aggregate(0.0, (sum, loss) => sum + loss) / losses.Length;
+        Assert.NotEqual(expected, losses.Reverse().Aggregate(0.0, (sum, loss) => sum + loss) / losses.Length);
+        foreach (int ranks in (int[])[1, 2, 4])
+        {
+            Assert.All(
+                Ranks.Run(ranks, world =>
+                {
+                    Built(world, batches: 8);
+                    return world.Mean([.. world.Share(losses)]);
+                }), mean => Assert.Equal(expected, mean));
+        }
+
+        Assert.All(Ranks.Run(2, world => world.Mean(world.Rank)), mean => Assert.Equal(0.5, mean));
+        Assert.All(Ranks.Run(2, world => world.Mean()), mean => Assert.Equal(double.NaN, mean));
+    }
+
     [Theory]
     [InlineData(1, 4)]
     [InlineData(4, 1)]
