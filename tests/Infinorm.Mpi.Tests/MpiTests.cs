@@ -81,8 +81,9 @@ public sealed class MpiTests(ITestOutputHelper output)
     {
         const int kills = 10;
         string[] run = ["none", "800", "0"], slowly = ["none", "800", "20"];
-        string expected = Hash(mpirun.Run(1, [.. run, Directory.CreateTempSubdirectory().FullName], null));
-        string folder = Directory.CreateTempSubdirectory().FullName;
+        using var folders = new TemporaryFolders();
+        string expected = Hash(mpirun.Run(1, [.. run, folders.New()], null));
+        string folder = folders.New();
         var random = new Random(launcher.Length);
         var moments = new List<string>();
         while (moments.Count < kills)
@@ -97,7 +98,6 @@ public sealed class MpiTests(ITestOutputHelper output)
 
         output.WriteLine($"{launcher}: killed {string.Join(", ", moments)}");
         Assert.Equal(expected, Hash(mpirun.Run(2, [.. run, folder], null)));
-        Directory.Delete(folder, recursive: true);
 
         static string Hash((int ExitCode, string Output, DateTimeOffset) job)
         {
@@ -167,5 +167,18 @@ public sealed class MpiTests(ITestOutputHelper output)
         Mpirun mpirun = Mpirun.All.Single(other => other.Name == launcher);
         Assert.SkipUnless(mpirun.IsInstalled, $"{launcher} is not installed; eng/mpi installs it.");
         test(mpirun);
+    }
+
+    sealed class TemporaryFolders : IDisposable
+    {
+        readonly List<string> _made = [];
+
+        public string New()
+        {
+            _made.Add(Directory.CreateTempSubdirectory().FullName);
+            return _made[^1];
+        }
+
+        public void Dispose() => _made.ForEach(folder => Directory.Delete(folder, recursive: true));
     }
 }
