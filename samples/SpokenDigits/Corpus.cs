@@ -1,5 +1,6 @@
 using System.Collections;
 using Infinorm.Samples.Speech;
+using Infinorm.Torch.Training;
 using static TorchSharp.torch;
 
 namespace Infinorm.Samples.SpokenDigits;
@@ -28,16 +29,16 @@ sealed class Corpus
     public IReadOnlyList<Recording> Test => _test;
 
     /// <summary>An epoch of the training part: each recording once, in another order and noise each time.</summary>
-    public IReadOnlyCollection<(Tensor Input, Tensor Target)> Training { get; }
+    public IReadOnlyCollection<Batch> Training { get; }
 
     /// <summary>The test part under a noise, in order, always the same.</summary>
-    public IEnumerable<(Tensor Input, Tensor Target)> TestUnder(NoiseCondition condition)
+    public IEnumerable<Batch> TestUnder(NoiseCondition condition)
     {
         foreach (Hearing[] batch in _test.Select((recording, i) => new Hearing(recording, condition, i)).Chunk(BatchSize))
             yield return Tensors(_testFeatures, batch, maxShift: 0);
     }
 
-    static (Tensor Input, Tensor Target) Tensors(FeatureExtractor extractor, Hearing[] batch, int maxShift)
+    static Batch Tensors(FeatureExtractor extractor, Hearing[] batch, int maxShift)
     {
         var features = new float[batch.Length * FeatureExtractor.Features];
         extractor.ExtractAll(batch, maxShift, features);
@@ -46,7 +47,7 @@ sealed class Corpus
             tensor(Array.ConvertAll(batch, hearing => (long)hearing.Recording.Digit)));
     }
 
-    sealed class TrainingBatches(Corpus corpus) : IReadOnlyCollection<(Tensor Input, Tensor Target)>
+    sealed class TrainingBatches(Corpus corpus) : IReadOnlyCollection<Batch>
     {
         const int MaxShift = 800;
 
@@ -54,7 +55,7 @@ sealed class Corpus
 
         public int Count => (corpus._train.Length + BatchSize - 1) / BatchSize;
 
-        public IEnumerator<(Tensor Input, Tensor Target)> GetEnumerator()
+        public IEnumerator<Batch> GetEnumerator()
         {
             using Tensor order = randperm(corpus._train.Length);
             foreach (long[] rows in order.data<long>().ToArray().Chunk(BatchSize))

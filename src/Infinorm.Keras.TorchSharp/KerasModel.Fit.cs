@@ -58,6 +58,8 @@ public sealed partial class KerasModel
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
+        if (options?.ClassWeights is not null)
+            throw new ArgumentException($"Give class weights with the data: {nameof(KerasData)}.{nameof(KerasData.ClassWeights)}.", nameof(options));
         RequireLoss();
         data.CheckFits(InputNames, OutputNames);
         validation?.CheckFits(InputNames, OutputNames);
@@ -68,14 +70,9 @@ public sealed partial class KerasModel
         return trainer.Fit(
             new TensorBatches(numbers, numbers, batchSize, shuffle),
             epochs,
-            new FitOptions
-            {
-                ValidationData = validationNumbers is null ? options?.ValidationData : new TensorBatches(validationNumbers, validationNumbers, batchSize, shuffle: false),
-                ValidationSplit = options?.ValidationSplit,
-                Callbacks = [rows.NewEpoch, .. options?.Callbacks ?? []],
-                Seed = options?.Seed,
-                ResumeFrom = options?.ResumeFrom,
-            },
+            (options ?? new()).With(
+                validationNumbers is null ? options?.ValidationData : new TensorBatches(validationNumbers, validationNumbers, batchSize, shuffle: false),
+                [rows.NewEpoch, .. options?.Callbacks ?? []]),
             cancellationToken);
     }
 
@@ -90,12 +87,12 @@ public sealed partial class KerasModel
         Fit(new KerasData(input, target), batchSize, epochs, options: options, cancellationToken: cancellationToken);
 
     /// <summary>Trains a model of one input and one output with batches from anywhere.</summary>
-    /// <param name="batches">Batches of inputs and targets, as <see cref="Trainer.Fit"/> takes them.</param>
+    /// <param name="batches">Batches of inputs and targets, as <see cref="Trainer"/> takes them.</param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="options">Validation, callbacks, seed, resuming.</param>
     /// <param name="cancellationToken">Stops the training after the present step.</param>
-    /// <inheritdoc cref="Trainer.Fit" path="/returns|/exception"/>
-    public History Fit(IEnumerable<(Tensor Input, Tensor Target)> batches, int epochs = 1, FitOptions? options = null, CancellationToken cancellationToken = default)
+    /// <inheritdoc cref="Trainer.Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)" path="/returns|/exception"/>
+    public History Fit(IEnumerable<Batch> batches, int epochs = 1, FitOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batches);
         RequireLoss();

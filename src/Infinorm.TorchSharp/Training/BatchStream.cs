@@ -70,9 +70,7 @@ static class BatchStream
         }
     }
 
-    public static IAsyncEnumerable<(Tensor Input, Tensor Target)> Of(IEnumerable<(Tensor Input, Tensor Target)> batches) =>
-        Of(batches, batch => [batch.Input, batch.Target]);
+    public static IAsyncEnumerable<Batch> Of(IEnumerable<Batch> batches) => Of(batches, batch => batch.Tensors);
 
-    public static IAsyncEnumerable<(Tensor Input, Tensor Target)> Of(IAsyncEnumerable<(Tensor Input, Tensor Target)> batches) =>
-        Of(batches, batch => [batch.Input, batch.Target]);
+    public static IAsyncEnumerable<Batch> Of(IAsyncEnumerable<Batch> batches) => Of(batches, batch => batch.Tensors);
 }

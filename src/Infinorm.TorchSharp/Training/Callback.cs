@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// Told what happens in <see cref="Trainer.Fit"/>; override what you need. Callbacks are called in the order in which they were given, on
+/// Told what happens in <see cref="Trainer"/>'s Fit; override what you need. Callbacks are called in the order in which they were given, on
 /// the thread that trains. What one throws ends the training. Keras: <c>Callback</c>.
 /// </summary>
 public abstract class Callback

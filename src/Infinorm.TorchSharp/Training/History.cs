@@ -36,7 +36,7 @@ public sealed class EpochLog
         string.Join("  ", values.Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Key} {pair.Value:G4}")));
 }
 
-/// <summary>What <see cref="Trainer.Fit"/> saw. Keras: <c>History</c>.</summary>
+/// <summary>What <see cref="Trainer"/>'s Fit saw. Keras: <c>History</c>.</summary>
 public sealed class History
 {
     internal History()
@@ -45,14 +45,18 @@ public sealed class History
 
     internal List<EpochLog> Logs { get; } = [];
 
+    /// <summary>The names of all values: those of an epoch with validation, where there is one.</summary>
+    internal IReadOnlyList<string> Names => [.. (Logs.MaxBy(log => log.Values.Count)?.Values.Keys ?? [])];
+
     /// <summary>Every epoch, also those before the run was resumed.</summary>
     public IReadOnlyList<EpochLog> Epochs => Logs.AsReadOnly();
 
     /// <summary>One value in all epochs, such as <c>history["val_loss"]</c>.</summary>
-    /// <exception cref="KeyNotFoundException">There is no such value; the message lists those that are there.</exception>
-    public IReadOnlyList<double> this[string name] => [.. Logs.Select(log => log.Values.TryGetValue(name, out double value)
-        ? value
-        : throw new KeyNotFoundException($"The history has no '{name}'; it has {string.Join(", ", log.Values.Keys)}."))];
+    /// <returns>A number for each epoch; NaN where the epoch does not have it, as those without validation.</returns>
+    /// <exception cref="KeyNotFoundException">No epoch has such a value; the message lists those that are there.</exception>
+    public IReadOnlyList<double> this[string name] => Logs.Count == 0 || Names.Contains(name)
+        ? [.. Logs.Select(log => log.Values.GetValueOrDefault(name, double.NaN))]
+        : throw new KeyNotFoundException($"The history has no '{name}'; it has {string.Join(", ", Names)}.");
 
     /// <summary>Batches trained with, also those before the run was resumed.</summary>
     public long Steps { get; internal set; }

@@ -7,14 +7,14 @@ namespace Infinorm.Torch.Training;
 static class NonFinite
 {
     /// <summary>Why a loss is not finite: the first thing on the way to it that is not.</summary>
-    public static string OfLoss(TrainingRun run, Tensor input, Tensor target, Tensor prediction)
+    public static string OfLoss(TrainingRun run, Batch batch, IReadOnlyList<Tensor> predictions)
     {
-        string cause = (IsFinite(input), IsFinite(target), FirstParameter(run, parameter => parameter.alias())) switch
+        string cause = (batch.Inputs.All(IsFinite), batch.Targets.All(IsFinite), FirstParameter(run, parameter => parameter.alias())) switch
         {
             (false, _, _) => "the input has numbers that are not finite. Clean the data",
             (_, false, _) => "the target has numbers that are not finite. Clean the data",
             (_, _, { } parameter) => $"{parameter} has values that are not finite. Look at its initialisation, or lower the learning rate",
-            _ when !IsFinite(prediction) =>
+            _ when !predictions.All(IsFinite) =>
                 "input and parameters are finite, the prediction is not. Look in the model for divisions, roots and exponentials",
             _ => "the prediction is finite. Look in the loss for logarithms of 0 and divisions",
         };

@@ -1,4 +1,5 @@
 using System.Collections.ObjectModel;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Infinorm.Checkpoints;
@@ -20,24 +21,28 @@ static class RunFile
     public static void Save(TrainingRun run, string path)
     {
         Dictionary<string, CallbackState> callbacks = SaveCallbacks(run);
-        string[] columns = run.History.Logs is [.., var last] ? [.. last.Values.Keys] : [];
+        string[] columns = [.. (run.History.Logs.MaxBy(log => log.Values.Count)?.Values.Keys ?? [])];
         var state = new RunState
         {
             Version = RunState.PresentVersion,
             Seed = run.Seed,
-            Epoch = run.Epoch,
+            Epoch = run.CompletedEpochs,
             Batch = run.Batch,
             Steps = run.History.Steps,
             SkippedSteps = run.History.SkippedSteps,
             LearningRate = run.LearningRate,
             StopReason = run.History.StopReason,
+            InitialEpoch = run.InitialEpoch,
+            Position = run.Options.StepsPerEpoch is null ? null : run.Position,
+            StepsPerEpoch = run.Options.StepsPerEpoch,
+            ValidateEvery = run.Options.ValidateEvery,
             BatchesPerEpoch = run.BatchesPerEpoch,
             Data = run.Data,
             Metrics = [.. run.Trainer.Metrics.Select(metric => metric.Name)],
             Columns = columns,
             Callbacks = callbacks.ToDictionary(callback => callback.Key, callback => callback.Value.Values),
         };
-        double[] means = run.Means.State;
+        double[] means = run.Totals.State;
         SafetensorsTensor[] tensors =
         [
             SafetensorsTensor.Of(Means, NdArray.Create(means)),
@@ -49,10 +54,7 @@ static class RunFile
         ];
         KeyValuePair<string, string>[] metadata = [new(Key, JsonSerializer.Serialize(state, RunStateJson.Default.RunState))];
 
-        Optimizer optimizer = run.Optimizer.Optimizer;
-        using var _ = optimizer.Enter();
-        run.Optimizer.Locate();
-        AtomicFile.Write(path, stream => Infinorm.CheckpointFile.Write(optimizer, stream, includeVariables: true, tensors, metadata));
+        run.Trainer.Driver.Write(path, tensors, metadata);
     }
 
     /// <summary>
@@ -66,19 +68,23 @@ static class RunFile
     {
         using SafetensorsFile file = SafetensorsFile.Open(path);
         RunState state = ReadState(file);
-        NdArray means = Read(file, Means, length: 2 + state.Metrics.Length);
-        NdArray history = Read(file, History, length: (long)state.Epoch * (2 + state.Columns.Length));
+        NdArray means = Read(file, Means, length: null);
+        NdArray history = Read(file, History, length: (long)(state.Epoch - state.InitialEpoch) * (2 + state.Columns.Length));
         List<EpochLog> logs = ReadHistory(file, history, state);
         double[] sums = means.AsSpan<double>().ToArray();
+        if (sums.Length < 2)
+            throw file.Invalid($"its \"{Means}\" are {sums.Length} numbers");
         if (!(sums[^1] >= 0 && double.IsFinite(sums[^1])))
             throw file.Invalid($"its \"{Means}\" are over {sums[^1]} examples");
         Dictionary<string, Callback> callbacks = Named(run.Options.Callbacks);
-        List<string> differences = [.. Differences(run, state, callbacks), .. ModelDifferences(file, RestOfModel(run.Trainer))];
+        List<string> differences = [.. Differences(run, state, sums.Length, callbacks), .. ModelDifferences(file, run.Trainer, RestOfModel(run.Trainer))];
         if (differences.Count > 0)
             throw new CheckpointMismatchException(file.Name, differences);
 
-        run.Means.State = sums;
-        (run.Seed, run.Epoch, run.Batch, run.LearningRate) = (state.Seed, state.Epoch, state.Batch, state.LearningRate);
+        run.Totals.State = sums;
+        (run.Seed, run.CompletedEpochs, run.Epoch) = (state.Seed, state.Epoch, state.Epoch);
+        (run.InitialEpoch, run.Batch, run.Position) = (state.InitialEpoch, state.Batch, state.Position ?? state.Batch);
+        run.LearningRate = state.LearningRate;
         run.BatchesPerEpoch ??= state.BatchesPerEpoch;
         (run.History.Steps, run.History.SkippedSteps) = (state.Steps, state.SkippedSteps);
         run.History.Logs.AddRange(logs);
@@ -110,7 +116,7 @@ static class RunFile
     static void RestoreModel(Trainer trainer, SafetensorsFile file, Action whenChecked)
     {
         Dictionary<string, Tensor> model = RestOfModel(trainer);
-        List<string> differences = [.. ModelDifferences(file, model)];
+        List<string> differences = [.. ModelDifferences(file, trainer, model)];
         if (differences.Count > 0)
             throw new CheckpointMismatchException(file.Name, differences);
 
@@ -118,14 +124,7 @@ static class RunFile
         using var noGrad = no_grad();
         Dictionary<string, Tensor> values = model.Keys.ToDictionary(
             name => name, name => file.Read(file.Tensors[ModelRoot + name]).ToTensor());
-        Optimizer optimizer = trainer.Optimizer.Optimizer;
-        using (optimizer.Enter())
-        {
-            trainer.Optimizer.Locate();
-            Infinorm.CheckpointFile.Restore(optimizer, file, new LoadOptions { IgnoreExtra = [Root] }, whenChecked);
-            trainer.Optimizer.WriteBack();
-        }
-
+        trainer.Driver.Restore(file, Root, whenChecked);
         foreach (var (name, tensor) in model)
             tensor.copy_(values[name]).DetachFromDisposeScope();
     }
@@ -138,7 +137,9 @@ static class RunFile
         {
             RunState state = JsonSerializer.Deserialize(text, RunStateJson.Default.RunState)
                 ?? throw file.Invalid($"its \"{Key}\" is null");
-            bool isSound = state.Epoch >= 0 && state.Batch >= 0 && state.Steps >= state.Batch && state.SkippedSteps >= 0
+            bool isSound = state.InitialEpoch >= 0 && state.Epoch >= state.InitialEpoch && state.Batch >= 0 && state.ValidateEvery >= 1
+                && state.StepsPerEpoch is null or >= 1 && (state.Position is null || state.StepsPerEpoch is not null)
+                && (state.Position is null or >= 0 && (state.Position ?? 0) <= state.Steps) && state.Steps >= state.Batch && state.SkippedSteps >= 0
                 && state.SkippedSteps <= state.Steps && state.BatchesPerEpoch is null or >= 1 && double.IsFinite(state.LearningRate)
                 && state is { Metrics: not null, Columns: not null, Callbacks: not null } && !state.Callbacks.ContainsValue(null!)
                 && !state.Metrics.Contains(null) && !state.Columns.Contains(null)
@@ -153,18 +154,27 @@ static class RunFile
         }
     }
 
-    static NdArray Read(SafetensorsFile file, string name, long length) =>
-        file.Tensors.TryGetValue(name, out SafetensorsEntry? entry) && entry.DType == DType.Float64 && entry.Length == length
+    static NdArray Read(SafetensorsFile file, string name, long? length) =>
+        file.Tensors.TryGetValue(name, out SafetensorsEntry? entry) && entry.DType == DType.Float64 && (length ?? entry.Length) == entry.Length
             ? file.Read(entry)
             : throw file.Invalid($"its \"{name}\" is missing, or has not {length} numbers of type float64");
 
-    static IEnumerable<string> Differences(TrainingRun run, RunState state, Dictionary<string, Callback> callbacks)
+    static IEnumerable<string> Differences(
+        TrainingRun run, RunState state, int sums, Dictionary<string, Callback> callbacks)
     {
         if (run.Options.Seed is { } seed && seed != state.Seed)
             yield return $"seed: {state.Seed} in the file, {seed} here";
         string[] metrics = [.. run.Trainer.Metrics.Select(metric => metric.Name)];
         if (!metrics.SequenceEqual(state.Metrics))
             yield return $"metrics: [{string.Join(", ", state.Metrics)}] in the file, [{string.Join(", ", metrics)}] here";
+        else if (RunningTotals.Length(run.Trainer.Metrics) != sums)
+            yield return $"metrics: {sums} sums in the file, {RunningTotals.Length(run.Trainer.Metrics)} here";
+        if (run.Options.InitialEpoch != 0 && run.Options.InitialEpoch != state.InitialEpoch)
+            yield return $"initial epoch: {state.InitialEpoch} in the file, {run.Options.InitialEpoch} here";
+        if (run.Options.StepsPerEpoch != state.StepsPerEpoch)
+            yield return $"steps per epoch: {StepsOf(state.StepsPerEpoch)} in the file, {StepsOf(run.Options.StepsPerEpoch)} here";
+        if (run.HasValidation && run.Options.ValidateEvery != state.ValidateEvery)
+            yield return $"validation: every {state.ValidateEvery} epochs in the file, every {run.Options.ValidateEvery} here";
         bool otherData = run.Data is not null && state.Data is not null && run.Data != state.Data;
         if (otherData || (run.BatchesPerEpoch is { } here && state.BatchesPerEpoch is { } inFile && here != inFile))
             yield return $"data: {DataOf(state.Data, state.BatchesPerEpoch)} in the file, {DataOf(run.Data, run.BatchesPerEpoch)} here";
@@ -172,10 +182,14 @@ static class RunFile
             yield return $"callback {name}: it has a state in the file, and is not among the callbacks here";
     }
 
+    static string StepsOf(int? steps) => steps?.ToString(CultureInfo.InvariantCulture) ?? "once through the data";
+
     static string DataOf(string? data, int? batches) => data ?? $"{batches} batches";
 
-    static IEnumerable<string> ModelDifferences(SafetensorsFile file, Dictionary<string, Tensor> model)
+    static IEnumerable<string> ModelDifferences(SafetensorsFile file, Trainer trainer, Dictionary<string, Tensor> model)
     {
+        if (trainer.Driver.Difference(file) is { } optimizer)
+            yield return optimizer;
         foreach (var (name, tensor) in model)
         {
             if (!file.Tensors.TryGetValue(ModelRoot + name, out SafetensorsEntry? entry))
@@ -192,11 +206,8 @@ static class RunFile
     }
 
     // The parameters that the optimizer steps are in its own checkpoint.
-    static Dictionary<string, Tensor> RestOfModel(Trainer trainer)
-    {
-        var stepped = trainer.Optimizer.parameters().Select(NativeTensor.IdentityOf).ToHashSet();
-        return trainer.Model.state_dict().Where(pair => !stepped.Contains(NativeTensor.IdentityOf(pair.Value))).ToDictionary();
-    }
+    static Dictionary<string, Tensor> RestOfModel(Trainer trainer) =>
+        trainer.Model.state_dict().Where(pair => !trainer.Driver.Saves(pair.Value)).ToDictionary();
 
     static string CallbackName(string callback, string tensor) => $"{Root}/callbacks/{callback}/{tensor}";
 
@@ -265,10 +276,12 @@ static class RunFile
             if (!(row[0] is >= 1 and <= int.MaxValue && double.IsInteger(row[0]) && row[1] >= 0 && row[1] < TimeSpan.MaxValue.TotalSeconds))
                 throw file.Invalid($"its \"{History}\" has an epoch of {row[0]} batches and {row[1]} seconds");
             steps += (int)row[0];
-            OrderedDictionary<string, double> values = new(state.Columns.Zip(row[2..], KeyValuePair.Create));
+            int epoch = state.InitialEpoch + logs.Count + 1;
+            OrderedDictionary<string, double> values = new(state.Columns.Zip(row[2..], KeyValuePair.Create).Where(
+                pair => epoch % state.ValidateEvery == 0 || !pair.Key.StartsWith("val_", StringComparison.Ordinal)));
             logs.Add(new EpochLog
             {
-                Epoch = logs.Count + 1,
+                Epoch = epoch,
                 Batches = (int)row[0],
                 Duration = TimeSpan.FromSeconds(row[1]),
                 Values = new ReadOnlyDictionary<string, double>(values),

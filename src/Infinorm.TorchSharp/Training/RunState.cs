@@ -25,13 +25,25 @@ sealed record RunState
 
     public required string? StopReason { get; init; }
 
+    /// <summary>Epochs that counted as completed when the run began.</summary>
+    public int InitialEpoch { get; init; }
+
+    /// <summary>Batches of the present pass through the data; null where epochs are passes, so that it is <see cref="Batch"/>.</summary>
+    public int? Position { get; init; }
+
+    /// <summary>Batches of an epoch that is no pass through the data; null where it is.</summary>
+    public int? StepsPerEpoch { get; init; }
+
+    /// <summary>After how many epochs there is a validation.</summary>
+    public int ValidateEvery { get; init; } = 1;
+
     /// <summary>Batches of an epoch; null where that is not known.</summary>
     public int? BatchesPerEpoch { get; init; }
 
     /// <summary>What the run is trained with; null where that is not known.</summary>
     public string? Data { get; init; }
 
-    /// <summary>Names of the metrics, in the order of their means.</summary>
+    /// <summary>Names of the metrics, in the order of their sums.</summary>
     public required string[] Metrics { get; init; }
 
     /// <summary>Names of the history's values.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.ObjectModel;
 using System.Runtime.CompilerServices;
 using Infinorm.Checkpoints;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -12,24 +13,71 @@ namespace Infinorm.Torch.Training;
 /// </summary>
 public sealed class Trainer
 {
-    readonly ForwardPass _forward;
-
-    /// <summary>Brings together what is trained.</summary>
+    /// <summary>Brings together a model of one input and one output and what it is trained with.</summary>
     /// <param name="model">The model.</param>
     /// <param name="loss">
     /// Takes predictions and targets of a batch and returns a scalar tensor, the mean over the batch, such as
-    /// <c>nn.CrossEntropyLoss().forward</c>.
+    /// <c>nn.CrossEntropyLoss().forward</c>, or a value for each example along the first axis, whose mean is taken. Where examples are weighted
+    /// it must be a value for each.
     /// </param>
-    /// <param name="optimizer">The optimizer for the model, such as <c>new Adamax(1e-3).For(model)</c>.</param>
-    /// <exception cref="ArgumentException">No parameter of the optimizer is trainable.</exception>
-    public Trainer(nn.Module<Tensor, Tensor> model, Func<Tensor, Tensor, Tensor> loss, TorchOptimizer optimizer)
+    /// <param name="optimizer">The optimizer for the model, such as <c>new Adamax(1e-3).For(model)</c> or one of <c>torch.optim</c>.</param>
+    /// <exception cref="ArgumentException">No parameter of the optimizer is trainable, or it is LBFGS.</exception>
+    public Trainer(nn.Module<Tensor, Tensor> model, Func<Tensor, Tensor, Tensor> loss, optim.Optimizer optimizer)
+        : this(Checked(model), inputs => [model.forward(Only(inputs))], LossOfOne(loss), optimizer)
+    {
+    }
+
+    /// <summary>Makes an optimizer for a model of one input and one output, where the model is.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="loss">
+    /// As <see cref="Trainer(nn.Module{Tensor, Tensor}, Func{Tensor, Tensor, Tensor}, optim.Optimizer)"/> has it.
+    /// </param>
+    /// <param name="optimizer">
+    /// One that is not built yet, such as <c>new Adamax(1e-3)</c>. This call builds it; <see cref="Optimizer"/> is what it made of it, which the
+    /// caller may dispose when the training is over.
+    /// </param>
+    /// <exception cref="ArgumentException">The model has no parameters that can be trained, or two overlap in memory.</exception>
+    /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
+    public Trainer(nn.Module<Tensor, Tensor> model, Func<Tensor, Tensor, Tensor> loss, Infinorm.Optimizer optimizer)
+        : this(model, loss, optimizer, Devices.Of(Checked(model)))
+    {
+    }
+
+    /// <summary>Moves a model of one input and one output to a device, and makes an optimizer for it there.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="loss">
+    /// As <see cref="Trainer(nn.Module{Tensor, Tensor}, Func{Tensor, Tensor, Tensor}, optim.Optimizer)"/> has it.
+    /// </param>
+    /// <param name="optimizer">One that is not built yet.</param>
+    /// <param name="device">Where to train, such as <c>CUDA</c>.</param>
+    /// <inheritdoc cref="Trainer(nn.Module{Tensor, Tensor}, Func{Tensor, Tensor, Tensor}, Infinorm.Optimizer)" path="/exception"/>
+    public Trainer(
+        nn.Module<Tensor, Tensor> model, Func<Tensor, Tensor, Tensor> loss, Infinorm.Optimizer optimizer, Device device)
+        : this(Checked(model), loss, OptimizerFor(model, loss, optimizer, device))
+    {
+    }
+
+    /// <summary>Brings together a model of any inputs and outputs and what it is trained with.</summary>
+    /// <param name="model">The model, whose mode is set, and whose parameters and buffers are saved.</param>
+    /// <param name="forward">
+    /// Takes the inputs of a batch and returns the model's outputs, such as <c>inputs =&gt; [model.forward(inputs[0], inputs[1])]</c>.
+    /// </param>
+    /// <param name="loss">
+    /// Takes the outputs and the targets of a batch and returns a scalar tensor, the mean over the batch, or a value for each example.
+    /// </param>
+    /// <param name="optimizer">The optimizer for the model.</param>
+    /// <exception cref="ArgumentException">No parameter of the optimizer is trainable, or it is LBFGS.</exception>
+    public Trainer(
+        nn.Module model, Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> forward,
+        Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>, Tensor> loss, optim.Optimizer optimizer)
     {
         ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(forward);
         ArgumentNullException.ThrowIfNull(loss);
         ArgumentNullException.ThrowIfNull(optimizer);
-        (Model, Loss, Optimizer) = (model, loss, optimizer);
-        _forward = new ForwardPass(model, loss);
-        Parameter[] parameters = [.. optimizer.parameters()];
+        (Model, Optimizer, Driver, Forward) = (model, optimizer, OptimizerDriver.Of(optimizer), new ForwardPass(forward, loss));
+        Device = Devices.Of(model);
+        Parameter[] parameters = Driver.Parameters;
         if (!parameters.Any(parameter => parameter.requires_grad))
         {
             throw new ArgumentException(
@@ -39,13 +87,30 @@ public sealed class Trainer
     }
 
     /// <summary>The model.</summary>
-    public nn.Module<Tensor, Tensor> Model { get; }
-
-    /// <summary>The loss.</summary>
-    public Func<Tensor, Tensor, Tensor> Loss { get; }
+    public nn.Module Model { get; }
 
     /// <summary>The optimizer.</summary>
-    public TorchOptimizer Optimizer { get; }
+    public optim.Optimizer Optimizer { get; }
+
+    /// <summary>
+    /// Where data go before the model gets them; those that are there already are not copied. The default is where the model is. The model
+    /// must be there: it is moved before its optimizer is made.
+    /// </summary>
+    /// <exception cref="ArgumentException">The model is elsewhere.</exception>
+    public Device Device
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            Devices.RequireOn(Model, value, nameof(Device));
+            field = value;
+        }
+    }
+
+    internal OptimizerDriver Driver { get; }
+
+    internal ForwardPass Forward { get; }
 
     /// <summary>
     /// What is shown beside the loss. Their names differ, and are neither <c>loss</c> nor <c>learning_rate</c>. The default is nothing.
@@ -69,12 +134,42 @@ public sealed class Trainer
         }
     } = [];
 
+    /// <summary>Trains the model with examples in two tensors, as <see cref="TensorBatches"/> makes batches of them.</summary>
+    /// <param name="inputs">The examples, along the first axis.</param>
+    /// <param name="targets">What should be predicted for each.</param>
+    /// <param name="batchSize">Examples in a batch, ≥ 1. The default is 32.</param>
+    /// <param name="epochs">How many times to go through the data, ≥ 1. The default is 1.</param>
+    /// <param name="options">Validation, weights of classes, callbacks, seed, resuming.</param>
+    /// <param name="shuffle">Whether each epoch has a new random order. The default is true.</param>
+    /// <param name="weights">How much each example counts, as <see cref="Batch.Weights"/>; null, the default, for 1 each.</param>
+    /// <param name="cancellationToken">Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.</param>
+    /// <inheritdoc cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)" path="/returns|/exception"/>
+    public History Fit(
+        Tensor inputs, Tensor targets, int batchSize = 32, int epochs = 1, FitOptions? options = null, bool shuffle = true,
+        Tensor? weights = null, CancellationToken cancellationToken = default) =>
+        Fit(new TensorBatches(inputs, targets, batchSize, shuffle, weights: weights), epochs, options, cancellationToken);
+
+    /// <summary>Trains a model of several inputs or outputs with examples in tensors.</summary>
+    /// <param name="inputs">The examples: a tensor for each input, the examples along its first axis.</param>
+    /// <param name="targets">What should be predicted: a tensor for each target that the loss needs.</param>
+    /// <param name="batchSize">Examples in a batch, ≥ 1. The default is 32.</param>
+    /// <param name="epochs">How many times to go through the data, ≥ 1. The default is 1.</param>
+    /// <param name="options">Validation, callbacks, seed, resuming.</param>
+    /// <param name="shuffle">Whether each epoch has a new random order. The default is true.</param>
+    /// <param name="weights">How much each example counts, as <see cref="Batch.Weights"/>; null, the default, for 1 each.</param>
+    /// <param name="cancellationToken">Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.</param>
+    /// <inheritdoc cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)" path="/returns|/exception"/>
+    public History Fit(
+        IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> targets, int batchSize = 32, int epochs = 1, FitOptions? options = null,
+        bool shuffle = true, Tensor? weights = null, CancellationToken cancellationToken = default) =>
+        Fit(new TensorBatches(inputs, targets, batchSize, shuffle, weights: weights), epochs, options, cancellationToken);
+
     /// <summary>
     /// Trains the model and, after the last epoch, leaves the averages in it where the optimizer keeps some. Keras: <c>fit</c>.
     /// </summary>
     /// <param name="data">
-    /// Batches of inputs and targets, enumerated once an epoch: <see cref="TensorBatches"/>, a data loader's
-    /// <see cref="DataLoaders.Pairs(DataLoader{IList{Tensor}, IList{Tensor}})"/>, a list, an iterator. Tensors that are made when a batch
+    /// Batches, enumerated once an epoch: <see cref="TensorBatches"/>, a data loader's
+    /// <see cref="DataLoaders.Pairs(DataLoader{IList{Tensor}, IList{Tensor}})"/>, a list such as <c>[(input, target)]</c>, an iterator. Tensors that are made when a batch
     /// is asked for are disposed after its step; those that were there before stay.
     /// </param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
@@ -83,18 +178,18 @@ public sealed class Trainer
     /// <returns>What was seen in each epoch.</returns>
     /// <exception cref="OperationCanceledException">The training was cancelled.</exception>
     /// <exception cref="ArgumentException">
-    /// A batch does not fit the model or the loss, an option cannot be used with these data, or the file to resume from is of another run.
+    /// A batch does not fit the model or the loss, weights are negative, an option cannot be used with these data, or the file to resume from is of another run.
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// The data are empty, the loss is no scalar, does not depend on the model's parameters, or is not finite at the first step.
     /// </exception>
     /// <exception cref="InvalidFileException">The file to resume from is malformed.</exception>
     public History Fit(
-        IEnumerable<(Tensor Input, Tensor Target)> data, int epochs = 1, FitOptions? options = null,
+        IEnumerable<Batch> data, int epochs = 1, FitOptions? options = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
-        IEnumerable<(Tensor Input, Tensor Target)>? validation = options?.ValidationData;
+        IEnumerable<Batch>? validation = options?.ValidationData;
         if (options?.ValidationSplit is { } part)
         {
             (data, validation) = (data, validation) switch
@@ -107,19 +202,19 @@ public sealed class Trainer
             };
         }
 
-        int? count = data is IReadOnlyCollection<(Tensor, Tensor)> counted ? counted.Count : null;
+        int? count = data is IReadOnlyCollection<Batch> counted ? counted.Count : null;
         return new TrainingLoop(this, () => BatchStream.Of(data), count, (data as TensorBatches)?.ToString(), validation, epochs, options)
             .RunAsync(cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
     }
 
-    /// <summary>As <see cref="Fit"/>, with batches that may be waited for.</summary>
+    /// <summary>As <see cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)"/>, with batches that may be waited for.</summary>
     /// <param name="data">Batches, enumerated once an epoch. Who makes them disposes them, when the next one is asked for.</param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="options">Validation data (a split is for <see cref="TensorBatches"/>), callbacks, seed, resuming.</param>
     /// <param name="cancellationToken">Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.</param>
-    /// <inheritdoc cref="Fit"/>
+    /// <inheritdoc cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)"/>
     public Task<History> FitAsync(
-        IAsyncEnumerable<(Tensor Input, Tensor Target)> data, int epochs = 1, FitOptions? options = null,
+        IAsyncEnumerable<Batch> data, int epochs = 1, FitOptions? options = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
@@ -141,50 +236,63 @@ public sealed class Trainer
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         RunFile.RestoreModel(this, path);
-        TrainingLoop.FinalizeAverages(Optimizer);
+        Driver.FinalizeAverages();
     }
 
     /// <summary>The loss and metrics over data, with the model as it is, in evaluation mode. Keras: <c>evaluate</c>.</summary>
     /// <param name="data">Batches of inputs and targets.</param>
     /// <param name="cancellationToken">Stops between batches.</param>
     /// <returns><c>loss</c> and the metrics by name, in this order.</returns>
-    /// <inheritdoc cref="Fit" path="/exception"/>
+    /// <inheritdoc cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)" path="/exception"/>
     public IReadOnlyDictionary<string, double> Evaluate(
-        IEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken = default)
+        IEnumerable<Batch> data, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
         return EvaluateStreamAsync(BatchStream.Of(data), cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
     }
 
-    /// <summary>As <see cref="Evaluate"/>, with batches that may be waited for; who makes them disposes them.</summary>
-    /// <inheritdoc cref="Evaluate"/>
+    /// <summary>The loss and metrics over examples in two tensors.</summary>
+    /// <param name="inputs">The examples, along the first axis.</param>
+    /// <param name="targets">What should be predicted for each.</param>
+    /// <param name="batchSize">How many to give the model at once, ≥ 1. The default is 32.</param>
+    /// <param name="weights">How much each example counts; null, the default, for 1 each.</param>
+    /// <param name="cancellationToken">Stops between batches.</param>
+    /// <inheritdoc cref="Evaluate(IEnumerable{Batch}, CancellationToken)" path="/returns|/exception"/>
+    public IReadOnlyDictionary<string, double> Evaluate(
+        Tensor inputs, Tensor targets, int batchSize = 32, Tensor? weights = null, CancellationToken cancellationToken = default) =>
+        Evaluate(new TensorBatches(inputs, targets, batchSize, shuffle: false, weights: weights), cancellationToken);
+
+    /// <summary>As <see cref="Evaluate(IEnumerable{Batch}, CancellationToken)"/>, with batches that may be waited for; who makes them disposes them.</summary>
+    /// <inheritdoc cref="Evaluate(IEnumerable{Batch}, CancellationToken)"/>
     public Task<IReadOnlyDictionary<string, double>> EvaluateAsync(
-        IAsyncEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken = default)
+        IAsyncEnumerable<Batch> data, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
         return EvaluateStreamAsync(BatchStream.Of(data), cancellationToken);
     }
 
     async Task<IReadOnlyDictionary<string, double>> EvaluateStreamAsync(
-        IAsyncEnumerable<(Tensor Input, Tensor Target)> data, CancellationToken cancellationToken)
+        IAsyncEnumerable<Batch> data, CancellationToken cancellationToken)
     {
-        var means = new RunningMeans(Metrics);
+        var totals = new RunningTotals(Metrics);
         using var mode = new ModelMode(Model, training: false);
         var threads = new ThreadCount();
         bool any = false;
-        await foreach (var (input, target) in data.WithCancellation(cancellationToken).ConfigureAwait(false))
+        await foreach (Batch given in data.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
             threads.Restore();
             cancellationToken.ThrowIfCancellationRequested();
             any = true;
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
-            Tensor prediction = _forward.Predict(input);
-            means.Add(_forward.Loss(prediction, target).ToNumber(), prediction, target);
+            Batch batch = given.To(Device);
+            IReadOnlyList<Tensor> predictions = Forward.Predict(batch.Inputs);
+            double loss = Forward.Loss(predictions, batch, batch.Weights).ToNumber();
+            totals.Add(totals.Of(loss, predictions, batch, batch.Weights));
         }
 
         return any
-            ? new ReadOnlyDictionary<string, double>(means.Values())
+            ? new ReadOnlyDictionary<string, double>(totals.Values())
             : throw new InvalidOperationException("The data to evaluate with have no batch.");
     }
 
@@ -198,6 +306,19 @@ public sealed class Trainer
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         using var scope = NewDisposeScope();
         return cat([.. Predict(inputs.split(batchSize))]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What a model of several inputs or outputs makes of inputs, in evaluation mode.</summary>
+    /// <param name="inputs">The examples: a tensor for each input, the examples along its first axis.</param>
+    /// <param name="batchSize">How many to give the model at once, ≥ 1. The default is 32.</param>
+    /// <returns>A tensor for each output, for the caller to dispose.</returns>
+    /// <exception cref="ArgumentException">The inputs have different numbers of examples, or none, or do not fit the model.</exception>
+    public IReadOnlyList<Tensor> PredictOutputs(IReadOnlyList<Tensor> inputs, int batchSize = 32)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        using var scope = NewDisposeScope();
+        Tensor[][] outputs = [.. new TensorBatches(inputs, inputs, batchSize, shuffle: false).Select(batch => PredictBatch(batch.Inputs))];
+        return [.. Enumerable.Range(0, outputs[0].Length).Select(i => cat([.. outputs.Select(batch => batch[i])]).MoveToOuterDisposeScope())];
     }
 
     /// <summary>What the model makes of batches of inputs, one after the other, in evaluation mode.</summary>
@@ -230,15 +351,40 @@ public sealed class Trainer
         {
             threads.Restore();
             cancellationToken.ThrowIfCancellationRequested();
-            yield return PredictBatch(input);
+            yield return PredictBatch([input])[0];
         }
     }
 
-    Tensor PredictBatch(Tensor input)
+    Tensor[] PredictBatch(IReadOnlyList<Tensor> inputs)
     {
         using var mode = new ModelMode(Model, training: false);
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        return _forward.Predict(input).MoveToOuterDisposeScope();
+        IReadOnlyList<Tensor> there = [.. inputs.Select(input => input.IsInvalid || input.IsOn(Device) ? input : input.to(Device))];
+        return [.. Forward.Predict(there).Select(output => output.MoveToOuterDisposeScope())];
+    }
+
+    static nn.Module<Tensor, Tensor> Checked(nn.Module<Tensor, Tensor> model) => model ?? throw new ArgumentNullException(nameof(model));
+
+    static Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>, Tensor> LossOfOne(Func<Tensor, Tensor, Tensor> loss)
+    {
+        ArgumentNullException.ThrowIfNull(loss);
+        return (predictions, targets) => loss(predictions[0], Only(targets));
+    }
+
+    static Tensor Only(IReadOnlyList<Tensor> tensors) => tensors.Count == 1
+        ? tensors[0]
+        : throw new ArgumentException(
+            $"The model has one input and one output, and the batch {tensors.Count} inputs or targets. Give the trainer a function for the "
+            + "forward pass of a model of several.");
+
+    static TorchOptimizer OptimizerFor(
+        nn.Module model, Func<Tensor, Tensor, Tensor> loss, Infinorm.Optimizer optimizer, Device device)
+    {
+        ArgumentNullException.ThrowIfNull(loss);
+        ArgumentNullException.ThrowIfNull(optimizer);
+        ArgumentNullException.ThrowIfNull(device);
+        model.to(device);
+        return optimizer.For(model);
     }
 }

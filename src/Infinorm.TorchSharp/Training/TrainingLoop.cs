@@ -9,31 +9,31 @@ namespace Infinorm.Torch.Training;
 sealed class TrainingLoop
 {
     readonly Trainer _trainer;
-    readonly TorchOptimizer _optimizer;
+    readonly OptimizerDriver _optimizer;
     readonly Parameter[] _parameters;
-    readonly ForwardPass _forward;
-    readonly Func<IAsyncEnumerable<(Tensor Input, Tensor Target)>> _data;
-    readonly IEnumerable<(Tensor Input, Tensor Target)>? _validation;
+    readonly Func<IAsyncEnumerable<Batch>> _data;
+    readonly IEnumerable<Batch>? _validation;
     readonly FitOptions _options;
+    readonly IReadOnlyList<Callback> _callbacks;
     readonly TrainingRun _run;
     readonly ThreadCount _threads = new();
 
     public TrainingLoop(
-        Trainer trainer, Func<IAsyncEnumerable<(Tensor Input, Tensor Target)>> data, int? count, string? description,
-        IEnumerable<(Tensor Input, Tensor Target)>? validation, int epochs, FitOptions? options)
+        Trainer trainer, Func<IAsyncEnumerable<Batch>> data, int? count, string? description, IEnumerable<Batch>? validation, int epochs,
+        FitOptions? options)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(epochs, 1);
         (_trainer, _data, _validation, _options) = (trainer, data, validation, options ?? new());
-        (_optimizer, _parameters) = (trainer.Optimizer, [.. trainer.Optimizer.parameters()]);
-        _forward = new ForwardPass(trainer.Model, trainer.Loss);
-        _run = new TrainingRun(trainer, epochs, _options) { BatchesPerEpoch = count, Data = description };
-    }
+        if (_options.InitialEpoch >= epochs)
+        {
+            throw new ArgumentException(
+                $"The initial epoch, {_options.InitialEpoch}, must be less than the number of the last one, {epochs}: that many are completed.",
+                nameof(options));
+        }
 
-    /// <summary>Leaves the averages in the parameters, where the optimizer keeps some.</summary>
-    public static void FinalizeAverages(TorchOptimizer optimizer)
-    {
-        if (optimizer.Optimizer.HasAverages)
-            optimizer.FinalizeVariableValues();
+        _callbacks = [.. _options.Callbacks, .. ProgressBar.For(_options, Console.IsOutputRedirected)];
+        (_optimizer, _parameters) = (trainer.Driver, trainer.Driver.Parameters);
+        _run = new TrainingRun(trainer, epochs, _options) { BatchesPerEpoch = _options.StepsPerEpoch ?? count, Data = description };
     }
 
     public async Task<History> RunAsync(CancellationToken cancellationToken)
@@ -44,15 +44,14 @@ sealed class TrainingLoop
             RunFile.Restore(_run, path);
         _run.History.Beginning = Beginning();
 
-        _run.History.PendingBatches = _optimizer.Optimizer.PendingCalls;
+        _run.History.PendingBatches = _optimizer.PendingCalls;
         using var mode = new ModelMode(_trainer.Model, training: true);
         using Tensor randomState = random.get_rng_state().DetachFromDisposeScope();
         try
         {
             Notify(callback => callback.OnFitBegin(_run));
-            while (_run.Epoch < _run.Epochs && _run.History.StopReason is null)
-                await EpochAsync(cancellationToken).ConfigureAwait(false);
-            FinalizeAverages(_optimizer);
+            await EpochsAsync(cancellationToken).ConfigureAwait(false);
+            _optimizer.FinalizeAverages();
             End(_run.History.StopReason is null ? FitOutcome.Completed : FitOutcome.Stopped);
             return _run.History;
         }
@@ -72,11 +71,20 @@ sealed class TrainingLoop
         }
     }
 
-    async Task EpochAsync(CancellationToken cancellationToken)
+    async Task EpochsAsync(CancellationToken cancellationToken)
+    {
+        var batches = new BatchReader(_data, _run);
+        await using var _ = batches.ConfigureAwait(false);
+        while (_run.CompletedEpochs < _run.Epochs && _run.History.StopReason is null)
+            await EpochAsync(batches, cancellationToken).ConfigureAwait(false);
+    }
+
+    async Task EpochAsync(BatchReader batches, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
+        _run.Epoch = _run.CompletedEpochs + 1;
         Notify(callback => callback.OnEpochBegin(_run));
-        bool isWhole = await StepsAsync(cancellationToken).ConfigureAwait(false);
+        bool isWhole = await StepsAsync(batches, cancellationToken).ConfigureAwait(false);
         _threads.Restore();
         if (!isWhole)
         {
@@ -85,11 +93,17 @@ sealed class TrainingLoop
             return;
         }
 
-        OrderedDictionary<string, double> values = _run.Means.Values();
+        if (_options.StepsPerEpoch is null)
+        {
+            await batches.DisposeAsync().ConfigureAwait(false);
+            _run.Position = 0;
+        }
+
+        OrderedDictionary<string, double> values = _run.Totals.Values();
         foreach (var (name, value) in Validate(cancellationToken))
             values.Add($"val_{name}", value);
         values.Add("learning_rate", _run.LearningRate);
-        _run.Epoch++;
+        _run.CompletedEpochs++;
         var log = new EpochLog
         {
             Epoch = _run.Epoch,
@@ -101,62 +115,68 @@ sealed class TrainingLoop
         _run.History.Logs.Add(log);
         _run.BatchesPerEpoch = _run.Batch;
         _run.Batch = 0;
-        _run.Means.Clear();
+        _run.Totals.Clear();
         Notify(callback => callback.OnEpochEnd(_run, log));
         _run.SaveRequestedFiles();
     }
 
-    // The steps of an epoch, or what is left of them: batches that were seen before the run was resumed are asked for and passed over.
-    // Returns whether the epoch is whole, that is, was not stopped before its last batch.
-    async Task<bool> StepsAsync(CancellationToken cancellationToken)
+    // The steps of an epoch, or what is left of them. Returns whether the epoch is whole, that is, was not stopped before its last batch.
+    async Task<bool> StepsAsync(BatchReader batches, CancellationToken cancellationToken)
     {
-        long first = _run.Step - _run.Batch;
-        int batch = 0;
-        var batches = _data().GetAsyncEnumerator(cancellationToken);
-        await using var _ = batches.ConfigureAwait(false);
-        while (_run.History.StopReason is null || batch != _run.BatchesPerEpoch)
+        while (true)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (_run.History.StopReason is not null && _run.BatchesPerEpoch is not null)
-                return false;
-            StepSeed.Set(_run.Seed, first + batch);
-            if (!await batches.MoveNextAsync().ConfigureAwait(false))
-                break;
+            if (_run.History.StopReason is not null && _run.BatchesPerEpoch is { } all)
+                return _run.Batch == all;
+            if (_run.Batch == _options.StepsPerEpoch)
+                return true;
+            if (!await NextAsync(batches, cancellationToken).ConfigureAwait(false))
+                return true;
             _threads.Restore();
             if (_run.History.StopReason is not null)
                 return false;
-            if (batch++ < _run.Batch)
-                continue;
 
-            Step(batches.Current.Input, batches.Current.Target);
-            _run.Batch = batch;
-            _run.LearningRate = _run.LastStep?.LearningRate ?? 0;
+            Step(batches.Current);
+            _run.Batch++;
+            _run.Position = batches.Taken;
+            _run.LearningRate = _optimizer.LearningRate;
             _run.History.Steps++;
             _run.History.SkippedSteps += _run.LastStep?.Result == StepResult.Skipped ? 1 : 0;
-            _run.History.PendingBatches = _optimizer.Optimizer.PendingCalls;
+            _run.History.PendingBatches = _optimizer.PendingCalls;
             Notify(callback => callback.OnBatchEnd(_run));
             _run.SaveRequestedFiles();
         }
+    }
 
-        if (batch == 0 || batch < _run.Batch)
-            throw TooFewBatches(batch);
-        return true;
+    // Where epochs have a number of steps of their own, the data begin again when they end.
+    async Task<bool> NextAsync(BatchReader batches, CancellationToken cancellationToken)
+    {
+        if (await batches.MoveNextAsync(cancellationToken).ConfigureAwait(false))
+            return true;
+        if (_options.StepsPerEpoch is null)
+            return false;
+        _run.Position = 0;
+        return await batches.MoveNextAsync(cancellationToken).ConfigureAwait(false);
     }
 
     // One step: the gradients of a batch's loss, then the optimizer.
-    void Step(Tensor input, Tensor target)
+    void Step(Batch given)
     {
         using var scope = NewDisposeScope();
         using var grad = enable_grad();
-        _optimizer.zero_grad();
+        _optimizer.DropGradients();
 
-        Tensor prediction = _forward.Predict(input);
-        Tensor loss = _forward.Loss(prediction, target);
+        Batch batch = given.To(_trainer.Device);
+        IReadOnlyList<Tensor> predictions = _trainer.Forward.Predict(batch.Inputs);
+        Tensor? weights = ExampleWeights.Of(batch, _options.ClassWeights);
+        Tensor loss = _trainer.Forward.Loss(predictions, batch, weights);
         if (!loss.requires_grad)
             throw LossWithoutParameters();
         _run.Loss = loss.ToNumber();
         if (_run.Step == 0 && !double.IsFinite(_run.Loss))
-            throw new InvalidOperationException(NonFinite.OfLoss(_run, input, target, prediction));
+            throw new InvalidOperationException(NonFinite.OfLoss(_run, batch, predictions));
+        double[] sums;
+        using (no_grad())
+            sums = _run.Totals.Of(_run.Loss, predictions, batch, weights);
 
         _optimizer.ScaleLoss(loss).backward();
         if (_run.Step == 0 && !_parameters.Any(HasGradient))
@@ -164,24 +184,22 @@ sealed class TrainingLoop
         Notify(callback => callback.OnGradients(_run));
 
         long start = Stopwatch.GetTimestamp();
-        _optimizer.step();
+        _optimizer.Step();
         _run.History.OptimizerTime += Stopwatch.GetElapsedTime(start);
-
-        using var noGrad = no_grad();
-        _run.Means.Add(_run.Loss, prediction, target);
+        _run.Totals.Add(sums);
     }
 
     IReadOnlyDictionary<string, double> Validate(CancellationToken cancellationToken)
     {
-        if (_validation is null)
+        if (_validation is null || _run.Epoch % _options.ValidateEvery != 0)
             return ReadOnlyDictionary<string, double>.Empty;
         using IDisposable? averages = _run.UseAverages();
         return _trainer.Evaluate(_validation, cancellationToken);
     }
 
-    string? Beginning() => _run.Epoch >= _run.Epochs
-        ? $"nothing to do: {_run.Epoch} of {_run.Epochs} epochs are done"
-        : _run.Step > 0 ? $"resumed at epoch {_run.Epoch + 1}, batch {_run.Batch + 1}" : null;
+    string? Beginning() => _run.CompletedEpochs >= _run.Epochs
+        ? $"nothing to do: {_run.CompletedEpochs} of {_run.Epochs} epochs are done"
+        : _run.Step > 0 ? $"resumed at epoch {_run.CompletedEpochs + 1}, batch {_run.Batch + 1}" : null;
 
     InvalidOperationException LossWithoutParameters() => new(
         $"The loss does not depend on any of the optimizer's {_parameters.Length} parameters, so there is nothing to learn. Look for "
@@ -193,19 +211,13 @@ sealed class TrainingLoop
         return gradient is not null;
     }
 
-    InvalidOperationException TooFewBatches(int found) => new(_run.Epoch == 0 && _run.Batch == 0
-        ? "The data have no batch to train with."
-        : $"The data gave {found} batches in epoch {_run.Epoch + 1}, after {Math.Max(_run.Batch, _run.BatchesPerEpoch ?? 0)} before. "
-        + "They must be the same in each epoch and when a run is resumed: give a list, TensorBatches, or an iterator that can be "
-        + "started again.");
-
     // Every callback is told, so that files and displays are closed, whatever another one throws.
     void End(FitOutcome outcome, Exception? cause = null)
     {
         _run.Outcome = outcome;
         List<Exception> failures = cause is null ? [] : [cause];
         int before = failures.Count;
-        foreach (Callback callback in _options.Callbacks)
+        foreach (Callback callback in _callbacks)
         {
             try
             {
@@ -223,7 +235,7 @@ sealed class TrainingLoop
 
     void Notify(Action<Callback> what)
     {
-        foreach (Callback callback in _options.Callbacks)
+        foreach (Callback callback in _callbacks)
             what(callback);
     }
 }

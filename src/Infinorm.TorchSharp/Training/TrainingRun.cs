@@ -22,7 +22,7 @@ public enum FitOutcome
     Failed,
 }
 
-/// <summary>A call of <see cref="Trainer.Fit"/>, as callbacks see it.</summary>
+/// <summary>A call of <see cref="Trainer"/>'s Fit, as callbacks see it.</summary>
 public sealed class TrainingRun
 {
     readonly List<string> _requestedFiles = [];
@@ -30,23 +30,29 @@ public sealed class TrainingRun
     internal TrainingRun(Trainer trainer, int epochs, FitOptions options)
     {
         (Trainer, Epochs, Options) = (trainer, epochs, options);
-        Means = new RunningMeans(trainer.Metrics);
+        Totals = new RunningTotals(trainer.Metrics);
+        (InitialEpoch, CompletedEpochs, Epoch) = (options.InitialEpoch, options.InitialEpoch, options.InitialEpoch);
     }
 
     /// <summary>Who trains.</summary>
     public Trainer Trainer { get; }
 
     /// <summary>The model.</summary>
-    public nn.Module<Tensor, Tensor> Model => Trainer.Model;
+    public nn.Module Model => Trainer.Model;
 
     /// <summary>The optimizer.</summary>
-    public TorchOptimizer Optimizer => Trainer.Optimizer;
+    public optim.Optimizer Optimizer => Trainer.Optimizer;
 
-    /// <summary>How many epochs are wanted.</summary>
+    /// <summary>The number of the last epoch that is wanted.</summary>
     public int Epochs { get; }
 
-    /// <summary>Completed epochs: the number of the present one, from 0.</summary>
+    /// <summary>
+    /// The number of the present epoch, from 1, as in <see cref="EpochLog.Epoch"/>; before the first one begins, that of the completed ones.
+    /// </summary>
     public int Epoch { get; internal set; }
+
+    /// <summary>How many epochs are completed, those before <see cref="FitOptions.InitialEpoch"/> included.</summary>
+    public int CompletedEpochs { get; internal set; }
 
     /// <summary>Completed steps of the present epoch.</summary>
     public int Batch { get; internal set; }
@@ -63,11 +69,11 @@ public sealed class TrainingRun
     /// <summary>The learning rate of the last step; 0 before the first one.</summary>
     public double LearningRate { get; internal set; }
 
-    /// <summary>What the optimizer did in the last step; null before the first one.</summary>
-    public StepInfo? LastStep => Optimizer.LastStep;
+    /// <summary>What the optimizer did in the last step; null before the first one, and where it is none of Infinorm's.</summary>
+    public StepInfo? LastStep => Trainer.Driver.LastStep;
 
-    /// <summary>The mean loss and metrics over the present epoch so far, in this order; NaN before its first step.</summary>
-    public IReadOnlyDictionary<string, double> EpochValues => new ReadOnlyDictionary<string, double>(Means.Values());
+    /// <summary>The mean loss and the metrics over the present epoch so far, in this order; NaN before its first step.</summary>
+    public IReadOnlyDictionary<string, double> EpochValues => new ReadOnlyDictionary<string, double>(Totals.Values());
 
     /// <summary>What was seen so far.</summary>
     public History History { get; } = new();
@@ -82,7 +88,13 @@ public sealed class TrainingRun
     /// <summary>What the run is trained with, as far as that is known: a resumed run must have the same.</summary>
     internal string? Data { get; init; }
 
-    internal RunningMeans Means { get; }
+    internal RunningTotals Totals { get; }
+
+    /// <summary>The epochs that were completed before this run.</summary>
+    internal int InitialEpoch { get; set; }
+
+    /// <summary>Batches of the present pass through the data that were trained with.</summary>
+    internal int Position { get; set; }
 
     internal long Seed
     {
@@ -119,7 +131,7 @@ public sealed class TrainingRun
     /// Puts the optimizer's averages into the model until the result is disposed, as validation does.
     /// </summary>
     /// <returns>To be disposed; null, for which <c>using</c> does nothing, where the optimizer keeps no averages.</returns>
-    public IDisposable? UseAverages() => Optimizer.Optimizer.HasAverages ? Optimizer.UseAverages() : null;
+    public IDisposable? UseAverages() => Trainer.Driver.UseAverages();
 
     internal void SaveRequestedFiles()
     {

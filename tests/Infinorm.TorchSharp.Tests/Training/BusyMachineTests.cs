@@ -65,13 +65,13 @@ public sealed class BusyMachineTests
             trainer.Fit(Made(), Epochs, options);
         return Problem.WeightsOf(model);
 
-        static IEnumerable<(Tensor, Tensor)> Made()
+        static IEnumerable<Batch> Made()
         {
             for (int i = 0; i < Batches; i++)
                 yield return (rand(16, 2, 16, 16).sum(1, keepdim: true), randint(0, 5, 16));
         }
 
-        static async IAsyncEnumerable<(Tensor, Tensor)> Awaited()
+        static async IAsyncEnumerable<Batch> Awaited()
         {
             foreach (var batch in Made())
             {

@@ -36,7 +36,7 @@ public sealed class DataLoadersTests
             Assert.Throws<ArgumentException>(() => loader.Pairs().ToList()).Message);
     }
 
-    static string Text((Tensor Input, Tensor Target) batch) =>
+    static string Text(Batch batch) =>
         $"{string.Join(",", batch.Input.data<long>().ToArray())}|{string.Join(",", batch.Target.data<long>().ToArray())}";
 
     sealed class Named : utils.data.Dataset

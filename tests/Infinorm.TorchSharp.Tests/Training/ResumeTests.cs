@@ -84,7 +84,7 @@ public sealed class ResumeTests : IDisposable
 
         Assert.Equal(whole, resumed);
 
-        static IEnumerable<(Tensor, Tensor)> Augmented()
+        static IEnumerable<Batch> Augmented()
         {
             using Tensor order = randperm(40);
             foreach (long[] rows in order.data<long>().ToArray().Chunk(8))

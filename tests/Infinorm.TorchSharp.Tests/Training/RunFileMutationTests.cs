@@ -51,7 +51,7 @@ public sealed class RunFileMutationTests : IDisposable
     [InlineData("run/history", 1, 1e300)]
     [InlineData("run/history", 0, 2.5)] // batches
     [InlineData("run/history", 0, 8)] // not as many as steps
-    [InlineData("run/means", 2, double.NaN)] // examples
+    [InlineData("run/means", 3, double.NaN)] // examples
     public void NumbersThatNoRunHas(string tensor, int index, double value)
     {
         byte[] bytes = [.. _sound];

@@ -15,7 +15,7 @@ public sealed class TensorBatchesTests
         foreach (bool shuffle in (bool[])[false, true])
         {
             var batches = new TensorBatches(inputs, targets, 4, shuffle);
-            List<(Tensor Input, Tensor Target)> list = [.. batches];
+            List<Batch> list = [.. batches];
             Assert.Equal([4L, 4L, 2L], list.Select(batch => batch.Input.shape[0]));
             Assert.Equal(45, list.Sum(batch => batch.Target.sum().item<long>()));
             Assert.Equal([4, 1], batches.First().Input.shape);

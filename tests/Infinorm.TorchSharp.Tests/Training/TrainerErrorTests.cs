@@ -14,7 +14,7 @@ public sealed class TrainerErrorTests
     public void ABatchThatIsDisposed()
     {
         using var problem = new Problem();
-        (Tensor Input, Tensor Target) batch = (rand(8, 4), randint(0, 3, 8));
+        Batch batch = (rand(8, 4), randint(0, 3, 8));
         batch.Target.Dispose();
         Assert.StartsWith(
             "The target of the batch is disposed. Tensors that are made when a batch is asked for are disposed after its step",
@@ -78,9 +78,10 @@ public sealed class TrainerErrorTests
     [Fact]
     public void ALossThatIsNoNumber()
     {
-        var trainer = new Trainer(_problem.Model, nn.CrossEntropyLoss(reduction: nn.Reduction.None).forward, _problem.Optimizer);
+        var trainer = new Trainer(_problem.Model, (prediction, _) => prediction.mean([0]), _problem.Optimizer);
         Assert.Equal(
-            "The loss has the shape [8]; it must be one number. Reduce it, for instance by mean().",
+            "The loss has the shape [3]; it must be one number, or one for each of the 8 examples, whose mean is taken. Reduce it, for "
+            + "instance by mean().",
             Assert.Throws<InvalidOperationException>(() => trainer.Fit(_problem.Data)).Message);
     }
 
@@ -122,7 +123,7 @@ public sealed class TrainerErrorTests
             "The data gave 0 batches in epoch 2, after 9 before. They must be the same in each epoch",
             Assert.Throws<InvalidOperationException>(() => _problem.Trainer.Fit(Rest(), epochs: 2)).Message);
 
-        IEnumerable<(Tensor, Tensor)> Rest()
+        IEnumerable<Batch> Rest()
         {
             while (batches.MoveNext())
                 yield return batches.Current;

@@ -20,7 +20,7 @@ public sealed class TrainerMemoryTests
     public void StaysLevelWithAnIteratorThatDisposesNothing()
     {
         using var problem = new Problem();
-        IEnumerable<(Tensor, Tensor)> batches = Enumerable.Range(0, 6).Select(_ => (rand(8, 4), randint(0, 3, 8)));
+        IEnumerable<Batch> batches = Enumerable.Range(0, 6).Select(_ => new Batch(rand(8, 4), randint(0, 3, 8)));
         Assert.Single(Live(problem, batches, batches).Skip(1).Distinct());
     }
 
@@ -40,7 +40,7 @@ public sealed class TrainerMemoryTests
         });
         Assert.InRange(megabytes.Max() - megabytes[5], 0, 300); // 3,000 are made
 
-        IEnumerable<(Tensor, Tensor)> Batches()
+        IEnumerable<Batch> Batches()
         {
             Tensor first = ones(1); // kept by nothing but the iterator
             for (int i = 0; i < 10; i++)
@@ -76,7 +76,7 @@ public sealed class TrainerMemoryTests
         megabytes.Add(Environment.WorkingSet >> 20);
         Assert.InRange(megabytes.Max() - megabytes[5], 0, 300); // 2,000 are made
 
-        async IAsyncEnumerable<(Tensor, Tensor)> Batches()
+        async IAsyncEnumerable<Batch> Batches()
         {
             await foreach (Tensor input in Inputs())
                 yield return (input, rand(32, 1));
@@ -108,13 +108,13 @@ public sealed class TrainerMemoryTests
     public void LeavesAloneWhatABatchDidNotMake()
     {
         using var problem = new Problem();
-        (Tensor Input, Tensor Target)[] list = [(rand(8, 4), randint(0, 3, 8))];
+        Batch[] list = [(rand(8, 4), randint(0, 3, 8))];
         problem.Trainer.Fit(list, epochs: 2, new() { ValidationData = list });
         problem.Trainer.Fit(Slices(), epochs: 2);
         Assert.False(list[0].Input.IsInvalid || list[0].Target.IsInvalid);
 
         // What an iterator makes before its first batch is its own for as long as it wants it.
-        static IEnumerable<(Tensor, Tensor)> Slices()
+        static IEnumerable<Batch> Slices()
         {
             using Tensor inputs = rand(16, 4), targets = randint(0, 3, 16);
             for (int i = 0; i < 16; i += 8)
@@ -131,7 +131,7 @@ public sealed class TrainerMemoryTests
         Tensor after = ones(1);
         Assert.True(outer.Contains(after)); // the caller's scope is in force again
 
-        static IEnumerable<(Tensor, Tensor)> Batches()
+        static IEnumerable<Batch> Batches()
         {
             using var scope = NewDisposeScope();
             Tensor inputs = rand(16, 4), targets = randint(0, 3, 16);
@@ -141,7 +141,7 @@ public sealed class TrainerMemoryTests
     }
 
     // Tensors alive on this thread at the end of each epoch.
-    static List<long> Live(Problem problem, IEnumerable<(Tensor, Tensor)> data, IEnumerable<(Tensor, Tensor)> validation)
+    static List<long> Live(Problem problem, IEnumerable<Batch> data, IEnumerable<Batch> validation)
     {
         var live = new List<long>();
         problem.Trainer.Fit(data, epochs: 6, new()

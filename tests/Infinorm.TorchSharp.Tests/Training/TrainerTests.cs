@@ -137,7 +137,7 @@ public sealed class TrainerTests
     public async Task TrainsFromAStreamThatMustBeWaitedFor()
     {
         using Problem synchronous = new(), asynchronous = new();
-        (Tensor Input, Tensor Target)[] batches = [.. new TensorBatches(rand(40, 4), randint(0, 3, 40), batchSize: 8, shuffle: false)
+        Batch[] batches = [.. new TensorBatches(rand(40, 4), randint(0, 3, 40), batchSize: 8, shuffle: false)
             .Select(batch => (batch.Input.clone(), batch.Target.clone()))];
         History expected = synchronous.Trainer.Fit(batches, epochs: 3, new() { Seed = 4 });
         History actual = await asynchronous.Trainer.FitAsync(
@@ -148,7 +148,7 @@ public sealed class TrainerTests
         IReadOnlyDictionary<string, double> scores = await asynchronous.Trainer.EvaluateAsync(Later(), TestContext.Current.CancellationToken);
         Assert.Equal(synchronous.Trainer.Evaluate(batches), scores);
 
-        async IAsyncEnumerable<(Tensor, Tensor)> Later()
+        async IAsyncEnumerable<Batch> Later()
         {
             foreach (var batch in batches)
             {
@@ -194,7 +194,7 @@ public sealed class TrainerTests
     public void GivesValuesThatCannotBeChangedInTheirOrder()
     {
         using var problem = new Problem();
-        (Tensor, Tensor)[] batches = [(rand(8, 4), randint(0, 3, 8))];
+        Batch[] batches = [(rand(8, 4), randint(0, 3, 8))];
         History history = problem.Trainer.Fit(batches, epochs: 1, new() { ValidationData = batches });
         EpochLog log = Assert.Single(history.Epochs);
         Assert.Equal(["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"], log.Values.Keys);
@@ -209,7 +209,7 @@ public sealed class TrainerTests
     public async Task ComputesTheSameOnAThreadWithAnotherNumberOfThreads()
     {
         using Problem synchronous = new(), asynchronous = new();
-        (Tensor, Tensor)[] batches = [(rand(64, 4), randint(0, 3, 64)), (rand(64, 4), randint(0, 3, 64))];
+        Batch[] batches = [(rand(64, 4), randint(0, 3, 64)), (rand(64, 4), randint(0, 3, 64))];
         History expected = synchronous.Trainer.Fit(batches, epochs: 3, new() { Seed = 4 });
         try
         {
@@ -222,7 +222,7 @@ public sealed class TrainerTests
             OneThread.Set();
         }
 
-        async IAsyncEnumerable<(Tensor, Tensor)> Elsewhere()
+        async IAsyncEnumerable<Batch> Elsewhere()
         {
             await Task.CompletedTask;
             foreach (var batch in batches)

@@ -33,6 +33,7 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
     public override void OnFitBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
+        run.Trainer.Driver.RequireSavable();
         OutputFile.Prepare(path);
         if (bestPath is not null)
             OutputFile.Prepare(bestPath);

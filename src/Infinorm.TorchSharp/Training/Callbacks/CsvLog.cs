@@ -20,13 +20,13 @@ public sealed class CsvLog(string path) : Callback
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(log);
         var text = new StringBuilder("epoch,seconds");
-        foreach (string name in log.Values.Keys)
+        foreach (string name in run.History.Names)
             text.Append(',').Append(Quoted(name));
         text.Append('\n');
         foreach (EpochLog epoch in run.History.Epochs)
         {
             text.Append(CultureInfo.InvariantCulture, $"{epoch.Epoch},{epoch.Duration.TotalSeconds:F3}");
-            foreach (string name in log.Values.Keys)
+            foreach (string name in run.History.Names)
                 text.Append(CultureInfo.InvariantCulture, $",{epoch.Values.GetValueOrDefault(name, double.NaN):R}");
             text.Append('\n');
         }

@@ -9,7 +9,7 @@ namespace Infinorm.Torch.Training.Callbacks;
 /// that were validated, which are the averages where the optimizer keeps some. Keras: <c>EarlyStopping</c>.
 /// </summary>
 /// <param name="monitor">The value to watch. The default is <c>val_loss</c>.</param>
-/// <param name="patience">Epochs without a better value after which to stop, ≥ 1. The default is 5.</param>
+/// <param name="patience">Epochs with the value, but not a better one, after which to stop, ≥ 1. The default is 5.</param>
 public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5) : Callback
 {
     readonly int _patience = patience >= 1
@@ -66,7 +66,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
         _watched = new MonitoredValue(run, monitor, LargerIsBetter, MinDelta);
         if (run.Step == 0)
             Forget();
-        else if (run.Batch == 0 && run.Epoch < run.Epochs && BestEpoch != run.Epoch)
+        else if (run.Batch == 0 && run.CompletedEpochs < run.Epochs && BestEpoch != run.CompletedEpochs)
             StopIfWaitedEnough(run);
     }
 
@@ -76,7 +76,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(log);
         MonitoredValue watched = _watched ?? throw new InvalidOperationException("The training has not begun.");
-        if (log.Epoch <= StartFromEpoch)
+        if (log.Epoch <= StartFromEpoch || !watched.IsIn(log))
             return;
         _waited++;
         if (watched.IsBetter(log, _best))
@@ -122,8 +122,8 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
     internal override void CheckState(CallbackState state, TrainingRun run)
     {
         var (_, waited, bestEpoch) = Read(state);
-        if (waited < 0 || bestEpoch < 1 || bestEpoch > run.Epoch)
-            throw new FormatException($"it waited {waited} epochs, and its best epoch is {bestEpoch} of {run.Epoch}");
+        if (waited < 0 || bestEpoch < 1 || bestEpoch > run.CompletedEpochs)
+            throw new FormatException($"it waited {waited} epochs, and its best epoch is {bestEpoch} of {run.CompletedEpochs}");
         if (state.Tensors.Count == 0)
             return;
         Dictionary<string, Tensor> model = run.Model.state_dict();
@@ -154,7 +154,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
 
     void StopIfWaitedEnough(TrainingRun run)
     {
-        if (_waited < _patience || run.Epoch < 2)
+        if (_waited < _patience || run.CompletedEpochs - run.InitialEpoch < 2)
             return;
         string andBaseline = Baseline is null ? "" : " and the baseline ";
         run.Stop(string.Create(

@@ -1,11 +1,8 @@
-using Infinorm.Schedules;
-using Infinorm.Variables;
-
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Finds a learning rate: it trains with a rate that grows from step to step until the loss explodes, records the losses, and then
-/// restores model and optimizer. Make it the only callback of a call of <see cref="Trainer.Fit"/>, then read <see cref="Suggestion"/>. Groups
+/// restores model and optimizer. Make it the only callback of a call of <see cref="Trainer"/>'s Fit, then read <see cref="Suggestion"/>. Groups
 /// of parameters with a rate of their own keep that rate.
 /// </summary>
 /// <param name="from">The first rate, &gt; 0. The default is 1e-6.</param>
@@ -25,8 +22,7 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         : throw new ArgumentException($"The rates must grow from above 0, in at least 10 steps: found {from} to {to} in {steps} steps.");
 
     ModelSnapshot? _weights;
-    NdArray[] _state = [];
-    LearningRate? _rate;
+    Action? _putBack;
     double _average, _best;
     bool _isDone;
 
@@ -41,22 +37,20 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
     public override void OnFitBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        if (run.BatchesPerEpoch is { } batches && (long)batches * run.Epochs < _steps)
+        if (run.BatchesPerEpoch is { } batches && (long)batches * (run.Epochs - run.InitialEpoch) < _steps)
         {
             throw new ArgumentException(
-                $"{_steps} learning rates are to be tried, a step each, and there are only {(long)batches * run.Epochs} steps: "
-                + $"{batches} batches × {run.Epochs} epochs. Give Fit more epochs, at least {(_steps + batches - 1) / batches}.");
+                $"{_steps} learning rates are to be tried, a step each, and there are only {(long)batches * (run.Epochs - run.InitialEpoch)} steps: "
+                + $"{batches} batches × {run.Epochs - run.InitialEpoch} epochs. Give Fit more epochs, at least {(_steps + batches - 1) / batches}.");
         }
 
-        Optimizer optimizer = run.Optimizer.Optimizer;
         _isDone = false;
         _points.Clear();
         (Suggestion, _average, _best) = (null, 0, double.PositiveInfinity);
         _weights = new ModelSnapshot();
         _weights.CopyFrom(run.Model);
-        _state = [.. optimizer.Variables.Select(variable => variable.ToNdArray())];
-        _rate = optimizer.LearningRate.Value is null ? optimizer.LearningRate : null;
-        Set(optimizer, from);
+        _putBack = run.Trainer.Driver.Remember();
+        run.Trainer.Driver.LearningRate = from;
     }
 
     /// <inheritdoc/>
@@ -67,7 +61,7 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         _average = Smoothing * _average + (1 - Smoothing) * run.Loss;
         double loss = _average / (1 - Math.Pow(Smoothing, count));
         _best = Math.Min(_best, loss);
-        _points.Add((run.Optimizer.Optimizer.CurrentLearningRate, loss));
+        _points.Add((run.LearningRate, loss));
         if (!(loss <= Explosion * _best) || count == _steps)
         {
             _isDone = true;
@@ -75,7 +69,7 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         }
         else
         {
-            Set(run.Optimizer.Optimizer, from * Math.Pow(to / from, (double)count / (_steps - 1)));
+            run.Trainer.Driver.LearningRate = from * Math.Pow(to / from, (double)count / (_steps - 1));
         }
     }
 
@@ -85,18 +79,12 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
         ArgumentNullException.ThrowIfNull(run);
         if (_weights is null)
             return; // another callback failed before this one began
-        Optimizer optimizer = run.Optimizer.Optimizer;
-        if (_rate is not null)
-            optimizer.LearningRate = _rate;
-        optimizer.SetWeights(_state);
+        _putBack!();
         _weights.CopyTo(run.Model);
         _weights.Dispose();
         _weights = null;
         Suggestion = _isDone ? Valley() : null;
     }
-
-    // A schedule cannot be replaced by a number, but by a function.
-    void Set(Optimizer optimizer, double rate) => optimizer.LearningRate = _rate is null ? rate : new LearningRate(() => rate);
 
     // The middle of the longest way down: of the longest subsequence of falling losses, its end and its length back from there. A single
     // steep step would be the noise of a batch.

@@ -48,7 +48,7 @@ public sealed class LearningRateScheduler(Func<torch.optim.Optimizer, lr_schedul
         ILearningRateController[] groups = [.. run.Optimizer.ParamGroups];
         double[] rates = [.. groups.Select(group => group.LearningRate)];
         if (_firstRates is null)
-            (_firstRates, _firstStep, _firstEpoch) = (rates, run.Step, run.Epoch);
+            (_firstRates, _firstStep, _firstEpoch) = (rates, run.Step, run.CompletedEpochs);
 
         Set(groups, _firstRates);
         foreach (var (group, rate) in groups.Zip(_firstRates))
@@ -58,7 +58,7 @@ public sealed class LearningRateScheduler(Func<torch.optim.Optimizer, lr_schedul
             return;
         for (long step = _firstStep; EachStep && step < run.Step; step++)
             _scheduler.step();
-        foreach (EpochLog log in EachStep ? [] : run.History.Epochs.Skip(_firstEpoch))
+        foreach (EpochLog log in EachStep ? [] : run.History.Epochs.Where(log => log.Epoch > _firstEpoch))
             StepAfter(log);
         Set(groups, rates);
     }
@@ -94,8 +94,8 @@ public sealed class LearningRateScheduler(Func<torch.optim.Optimizer, lr_schedul
         int groups = run.Optimizer.ParamGroups.Count();
         if (rates.Length != groups || !rates.All(rate => float.IsFinite((float)rate)))
             throw new FormatException($"it has the rates [{string.Join(", ", rates)}] for {groups} groups");
-        if (step < 0 || step > run.Step || epoch < 0 || epoch > run.Epoch)
-            throw new FormatException($"it began at step {step} and epoch {epoch} of {run.Step} and {run.Epoch}");
+        if (step < 0 || step > run.Step || epoch < 0 || epoch > run.CompletedEpochs)
+            throw new FormatException($"it began at step {step} and epoch {epoch} of {run.Step} and {run.CompletedEpochs}");
     }
 
     /// <inheritdoc/>
@@ -115,8 +115,8 @@ public sealed class LearningRateScheduler(Func<torch.optim.Optimizer, lr_schedul
     {
         if (Monitor is null)
             _scheduler!.step();
-        else
-            _scheduler!.step(log.Values[Monitor]);
+        else if (log.Values.TryGetValue(Monitor, out double value))
+            _scheduler!.step(value);
     }
 
     static void Set(ILearningRateController[] groups, double[] rates)

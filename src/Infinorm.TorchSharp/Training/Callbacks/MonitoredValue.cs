@@ -27,11 +27,14 @@ sealed class MonitoredValue
     /// <summary>Whether an epoch is better than another value; NaN is better than nothing and nothing is better than NaN.</summary>
     public bool IsBetter(EpochLog log, double? than)
     {
-        double value = Of(log);
+        double value = log.Values.GetValueOrDefault(Name, double.NaN);
         return !double.IsNaN(value) && (than is not { } other || (_largerIsBetter ? value > other + _minDelta : value < other - _minDelta));
     }
 
-    /// <summary>The value in an epoch.</summary>
+    /// <summary>Whether an epoch has the value: not each has one of validation.</summary>
+    public bool IsIn(EpochLog log) => log.Values.ContainsKey(Name);
+
+    /// <summary>The value in an epoch that has it.</summary>
     public double Of(EpochLog log) => log.Values[Name];
 
     /// <exception cref="InvalidOperationException">The epochs of the run will have no such value.</exception>

@@ -15,7 +15,7 @@ public sealed class StopOnNaN : Callback
     public override void OnGradients(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        bool skipsSteps = run.Optimizer.Optimizer.SkipsNonFinite;
+        bool skipsSteps = run.Trainer.Driver.SkipsNonFinite;
         if (skipsSteps && double.IsFinite(run.Loss))
             return;
         string? parameter = NonFinite.FirstGradient(run);

@@ -104,7 +104,7 @@ public sealed class EarlyStoppingTests : IDisposable
         best = stopping.BestEpoch;
         return history.Epochs.Count;
 
-        IEnumerable<(Tensor, Tensor)> Data()
+        IEnumerable<Batch> Data()
         {
             epoch++;
             yield return (rand(4, 4), zeros(4));

@@ -79,7 +79,7 @@ public sealed class LogTests : IDisposable
     {
         var screen = new StringWriter();
         using var lines = new StringWriter();
-        var trainer = new Trainer(_problem.Model, _problem.Trainer.Loss, _problem.Trainer.Optimizer)
+        var trainer = new Trainer(_problem.Model, nn.CrossEntropyLoss().forward, _problem.Optimizer)
         {
             Metrics = [Metric.Accuracy, new Metric("constant", (prediction, _) => ones(1) * 0.12345)],
         };

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Spectre.Console;
 
-namespace Infinorm.Torch.Training.Callbacks;
+namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// Shows how the training goes: a line after each epoch and, in a terminal, a bar in the present one with loss, metrics and the time left.
@@ -33,6 +33,16 @@ public sealed class ProgressBar : Callback
         : this(output, terminal: null)
     {
     }
+
+    /// <summary>The one that Fit adds of its own accord, if any.</summary>
+    internal static IEnumerable<Callback> For(FitOptions options, bool isRedirected) =>
+        options.Callbacks.Any(callback => callback is ProgressBar) ? [] : options.Verbosity switch
+        {
+            Verbosity.Silent => [],
+            Verbosity.Auto when isRedirected => [],
+            Verbosity.Lines => [new ProgressBar(Console.Out)],
+            _ => [new ProgressBar()],
+        };
 
     internal ProgressBar(TextWriter output, IAnsiConsole? terminal)
     {
@@ -145,5 +155,5 @@ public sealed class ProgressBar : Callback
         yield return folded;
     }
 
-    static string Title(TrainingRun run) => $"epoch {run.Epoch + 1}/{run.Epochs}";
+    static string Title(TrainingRun run) => $"epoch {run.Epoch}/{run.Epochs}";
 }
