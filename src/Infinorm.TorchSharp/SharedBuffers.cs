@@ -17,6 +17,7 @@ sealed class SharedBuffers : IDisposable
     readonly Tensor[] _buffers, _start;
     readonly Stack<Tensor?[]> _nodes = new(); // sums of changes in double, none where nothing has changed
     readonly int[] _merges;
+    Tensor?[]? _held; // the changes of a batch that has not ended
 
     /// <summary>Gives all ranks the buffers of rank 0.</summary>
     public SharedBuffers(nn.Module model, World world, Infinorm.Optimizer optimizer)
@@ -54,22 +55,36 @@ sealed class SharedBuffers : IDisposable
         }
     }
 
+    /// <summary>
+    /// Puts back what the update began with, and keeps what the present batch has changed until it ends: somebody looks at the model meanwhile.
+    /// </summary>
+    public void Hold()
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        _held = [.. _buffers.Zip(_start, Change).Select(change => change?.DetachFromDisposeScope())];
+        Reset();
+    }
+
     /// <summary>Ends a batch, whose number among this rank's batches of the update is given, once the optimizer has its gradients.</summary>
     public void End(int batch, StepResult result)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        Tensor?[] changes = [.. _buffers.Zip(_start, Change)];
-        Reset();
+        if (_held is null)
+            Hold();
+        Tensor?[] changes = _held!;
+        _held = null;
         if (result == StepResult.Skipped)
         {
+            _held = changes;
             Forget();
             return;
         }
 
         for (int merge = 0; merge < _merges[batch]; merge++)
             changes = Sum(_nodes.Pop(), changes);
-        _nodes.Push(Array.ConvertAll(changes, change => change?.DetachFromDisposeScope()));
+        _nodes.Push(changes);
         if (result == StepResult.Updated)
             Finish();
     }
@@ -129,18 +144,21 @@ sealed class SharedBuffers : IDisposable
         return where(same, zeros_like(now), now.sub(before)).contiguous();
     }
 
-    static Tensor?[] Sum(Tensor?[] left, Tensor?[] right)
+    static Tensor?[] Sum(Tensor?[] left, Tensor?[] right) =>
+        [.. left.Zip(right, (one, other) => one is null ? other : other is null ? one : Added(one, other))];
+
+    static Tensor Added(Tensor one, Tensor other)
     {
-        Tensor?[] sum = [.. left.Zip(right, (one, other) => one is null ? other : other is null ? one.clone() : one.add(other))];
-        foreach (Tensor? one in left)
-            one?.Dispose();
-        return sum;
+        one.add_(other);
+        other.Dispose();
+        return one;
     }
 
     void Forget()
     {
-        foreach (Tensor? change in _nodes.SelectMany(node => node))
+        foreach (Tensor? change in _nodes.SelectMany(node => node).Concat(_held ?? []))
             change?.Dispose();
         _nodes.Clear();
+        _held = null;
     }
 }

@@ -267,6 +267,9 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         _buffers?.Dispose();
     }
 
+    /// <summary>See <see cref="SharedBuffers.Hold"/>.</summary>
+    internal void HoldBuffers() => _buffers?.Hold();
+
     /// <summary>Has the ranks begin with the buffers of rank 0, and keeps them the same.</summary>
     internal void ShareBuffers(torch.nn.Module model, Execution.World world)
     {

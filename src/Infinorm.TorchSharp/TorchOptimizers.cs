@@ -26,7 +26,8 @@ public static class TorchOptimizers
     /// </summary>
     /// <remarks>
     /// Each batch starts from the buffers that its update began with, such as running means; at the end of the update they change by the mean of
-    /// what the batches changed, counts by the sum. Call <see cref="TorchOptimizer.zero_grad"/> before each forward pass.
+    /// what the batches changed, counts by the sum. Call <see cref="TorchOptimizer.zero_grad"/> before each forward pass. libtorch, too, is told to
+    /// use no more threads than a rank has.
     /// </remarks>
     /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
     /// <param name="model">The model, on the CPU.</param>
@@ -40,6 +41,8 @@ public static class TorchOptimizers
         optimizer.Over(world);
         TorchOptimizer made = optimizer.For(model);
         made.ShareBuffers(model, world);
+        if (world.ThreadsPerRank < torch.get_num_threads())
+            torch.set_num_threads(world.ThreadsPerRank);
         return made;
     }
 

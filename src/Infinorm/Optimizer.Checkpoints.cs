@@ -28,10 +28,7 @@ public abstract partial class Optimizer
         RequireBuilt("to save");
         RequireWhole();
         using var _ = Enter();
-        if (World is { IsFirst: false })
-            WriteAll(write => write(Stream.Null), includeVariables);
-        else
-            WriteAll(write => AtomicFile.Write(path, write, keep), includeVariables);
+        WriteFile(path, keep, stream => CheckpointFile.Write(this, stream, includeVariables));
     }
 
     /// <summary>As <see cref="Save(string, bool, int)"/>, into a stream.</summary>
@@ -49,15 +46,19 @@ public abstract partial class Optimizer
         RequireBuilt("to save");
         RequireWhole();
         using var _ = Enter();
-        WriteAll(write => write(stream), includeVariables);
+        WriteAll(write => write(stream), to => CheckpointFile.Write(this, to, includeVariables));
     }
 
+    /// <summary>Writes a file that holds the state. Over ranks, all call it, and rank 0 writes.</summary>
+    internal void WriteFile(string path, int keep, Action<Stream> write) =>
+        WriteAll(World is { IsFirst: false } ? to => to(Stream.Null) : to => AtomicFile.Write(path, to, keep), write);
+
     // All ranks walk over all elements together: one whose disk fails keeps the others company before all fail.
-    void WriteAll(Action<Action<Stream>> open, bool includeVariables)
+    void WriteAll(Action<Action<Stream>> open, Action<Stream> write)
     {
         if (World is not { } world)
         {
-            open(stream => CheckpointFile.Write(this, stream, includeVariables));
+            open(write);
             return;
         }
 
@@ -76,14 +77,14 @@ public abstract partial class Optimizer
                 {
                     isWritten = true;
                     using var patient = new PatientStream(stream);
-                    CheckpointFile.Write(this, patient, includeVariables);
+                    write(patient);
                     patient.ThrowIfFailed();
                 });
             }
             finally
             {
                 if (!isWritten)
-                    CheckpointFile.Write(this, Stream.Null, includeVariables);
+                    write(Stream.Null);
             }
         });
     }

@@ -25,8 +25,6 @@ public enum FitOutcome
 /// <summary>A call of <see cref="Trainer"/>'s Fit, as callbacks see it.</summary>
 public sealed class TrainingRun
 {
-    readonly List<string> _requestedFiles = [];
-
     internal TrainingRun(Trainer trainer, int epochs, FitOptions options)
     {
         (Trainer, Epochs, Options) = (trainer, epochs, options);
@@ -81,7 +79,15 @@ public sealed class TrainingRun
     /// <summary>How the run ended, in <see cref="Callback.OnFitEnd"/>.</summary>
     public FitOutcome Outcome { get; internal set; }
 
+    /// <summary>
+    /// Whether this process writes files and shows the progress: it is the only one, or rank 0 of those that train together.
+    /// </summary>
+    public bool IsFirst => Trainer.Driver.World?.IsFirst ?? true;
+
     internal FitOptions Options { get; }
+
+    /// <summary>Files to be saved as soon as all callbacks have been told.</summary>
+    internal List<string> RequestedFiles { get; } = [];
 
     internal bool HasValidation => Options is { ValidationData: not null } or { ValidationSplit: not null };
 
@@ -122,7 +128,7 @@ public sealed class TrainingRun
     public void Save(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        _requestedFiles.Add(path);
+        RequestedFiles.Add(path);
         if (Outcome != FitOutcome.Running)
             SaveRequestedFiles();
     }
@@ -135,8 +141,8 @@ public sealed class TrainingRun
 
     internal void SaveRequestedFiles()
     {
-        foreach (string path in _requestedFiles.Distinct())
+        foreach (string path in RequestedFiles.Distinct())
             RunFile.Save(this, path);
-        _requestedFiles.Clear();
+        RequestedFiles.Clear();
     }
 }

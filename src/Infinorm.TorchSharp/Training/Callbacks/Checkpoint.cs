@@ -34,8 +34,9 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
     {
         ArgumentNullException.ThrowIfNull(run);
         run.Trainer.Driver.RequireSavable();
-        OutputFile.Prepare(path);
-        if (bestPath is not null)
+        if (run.IsFirst)
+            OutputFile.Prepare(path);
+        if (bestPath is not null && run.IsFirst)
             OutputFile.Prepare(bestPath);
         _watched = bestPath is null ? null : new MonitoredValue(run, Monitor, LargerIsBetter);
         if (run.Step == 0)
