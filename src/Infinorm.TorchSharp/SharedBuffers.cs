@@ -1,6 +1,5 @@
 using Infinorm.Execution;
 using Infinorm.Execution.Sharded;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch;

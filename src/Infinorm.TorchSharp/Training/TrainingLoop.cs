@@ -2,7 +2,6 @@ using System.Collections.ObjectModel;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Infinorm.Execution;
-using Infinorm.Torch.Training.Callbacks;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -106,7 +105,7 @@ sealed class TrainingLoop
     // Nothing can be saved in the middle of an update.
     void RequireWholeUpdates()
     {
-        if (_optimizer.World is { BatchesPerUpdate: var all } && _run.BatchesPerEpoch % all is > 0 && _options.Callbacks.Any(callback => callback is Checkpoint))
+        if (_optimizer.World is { BatchesPerUpdate: var all } && _run.BatchesPerEpoch % all is > 0 && _options.Callbacks.Any(callback => callback.SavesRuns))
         {
             throw new InvalidOperationException(
                 $"An epoch has {_run.BatchesPerEpoch} batches, and {all} make an update: ranks cannot save a checkpoint in the middle of one. Make the "

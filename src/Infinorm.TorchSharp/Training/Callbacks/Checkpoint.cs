@@ -29,6 +29,8 @@ public sealed class Checkpoint(string path, string? bestPath = null) : Callback
     /// </summary>
     public bool? LargerIsBetter { get; init; }
 
+    internal override bool SavesRuns => true;
+
     /// <inheritdoc/>
     public override void OnFitBegin(TrainingRun run)
     {
