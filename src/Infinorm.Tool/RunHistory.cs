@@ -29,13 +29,13 @@ static class RunHistory
     /// <summary>The history as a table, of a file that has one.</summary>
     public static Table? ToTable(StateFile file)
     {
-        if (file.Tensors.FirstOrDefault(IsHistory) is not { } tensor || Columns(file) is not { } columns
+        if (file.Tensors.FirstOrDefault(IsHistory) is not { } tensor || State(file) is not var (columns, before)
             || columns.Length != tensor.Shape[1] - FirstValueColumn)
             return null;
         var table = new Table(["epoch", ">batches", ">seconds", .. columns.Select(column => $">{column}")]);
         double[][] rows = [.. Rows(file, tensor).Chunk((int)tensor.Shape[1])];
         for (int epoch = 0; epoch < rows.Length; epoch++)
-            table.Add([$"{epoch + 1}", .. rows[epoch].Select(value => NumberFormat.Rounded(value))]);
+            table.Add([$"{before + epoch + 1}", .. rows[epoch].Select(value => NumberFormat.Rounded(value))]);
         return table;
     }
 
@@ -44,15 +44,16 @@ static class RunHistory
     static double[] Rows(StateFile file, TensorInfo tensor) =>
         [.. file.Pieces(tensor).SelectMany(piece => piece.Cast(Types.DType.Float64).AsSpan<double>().ToArray())];
 
-    static string[]? Columns(StateFile file)
+    // The names of the values, and how many epochs were completed before the first row.
+    static (string[] Columns, int Before)? State(StateFile file)
     {
         try
         {
-            return file.About.TryGetValue(StateKey, out string? state) && JsonNode.Parse(state)?["Columns"] is JsonArray columns
-                ? [.. columns.Select(column => column!.GetValue<string>())]
+            return file.About.TryGetValue(StateKey, out string? text) && JsonNode.Parse(text) is { } state && state["Columns"] is JsonArray columns
+                ? ([.. columns.Select(column => column!.GetValue<string>())], (int?)state["InitialEpoch"] ?? 0)
                 : null;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or NullReferenceException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or NullReferenceException or FormatException)
         {
             return null; // the file is not a run of ours: its history is shown as any other tensor
         }

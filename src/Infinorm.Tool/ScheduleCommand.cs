@@ -2,8 +2,8 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Infinorm.Charts;
 using Infinorm.Checkpoints;
-using Infinorm.Tool.Charts;
 using Infinorm.Tool.Terminal;
 
 namespace Infinorm.Tool;
@@ -43,7 +43,7 @@ static class ScheduleCommand
             if (parsed.GetValue(json))
                 WriteJson(session, source.Sample(count, SvgPoints));
             else if (parsed.GetValue(svg) is { } picture)
-                AtomicFile.Write(picture, stream => SvgChart.Write(stream, source.Sample(count, SvgPoints)));
+                AtomicFile.Write(picture, stream => WriteSvg(stream, source.Sample(count, SvgPoints)));
             else
                 TerminalChart.Write(session, points => source.Sample(count, points));
             return ExitCode.Success;
@@ -51,11 +51,13 @@ static class ScheduleCommand
         return command;
     }
 
+    static void WriteSvg(Stream stream, Curve curve) => SvgChart.Write(stream, $"{curve.Name}: learning rate by step", [curve]);
+
     static void WriteJson(Session session, Curve curve) => session.Output.WriteLine(new JsonObject
     {
         ["schedule"] = curve.Name,
         ["steps"] = new JsonArray([.. curve.Steps.Select(step => JsonValue.Create(step))]),
-        ["rates"] = new JsonArray([.. curve.Rates.Select(rate => double.IsFinite(rate) ? JsonValue.Create(rate) : null)]),
+        ["rates"] = new JsonArray([.. curve.Values.Select(rate => double.IsFinite(rate) ? JsonValue.Create(rate) : null)]),
     }.ToJsonString());
 
     static long? ParseSteps(ArgumentResult argument)

@@ -1,10 +1,10 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Infinorm.Charts;
 using Infinorm.Checkpoints;
 using Infinorm.Config;
 using Infinorm.Keras.Json;
 using Infinorm.Schedules;
-using Infinorm.Tool.Charts;
 using Infinorm.Tool.Files;
 using Infinorm.Tool.Terminal;
 

@@ -4,6 +4,7 @@ namespace Infinorm.Tests;
 public sealed class ArchitectureTests() : RoomTests(typeof(Optimizer).Assembly, "Infinorm", "Infinorm",
 [
     ("Types", []),
+    ("Charts", []),
     ("Rules", ["Types"]),
     ("Kernels", ["Rules", "Types"]),
     ("Config", ["Types"]),

@@ -7,8 +7,7 @@ namespace Infinorm.Tool.Tests;
 public sealed class ArchitectureTests() : RoomTests(typeof(Session).Assembly, "Infinorm.Tool", "Infinorm.Tool",
 [
     ("Terminal", []),
-    ("Charts", ["Terminal"]),
     ("Files", ["Terminal"]),
     ("Conversions", ["Files", "Terminal"]),
-    ("", ["Conversions", "Files", "Charts", "Terminal"]),
+    ("", ["Conversions", "Files", "Terminal"]),
 ]);

@@ -35,6 +35,16 @@ public sealed class RunFileTests : IDisposable
     }
 
     [Fact]
+    public void EpochsOfARunThatBeganLaterHaveTheirNumbers()
+    {
+        const string state = """{"InitialEpoch": 7, "Epoch": 9, "Columns": ["loss", "val_loss"]}""";
+        Write("a", [10, 1.25, 0.5, 0.75, 10, 1.5, 0.25, 0.5], state);
+        string[][] rows = Command.Succeed("inspect", Of("a")).Rows;
+        Assert.Contains(rows, row => row is ["8", "10", "1.25", "0.5", "0.75"]);
+        Assert.Contains(rows, row => row is ["9", "10", "1.5", "0.25", "0.5"]);
+    }
+
+    [Fact]
     public void WhatOnlyLooksLikeOneIsShownAsATensor()
     {
         Command.WriteSafetensors(Of("a"), [("run/history", NdArray.Create(new double[8], 2, 4))], new KeyValuePair<string, string>("run", "[1"));
@@ -43,6 +53,6 @@ public sealed class RunFileTests : IDisposable
 
     string Of(string name) => _folder / $"{name}.safetensors";
 
-    void Write(string name, double[] history) => Command.WriteSafetensors(
-        Of(name), [("run/history", NdArray.Create(history, 2, 4))], new KeyValuePair<string, string>("run", State));
+    void Write(string name, double[] history, string state = State) => Command.WriteSafetensors(
+        Of(name), [("run/history", NdArray.Create(history, 2, 4))], new KeyValuePair<string, string>("run", state));
 }

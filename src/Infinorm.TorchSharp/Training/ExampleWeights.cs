@@ -7,9 +7,13 @@ namespace Infinorm.Torch.Training;
 static class ExampleWeights
 {
     /// <summary>The weights of a batch to train with; null where all count the same.</summary>
-    /// <exception cref="ArgumentException">Class weights are given, and the batch has several targets, or one of several axes.</exception>
-    public static Tensor? Of(Batch batch, IReadOnlyDictionary<long, double>? classWeights)
+    /// <exception cref="ArgumentException">
+    /// A weight is negative or not finite; or class weights are given, and the batch has several targets.
+    /// </exception>
+    public static Tensor? Of(Batch batch, IReadOnlyDictionary<long, double>? classWeights = null)
     {
+        if (batch.Weights is not null)
+            Check(batch.Weights);
         if (classWeights is null)
             return batch.Weights;
         Tensor byClass = ByClass(batch, classWeights);

@@ -1,5 +1,7 @@
 using System.Collections.ObjectModel;
 using System.Globalization;
+using Infinorm.Charts;
+using Infinorm.Checkpoints;
 
 namespace Infinorm.Torch.Training;
 
@@ -39,6 +41,8 @@ public sealed class EpochLog
 /// <summary>What <see cref="Trainer"/>'s Fit saw. Keras: <c>History</c>.</summary>
 public sealed class History
 {
+    const int MaxRows = 30;
+
     internal History()
     {
     }
@@ -84,10 +88,63 @@ public sealed class History
     /// <summary>The seed of the run: with it, the same run can be had again.</summary>
     public long Seed { get; internal set; }
 
-    /// <summary>What was done in a few lines: where it began, how many steps there were, the last epoch, and why it was stopped.</summary>
+    /// <summary>
+    /// What was done: where it began, a table of the epochs (<see cref="Table"/>; of many, the first and the last ones), how many steps there
+    /// were, and why it was stopped.
+    /// </summary>
     public override string ToString() => string.Join(Environment.NewLine, new[]
     {
-        Beginning, $"{Logs.Count} epochs, {Steps} steps", Logs.LastOrDefault()?.ToString(),
+        Beginning, Logs.Count == 0 ? null : TableOf(Logs.Count > MaxRows ? MaxRows : null), $"{Logs.Count} epochs, {Steps} steps",
         StopReason is null ? null : $"stopped: {StopReason}",
     }.OfType<string>());
+
+    /// <summary>A table of the epochs, a line each: number, seconds, and every value. What an epoch does not have is empty.</summary>
+    public string Table() => TableOf(null);
+
+    /// <summary>Draws values over the epochs as an SVG picture.</summary>
+    /// <param name="path">The file, whose name ends in <c>.svg</c>. It is replaced as a whole.</param>
+    /// <param name="values">Their names, such as <c>accuracy</c>; none, the default, for <c>loss</c> and, where it is there, <c>val_loss</c>.</param>
+    /// <exception cref="ArgumentException">The name of the file does not end in <c>.svg</c>.</exception>
+    /// <exception cref="InvalidOperationException">There is no epoch.</exception>
+    /// <exception cref="KeyNotFoundException">No epoch has such a value; the message lists those that are there.</exception>
+    public void SaveChart(string path, params IReadOnlyList<string> values)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (!path.EndsWith(".svg", StringComparison.OrdinalIgnoreCase))
+            throw new ArgumentException($"The picture is an SVG, so the file's name must end in .svg; found {path}.", nameof(path));
+        using var picture = new MemoryStream();
+        WriteChart(picture, values);
+        AtomicFile.Write(path, stream => picture.WriteTo(stream));
+    }
+
+    /// <summary>As <see cref="SaveChart"/>, to a stream.</summary>
+    /// <param name="stream">Where to; it stays open.</param>
+    /// <param name="values">Their names; none for <c>loss</c> and <c>val_loss</c>.</param>
+    /// <exception cref="InvalidOperationException">There is no epoch.</exception>
+    /// <exception cref="KeyNotFoundException">No epoch has such a value; the message lists those that are there.</exception>
+    public void WriteChart(Stream stream, params IReadOnlyList<string> values)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentNullException.ThrowIfNull(values);
+        if (Logs.Count == 0)
+            throw new InvalidOperationException("There is no epoch to draw.");
+        long[] epochs = [.. Logs.Select(log => (long)log.Epoch)];
+        IReadOnlyList<string> drawn = values.Count > 0 ? values : [.. Names.Where(name => name is "loss" or "val_loss")];
+        Curve[] curves = [.. drawn.Select(name => new Curve(name, epochs, [.. this[name]]))];
+        SvgChart.Write(stream, $"{string.Join(", ", drawn)} by epoch", curves);
+    }
+
+    string TableOf(int? rows)
+    {
+        string[][] all = [.. Logs.Select(log => (string[])
+        [
+            Text(log.Epoch, "0"), Text(log.Duration.TotalSeconds, "F1"),
+            .. Names.Select(name => log.Values.TryGetValue(name, out double value) ? Text(value, "G4") : ""),
+        ])];
+        if (rows is { } most)
+            all = [.. all[..(most / 2)], [.. all[0].Select(_ => "…")], .. all[^(most / 2)..]];
+        return string.Join(Environment.NewLine, TextTable.Of(["epoch", "seconds", .. Names], all, left: 0).Lines);
+
+        static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+    }
 }

@@ -102,10 +102,10 @@ public sealed partial class Metric
         // Hits, false alarms and misses of each class.
         Tensor Sums(Tensor prediction, Tensor target, Tensor weights)
         {
-            Tensor all = arange(classes, dtype: ScalarType.Int64, device: target.device);
+            Tensor all = tensor([.. Enumerable.Range(0, classes).Select(i => (long)i)], device: target.device);
             Tensor found = prediction.argmax(1, keepdim: true).eq(all).to(ScalarType.Float64);
             Tensor wanted = target.to(ScalarType.Int64).view(-1, 1).eq(all).to(ScalarType.Float64);
-            return HitsOf(found, wanted, weights.view(-1, 1), [0]).view(-1);
+            return HitsOf(found, wanted, weights.reshape(-1, 1), [0]).view(-1);
         }
 
         double Mean(IReadOnlyList<double> sums) => Enumerable.Range(0, classes).Average(
@@ -134,7 +134,7 @@ public sealed partial class Metric
             Tensor limit = tensor(limits, device: prediction.device).unsqueeze(1);
             Tensor found = prediction.to(ScalarType.Float64).view(1, -1).gt(limit).to(ScalarType.Float64);
             Tensor wanted = IsAbove(AsIn(prediction, target), 0.5).to(ScalarType.Float64).view(1, -1);
-            return HitsOf(found, wanted, AsIn(prediction, weights.expand(target.shape)).reshape(1, -1), [1]).view(-1);
+            return HitsOf(found, wanted, AsIn(prediction, weights).reshape(1, -1), [1]).view(-1);
         }
 
         // The first threshold finds everything.
@@ -154,7 +154,7 @@ public sealed partial class Metric
         "r2", 4,
         (prediction, target, weights) =>
         {
-            Tensor values = AsIn(prediction, target).to(ScalarType.Float64), each = AsIn(prediction, weights.expand(target.shape));
+            Tensor values = AsIn(prediction, target).to(ScalarType.Float64), each = AsIn(prediction, weights);
             Tensor distance = prediction.to(ScalarType.Float64) - values;
             return stack([(values * each).sum(), (values.square() * each).sum(), (distance.square() * each).sum(), each.sum()]);
         },
@@ -167,7 +167,7 @@ public sealed partial class Metric
         name, 3,
         (prediction, target, weights) => HitsOf(
             IsAbove(prediction, threshold).to(ScalarType.Float64),
-            IsAbove(AsIn(prediction, target), 0.5).to(ScalarType.Float64), AsIn(prediction, weights.expand(target.shape)), null),
+            IsAbove(AsIn(prediction, target), 0.5).to(ScalarType.Float64), AsIn(prediction, weights), null),
         sums => result(sums[0], sums[1], sums[2]))
     {
         LargerIsBetter = true,

@@ -32,7 +32,7 @@ public sealed partial class Metric
     /// <param name="count">How many sums there are, ≥ 1.</param>
     /// <param name="sums">
     /// Takes predictions, targets and weights of one batch and returns the sums over the batch: a tensor of <paramref name="count"/> numbers.
-    /// Weights are of type float64 and have as many axes as the targets, such as (examples, 1); they are 1 where none are given.
+    /// Weights are of type float64 and have the shape of the targets; they are 1 where none are given.
     /// </param>
     /// <param name="result">Takes the sums over all batches and returns the number. What is not defined, as 0 / 0, is NaN.</param>
     /// <exception cref="ArgumentException">The name is empty, or the count below 1.</exception>
@@ -128,7 +128,7 @@ public sealed partial class Metric
     {
         Tensor each = weights?.to(ScalarType.Float64)
             ?? ones([target.dim() == 0 ? 1 : target.shape[0]], dtype: ScalarType.Float64, device: target.device);
-        double[] found = Numbers(sums(prediction, target, each.Like(target)));
+        double[] found = Numbers(sums(prediction, target, each.Like(target).expand(target.shape)));
         return found.Length == count
             ? found
             : throw new InvalidOperationException($"The metric '{name}' gave {found.Length} sums for a batch; it was made with {count}.");

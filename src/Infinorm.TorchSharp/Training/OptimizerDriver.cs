@@ -62,8 +62,8 @@ abstract class OptimizerDriver
     /// <summary>Remembers state and learning rate. What is returned puts them back.</summary>
     public abstract Action Remember();
 
-    /// <summary>Whether a file with the optimizer's state has this parameter, too.</summary>
-    public abstract bool Saves(Tensor parameter);
+    /// <summary>The parameters that a file with the optimizer's state has, too: <see cref="NativeTensor.IdentityOf"/> of each.</summary>
+    public virtual HashSet<nint> SavedParameters => [];
 
     /// <summary>Writes the state, with more tensors and metadata, to a file, which is replaced as a whole.</summary>
     public abstract void Write(string path, IEnumerable<SafetensorsTensor> more, IEnumerable<KeyValuePair<string, string>> metadata);
@@ -128,8 +128,7 @@ sealed class InfinormDriver(TorchOptimizer torchOptimizer) : OptimizerDriver
         };
     }
 
-    public override bool Saves(Tensor parameter) =>
-        Parameters.Any(own => NativeTensor.IdentityOf(own) == NativeTensor.IdentityOf(parameter));
+    public override HashSet<nint> SavedParameters => [.. Parameters.Select(NativeTensor.IdentityOf)];
 
     public override void Write(string path, IEnumerable<SafetensorsTensor> more, IEnumerable<KeyValuePair<string, string>> metadata)
     {

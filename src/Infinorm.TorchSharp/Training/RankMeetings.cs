@@ -8,7 +8,7 @@ namespace Infinorm.Torch.Training;
 /// </summary>
 sealed class RankMeetings(World world, TrainingRun run)
 {
-    const char Failed = '!', Separator = '\0';
+    const char Failed = '!', Separator = '\0', Weights = 'w', Run = 'r';
 
     readonly List<(int Taken, int Owner, double[]? Values)> _waiting = [];
 
@@ -71,15 +71,17 @@ sealed class RankMeetings(World world, TrainingRun run)
     public void Agree(string place, Exception? failure, bool isCancelled)
     {
         string[][] texts = Gather(
-            $"the callbacks after {place}", [isCancelled ? "cancelled" : "", run.History.StopReason ?? "", .. run.RequestedFiles], failure);
+            $"the callbacks after {place}", [isCancelled ? "cancelled" : "", run.History.StopReason ?? "", .. run.RequestedFiles.Select(TextOf)], failure);
         run.History.StopReason = texts.Select(text => text[1]).FirstOrDefault(reason => reason.Length > 0);
-        string[] files = [.. texts.SelectMany(text => text[2..]).Distinct()];
-        run.RequestedFiles.Clear();
-        run.RequestedFiles.AddRange(files);
+        foreach (string file in texts.SelectMany(text => text[2..]).Except(run.RequestedFiles.Select(TextOf)).ToArray())
+            run.RequestedFiles.Add(new(file[1..], file[0] == Weights, () => { }));
+        run.RequestedFiles.Sort((one, other) => string.CompareOrdinal(TextOf(one), TextOf(other)));
         int cancelled = Array.FindIndex(texts, text => text[0].Length > 0);
         if (cancelled >= 0 && Position == 0)
             throw new OperationCanceledException($"Rank {cancelled} of {world.Size} was told to end the training.");
     }
+
+    static string TextOf(TrainingRun.RequestedFile file) => (file.WeightsOnly ? Weights : Run) + file.Path;
 
     // What all ranks say, if all are at the same place.
     string[][] Gather(string place, string[] says, Exception? failure)

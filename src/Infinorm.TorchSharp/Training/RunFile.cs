@@ -121,12 +121,9 @@ static class RunFile
             throw new CheckpointMismatchException(file.Name, differences);
 
         using var scope = NewDisposeScope();
-        using var noGrad = no_grad();
-        Dictionary<string, Tensor> values = model.Keys.ToDictionary(
-            name => name, name => file.Read(file.Tensors[ModelRoot + name]).ToTensor());
+        Dictionary<string, Tensor> values = ModelTensors.Read(file, ModelRoot, model);
         trainer.Driver.Restore(file, Root, whenChecked);
-        foreach (var (name, tensor) in model)
-            tensor.copy_(values[name]).DetachFromDisposeScope();
+        ModelTensors.Copy(values, model);
     }
 
     static RunState ReadState(SafetensorsFile file)
@@ -188,26 +185,16 @@ static class RunFile
 
     static IEnumerable<string> ModelDifferences(SafetensorsFile file, Trainer trainer, Dictionary<string, Tensor> model)
     {
-        if (trainer.Driver.Difference(file) is { } optimizer)
-            yield return optimizer;
-        foreach (var (name, tensor) in model)
-        {
-            if (!file.Tensors.TryGetValue(ModelRoot + name, out SafetensorsEntry? entry))
-                yield return $"missing: {ModelRoot}{name}";
-            else if (!TensorArrays.Fits(entry, tensor))
-                yield return $"{entry} in the file, {name} {tensor.dtype}{tensor.Shape()} here";
-        }
-
-        foreach (string name in file.Tensors.Keys)
-        {
-            if (name.StartsWith(ModelRoot, StringComparison.Ordinal) && !model.ContainsKey(name[ModelRoot.Length..]))
-                yield return $"extra: {name}";
-        }
+        string? optimizer = trainer.Driver.Difference(file);
+        return [.. optimizer is null ? (string[])[] : [optimizer], .. ModelTensors.Differences(file, ModelRoot, model)];
     }
 
     // The parameters that the optimizer steps are in its own checkpoint.
-    static Dictionary<string, Tensor> RestOfModel(Trainer trainer) =>
-        trainer.Model.state_dict().Where(pair => !trainer.Driver.Saves(pair.Value)).ToDictionary();
+    static Dictionary<string, Tensor> RestOfModel(Trainer trainer)
+    {
+        HashSet<nint> saved = trainer.Driver.SavedParameters;
+        return trainer.Model.state_dict().Where(pair => !saved.Contains(NativeTensor.IdentityOf(pair.Value))).ToDictionary();
+    }
 
     static string CallbackName(string callback, string tensor) => $"{Root}/callbacks/{callback}/{tensor}";
 

@@ -57,8 +57,6 @@ sealed class TorchDriver : OptimizerDriver
         };
     }
 
-    public override bool Saves(Tensor parameter) => false;
-
     public override void Write(string path, IEnumerable<SafetensorsTensor> more, IEnumerable<KeyValuePair<string, string>> metadata)
     {
         byte[] state = Bytes();
@@ -81,9 +79,11 @@ sealed class TorchDriver : OptimizerDriver
             if (!Bytes().AsSpan().SequenceEqual(state))
                 throw new FormatException("it is of other parameters or settings");
         }
-        catch (Exception e) when (e is not OutOfMemoryException)
+        catch (Exception e)
         {
             Load(former);
+            if (e is OutOfMemoryException)
+                throw;
             throw new CheckpointMismatchException(
                 file.Name, [$"optimizer: {_optimizer.GetType().Name} cannot read its state from the file: {e.Message}"]);
         }

@@ -118,7 +118,7 @@ sealed class TrainingLoop
         if (_run.RequestedFiles.Count > 0)
         {
             throw new InvalidOperationException(
-                $"{_run.RequestedFiles[0]} could not be saved: the run ended {_ranks!.Position} batches after the last update of "
+                $"{_run.RequestedFiles[0].Path} could not be saved: the run ended {_ranks!.Position} batches after the last update of "
                 + $"{_optimizer.World!.BatchesPerUpdate}, and ranks save after an update.");
         }
     }

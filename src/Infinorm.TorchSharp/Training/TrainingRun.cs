@@ -87,7 +87,7 @@ public sealed class TrainingRun
     internal FitOptions Options { get; }
 
     /// <summary>Files to be saved as soon as all callbacks have been told.</summary>
-    internal List<string> RequestedFiles { get; } = [];
+    internal List<RequestedFile> RequestedFiles { get; } = [];
 
     internal bool HasValidation => Options is { ValidationData: not null } or { ValidationSplit: not null };
 
@@ -128,9 +128,18 @@ public sealed class TrainingRun
     public void Save(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        RequestedFiles.Add(path);
-        if (Outcome != FitOutcome.Running)
-            SaveRequestedFiles();
+        Request(path, weightsOnly: false, () => { });
+    }
+
+    /// <summary>
+    /// Writes the model's weights, and nothing else, to a file, for <see cref="Trainer.LoadWeights"/> and other programs: parameters and
+    /// persistent buffers by their names, with the averages in them where the optimizer keeps some. It is done when <see cref="Save"/> is.
+    /// </summary>
+    /// <param name="path">A file of safetensors. It is replaced as a whole.</param>
+    public void SaveWeights(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        Request(path, weightsOnly: true, () => { });
     }
 
     /// <summary>
@@ -139,10 +148,42 @@ public sealed class TrainingRun
     /// <returns>To be disposed; null, for which <c>using</c> does nothing, where the optimizer keeps no averages.</returns>
     public IDisposable? UseAverages() => Trainer.Driver.UseAverages();
 
+    /// <summary>As <see cref="Save"/> and <see cref="SaveWeights"/>, and tells when it is done.</summary>
+    internal void Request(string path, bool weightsOnly, Action whenSaved)
+    {
+        RequestedFiles.Add(new(path, weightsOnly, whenSaved));
+        if (Outcome != FitOutcome.Running)
+            SaveRequestedFiles();
+    }
+
     internal void SaveRequestedFiles()
     {
-        foreach (string path in RequestedFiles.Distinct())
-            RunFile.Save(this, path);
+        RequestedFile[] files = [.. RequestedFiles];
         RequestedFiles.Clear();
+        foreach (RequestedFile file in files.DistinctBy(file => (file.Path, file.WeightsOnly)))
+        {
+            if (!file.WeightsOnly)
+                RunFile.Save(this, file.Path);
+            else if (Trainer.Driver.World is { } world)
+                world.Together(() => SaveWeightsNow(file.Path));
+            else
+                SaveWeightsNow(file.Path);
+        }
+
+        foreach (RequestedFile file in files)
+            file.WhenSaved();
     }
+
+    void SaveWeightsNow(string path)
+    {
+        using IDisposable? averages = UseAverages();
+        if (IsFirst)
+            ModelTensors.Save(Model, path);
+    }
+
+    /// <summary>A file to be saved.</summary>
+    /// <param name="Path">Its path.</param>
+    /// <param name="WeightsOnly">Whether it has the model's weights alone.</param>
+    /// <param name="WhenSaved">What is to be done then.</param>
+    internal sealed record RequestedFile(string Path, bool WeightsOnly, Action WhenSaved);
 }

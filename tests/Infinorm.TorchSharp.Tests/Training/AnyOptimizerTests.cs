@@ -105,6 +105,43 @@ public sealed class AnyOptimizerTests : IDisposable
     }
 
     [Fact]
+    public void NoDamageToTheStateIsLoadedByHalf()
+    {
+        using optim.Optimizer adam = optim.Adam(_problem.Model.parameters());
+        Trainer trainer = With(_problem, adam);
+        trainer.Fit(_problem.Data, 1, new() { Seed = 1, Callbacks = [new Checkpoint(_file)] });
+        byte[] bytes = File.ReadAllBytes(_file), sound = Saved(adam), weights = _problem.Weights();
+        int start = System.Text.Encoding.Latin1.GetString(bytes).LastIndexOf("Adam", StringComparison.Ordinal);
+        foreach (int at in Enumerable.Range(start, 120).Concat(Enumerable.Range(0, 40).Select(i => bytes.Length - 1 - (37 * i))))
+        {
+            byte[] damaged = [.. bytes];
+            damaged[at] ^= 0x55;
+            File.WriteAllBytes(_file, damaged);
+            try
+            {
+                trainer.Restore(_file);
+                File.WriteAllBytes(_file, bytes);
+                trainer.Restore(_file);
+            }
+            catch (Exception e) when (e is CheckpointMismatchException or InvalidFileException)
+            {
+                Assert.Equal(sound, Saved(adam));
+            }
+
+            Assert.Equal(weights, _problem.Weights());
+        }
+
+        static byte[] Saved(optim.Optimizer optimizer)
+        {
+            using var stream = new MemoryStream();
+            using var writer = new BinaryWriter(stream);
+            ((OptimizerHelper)optimizer).save_state_dict(writer);
+            writer.Flush();
+            return stream.ToArray();
+        }
+    }
+
+    [Fact]
     public void CallbacksWorkWithIt()
     {
         using optim.Optimizer sgd = optim.SGD(_problem.Model.parameters(), 0.1, momentum: 0.9);

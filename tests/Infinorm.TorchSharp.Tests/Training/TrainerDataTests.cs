@@ -158,6 +158,8 @@ public sealed class TrainerDataTests : IDisposable
                 Assert.Throws<ArgumentException>(() => new FitOptions { ClassWeights = new Dictionary<long, double> { [0] = wrong } }).Message);
         }
 
+        Assert.Throws<ArgumentException>(() => problem.Trainer.Fit([(_inputs, _targets, ones(40) * -1)]));
+        Assert.Throws<ArgumentException>(() => problem.Trainer.Evaluate([(_inputs, _targets, ones(40) / 0)]));
         Assert.Throws<ArgumentException>(() => new FitOptions { ClassWeights = new Dictionary<long, double>() });
         Assert.Throws<ArgumentException>(() => problem.Trainer.Fit(_inputs, _targets, weights: ones(39)));
         Assert.StartsWith(

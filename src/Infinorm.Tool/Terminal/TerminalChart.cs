@@ -1,7 +1,7 @@
 using System.Globalization;
-using Infinorm.Tool.Terminal;
+using Infinorm.Charts;
 
-namespace Infinorm.Tool.Charts;
+namespace Infinorm.Tool.Terminal;
 
 /// <summary>A curve in dots of Braille, four by two in a character.</summary>
 static class TerminalChart
