@@ -74,6 +74,10 @@ sealed record Goal(double Limit, bool AtLeast, string? Of = null)
         ["torchsharp-loop/cnn"] = Least(1),
         ["torchsharp-memory/mixed25M"] = Least(10),
         ["device-path/25M"] = Least(1),
+        ["scale/alone/25M"] = Most(1.25),
+        ["scale/update/25M/2R"] = Most(0.75),
+        ["scale/bytes/2R"] = Most(1.02),
+        ["scale/bytes/8R"] = Most(1.02),
     };
 
     static Goal Least(double limit) => new(limit, AtLeast: true);

@@ -20,7 +20,7 @@ sealed class Cases(Workbench bench)
     static readonly int[] ThreadCounts = [.. new[] { 1, AllThreads }.Distinct()];
 
     public IEnumerable<Case> All() =>
-        [.. CeilingCases(), .. FamilyCeilingCases(), .. ByteCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All()];
+        [.. CeilingCases(), .. FamilyCeilingCases(), .. ByteCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(), .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All(), .. ScaleCases.All()];
 
     IEnumerable<Case> CeilingCases() =>
         from length in Lengths
