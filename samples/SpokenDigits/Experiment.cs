@@ -1,4 +1,7 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Infinorm.Execution;
 using Infinorm.Optimizers;
 using Infinorm.Samples.Speech;
 using Infinorm.Schedules;
@@ -16,7 +19,11 @@ namespace Infinorm.Samples.SpokenDigits;
 /// <param name="Noisy">Mean accuracy under noise, in per cent.</param>
 /// <param name="Elapsed">Time of the training.</param>
 /// <param name="InOptimizer">How much of it was spent in the optimizer.</param>
-sealed record Result(string Name, IReadOnlyList<EpochLog> History, long[] Predicted, double Noisy, TimeSpan Elapsed, TimeSpan InOptimizer);
+sealed record Result(string Name, IReadOnlyList<EpochLog> History, long[] Predicted, double Noisy, TimeSpan Elapsed, TimeSpan InOptimizer)
+{
+    /// <summary>Of the trained weights; null where nobody asks.</summary>
+    public string? Hash { get; init; }
+}
 
 /// <summary>The trainings: the same network from the same weights, with one optimizer or the other.</summary>
 sealed class Experiment(Corpus corpus, int epochs, int seed)
@@ -37,10 +44,15 @@ sealed class Experiment(Corpus corpus, int epochs, int seed)
 
     /// <summary>With Infinorm's Adamax and Trainer.</summary>
     /// <param name="file">Where to save the run and to go on from; null for nowhere.</param>
-    public Result TrainWithInfinorm(string? file)
+    /// <param name="world">The processes that train together; null for this one by itself.</param>
+    /// <param name="batches">How many batches make an update; null for one.</param>
+    public Result TrainWithInfinorm(string? file, World? world, int? batches)
     {
         using nn.Module<Tensor, Tensor> model = NewModel();
-        using TorchOptimizer optimizer = new Adamax(Schedule) { GlobalClipNorm = 1, UseEma = true, EmaMomentum = 0.99 }.For(model);
+        if (world is not null)
+            set_num_threads(world.Size == 1 ? 1 : world.ThreadsPerRank); // the bits of libtorch's sums depend on it
+        var adamax = new Adamax(Schedule) { GlobalClipNorm = 1, UseEma = true, EmaMomentum = 0.99, GradientAccumulationSteps = batches };
+        using TorchOptimizer optimizer = world is null ? adamax.For(model) : adamax.For(model, world);
         var trainer = new Trainer(model, _loss, optimizer) { Metrics = [Metric.Accuracy] };
 
         using var stop = new CancellationTokenSource();
@@ -56,7 +68,10 @@ sealed class Experiment(Corpus corpus, int epochs, int seed)
                 Callbacks = file is null ? [new ProgressBar()] : [new ProgressBar(), new Checkpoint(file)],
                 ResumeFrom = file,
             }, stop.Token);
-            return TestResult("Infinorm Adamax", trainer, history.Epochs, watch.Elapsed, history.OptimizerTime);
+            if (world is { IsFirst: false })
+                return new Result("", [], [], 0, default, default);
+            Result result = TestResult("Infinorm Adamax", trainer, history.Epochs, watch.Elapsed, history.OptimizerTime);
+            return world is null ? result : result with { Hash = HashOf(model) };
         }
         catch (OperationCanceledException)
         {
@@ -112,6 +127,18 @@ sealed class Experiment(Corpus corpus, int epochs, int seed)
         long[] predicted = [.. trainer.Predict(corpus.TestUnder(new(NoiseKind.Clean)).Select(batch => batch.Input)).SelectMany(Digits)];
         double noisy = NoiseCondition.Noisy(5, 10).Average(noise => trainer.Evaluate(corpus.TestUnder(noise))["accuracy"]);
         return new Result(name, history, predicted, 100 * noisy, elapsed, inOptimizer);
+    }
+
+    static string HashOf(nn.Module model)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (Tensor tensor in model.state_dict().Values)
+        {
+            using Tensor doubles = tensor.to(ScalarType.Float64);
+            hash.AppendData(MemoryMarshal.AsBytes(doubles.data<double>().ToArray().AsSpan()));
+        }
+
+        return Convert.ToHexString(hash.GetHashAndReset())[..16];
     }
 
     static long[] Digits(Tensor prediction)

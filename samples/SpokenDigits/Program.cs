@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Infinorm.Execution;
+using Infinorm.Mpi;
 using Infinorm.Samples;
 using Infinorm.Samples.SpokenDigits;
 
@@ -8,10 +10,14 @@ var epochs = new Option<int>("--epochs") { Description = "The number of epochs."
 var seed = SpeechOptions.Seed();
 var output = SpeechOptions.Picture("spoken-digits.png");
 var run = new Option<FileInfo>("--run") { Description = "Save the run to this file after each epoch, and resume it from there if the file exists." };
+var share = new Option<int?>("--share")
+{
+    Description = "Make each update of this many batches, and share them among the processes that mpirun has started, on one thread each.",
+};
 var compare = new Option<bool>("--compare") { Description = "Train with torch.optim.Adamax too." };
 var command = new RootCommand("Trains a convolutional network to recognise spoken digits while the noise around them changes.")
 {
-    data, split, epochs, seed, output, run, compare,
+    data, split, epochs, seed, output, run, share, compare,
 };
 return SampleCommand.Run(command, args, arguments =>
 {
@@ -21,9 +27,12 @@ return SampleCommand.Run(command, args, arguments =>
     var corpus = new Corpus(
         SpeechOptions.Load(arguments.GetValue(data)), arguments.GetValue(split), arguments.GetValue(seed));
     var experiment = new Experiment(corpus, count, arguments.GetValue(seed));
-    var report = new Report(Console.Out);
+    using World? world = arguments.GetValue(share) is null ? null : MpiWorld.Start(new MpiOptions { ThreadsPerRank = 1 });
+    var report = new Report(world is null or { IsFirst: true } ? Console.Out : TextWriter.Null);
     report.Start(corpus);
-    Result ours = experiment.TrainWithInfinorm(arguments.GetValue(run)?.FullName);
+    Result ours = experiment.TrainWithInfinorm(arguments.GetValue(run)?.FullName, world, arguments.GetValue(share));
+    if (world is { IsFirst: false })
+        return;
     report.Show(ours, corpus);
     Curves.Draw(ours, picture);
     Console.WriteLine($"drawn  {picture}");

@@ -23,6 +23,8 @@ sealed class Report(TextWriter output)
 
         Line($"test accuracy  clean {Accuracy(result, corpus):F1} %, noisy {result.Noisy:F1} %");
         Line($"{result.Elapsed.TotalSeconds:F0} s, {result.InOptimizer.TotalSeconds:F2} s of it in the optimizer");
+        if (result.Hash is { } hash)
+            Line($"weights {hash}");
     }
 
     /// <summary>Two trainings side by side.</summary>

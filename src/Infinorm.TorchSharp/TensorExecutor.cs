@@ -80,7 +80,7 @@ sealed class TensorExecutor : IExecutor, IDisposable
             pass.Prepare(source, in plans[pass.Group]);
     }
 
-    public bool Reduce(out GradientNorm norm)
+    public bool Reduce(out GradientNorm norm, ref int missing)
     {
         using var noGrad = torch.no_grad();
         return TensorReduction.Run(_states, in _plans[0], _pieceLength, out norm);

@@ -18,6 +18,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     readonly List<TensorExecutor> _executors = []; // none where the parameters are in memory
     readonly Gradient[] _gradients;
     readonly GroupController[] _groups;
+    SharedBuffers? _buffers; // of a model that several ranks train
     bool _isDisposed;
 
     /// <param name="optimizer">Not yet built.</param>
@@ -145,7 +146,14 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         {
             for (int i = 0; i < _parameters.Length; i++)
                 _gradients[i] = _parameters[i].Parameter.requires_grad ? _parameters[i].FetchGradient() : default;
+            int batch = _buffers is null ? 0 : Optimizer.PendingCalls / Optimizer.World!.Size;
             LastStep = Optimizer.Apply(_gradients);
+            _buffers?.End(batch, LastStep.Value.Result);
+        }
+        catch
+        {
+            _buffers?.Reset();
+            throw;
         }
         finally
         {
@@ -166,6 +174,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         foreach (Parameter parameter in parameters())
             parameter.grad = null;
+        _buffers?.Begin();
     }
 
     /// <summary>
@@ -255,6 +264,20 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         foreach (OptimizedParameter parameter in _parameters)
             parameter.Dispose();
         _executors.ForEach(executor => executor.Dispose());
+        _buffers?.Dispose();
+    }
+
+    /// <summary>See <see cref="SharedBuffers.Hold"/>.</summary>
+    internal void HoldBuffers() => _buffers?.Hold();
+
+    /// <summary>Has the ranks begin with the buffers of rank 0, and keeps them the same.</summary>
+    internal void ShareBuffers(torch.nn.Module model, Execution.World world)
+    {
+        var buffers = new SharedBuffers(model, world, Optimizer);
+        if (world.BatchesPerUpdate > 1)
+            _buffers = buffers;
+        else
+            buffers.Dispose();
     }
 
     TensorExecutor NewExecutor()

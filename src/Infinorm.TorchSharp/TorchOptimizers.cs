@@ -1,3 +1,4 @@
+using Infinorm.Execution;
 using TorchSharp;
 using TorchSharp.Modules;
 
@@ -17,6 +18,32 @@ public static class TorchOptimizers
         ArgumentNullException.ThrowIfNull(model);
         return optimizer.For(model.named_parameters().DistinctBy(named =>
             named.parameter.IsInvalid ? 0 : NativeTensor.IdentityOf(named.parameter)));
+    }
+
+    /// <summary>
+    /// The optimizer for all parameters of a model that several ranks train together, each with gradients of its part of the batches; see
+    /// <see cref="Optimizer.Over"/>. All ranks begin with the parameters and buffers of rank 0.
+    /// </summary>
+    /// <remarks>
+    /// Each batch starts from the buffers that its update began with, such as running means; at the end of the update they change by the mean of
+    /// what the batches changed, counts by the sum. Call <see cref="TorchOptimizer.zero_grad"/> before each forward pass. libtorch, too, is told to
+    /// use no more threads than a rank has.
+    /// </remarks>
+    /// <param name="optimizer">Any optimizer, not yet built; this builds it.</param>
+    /// <param name="model">The model, on the CPU.</param>
+    /// <param name="world">The ranks.</param>
+    /// <exception cref="WorldException">The ranks have different models or settings.</exception>
+    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>
+    public static TorchOptimizer For(this Optimizer optimizer, torch.nn.Module model, World world)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        ArgumentNullException.ThrowIfNull(model);
+        optimizer.Over(world);
+        TorchOptimizer made = optimizer.For(model);
+        made.ShareBuffers(model, world);
+        if (world.ThreadsPerRank < torch.get_num_threads())
+            torch.set_num_threads(world.ThreadsPerRank);
+        return made;
     }
 
     /// <summary>The optimizer for named parameters.</summary>

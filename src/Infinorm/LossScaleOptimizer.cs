@@ -144,6 +144,10 @@ public sealed class LossScaleOptimizer : Optimizer
     internal override IEnumerable<NdArray?> FirstValuesOfUntracked =>
         [.. Enumerable.Repeat<NdArray?>(null, Variables.Count - InnerOptimizer.Variables.Count), .. InnerOptimizer.FirstValuesOfUntracked];
 
+    internal override World? World => InnerOptimizer.World;
+
+    private protected override void SetWorld(World world) => InnerOptimizer.Over(world);
+
     internal override void UseExecutor(Func<IExecutor> make) => InnerOptimizer.UseExecutor(make);
 
     internal override void LeaveScaling() => throw new NotSupportedException("A LossScaleOptimizer cannot wrap another.");
@@ -174,6 +178,8 @@ public sealed class LossScaleOptimizer : Optimizer
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         StepInfo info = InnerOptimizer.Advance(gradients, _dynamicScale[0]);
+        if (World is not null && info.Result == StepResult.Accumulated)
+            return info; // updates count, as the number of calls that make one depends on that of the ranks
         ref long counter = ref _stepCounter[0];
         if (info.Result == StepResult.Skipped)
         {

@@ -20,6 +20,7 @@ public sealed class MultiOptimizer : Optimizer
     readonly List<Action<RuleOptimizer>> _settings = []; // of those that the function will give
     readonly Regex[] _expressions = [];
     UseFlag _use = new();
+    World? _world;
     string[] _patterns = [];
     RuleOptimizer[] _inner = []; // the patterns' optimizers, then the default; in the order in which the function gives them
     Variable[] _trainable = [];
@@ -175,6 +176,14 @@ public sealed class MultiOptimizer : Optimizer
     internal override IEnumerable<NdArray?> FirstValuesOfUntracked =>
         [null, null, .. _inner.SelectMany(inner => inner.FirstValuesOfUntracked)];
 
+    internal override World? World => _world;
+
+    private protected override void SetWorld(World world)
+    {
+        _world = world;
+        SetAll(inner => inner.Over(world));
+    }
+
     internal override void UseExecutor(Func<IExecutor> make) => SetAll(inner => inner.UseExecutor(make));
 
     internal override void LeaveScaling()
@@ -217,6 +226,7 @@ public sealed class MultiOptimizer : Optimizer
         try
         {
             int[][] places = [.. _inner.Select((_, i) => Enumerable.Range(0, all.Length).Where(v => owners[v] == i).ToArray())];
+            RequireRanksToAgree(all, owners, places);
             for (int i = 0; i < _inner.Length; i++)
             {
                 _inner[i].KeepOff(all);
@@ -266,6 +276,25 @@ public sealed class MultiOptimizer : Optimizer
         return _ordered;
     }
 
+    // Before the first of them is built.
+    void RequireRanksToAgree(Variable[] variables, int[] owners, int[][] places)
+    {
+        if (_world is null)
+            return;
+        _world.RequireSame(Name, [.. variables.Select((variable, i) => $"variable {i}: {variable}, stepped by optimizer {owners[i]}")]);
+        RuleOptimizer[] used = [.. _inner.Where((_, i) => places[i].Length > 0)];
+        foreach (RuleOptimizer inner in used)
+        {
+            _world.RequireDivisible(inner.Name, inner.GradientAccumulationSteps ?? 1);
+            if (inner.GradientAccumulationSteps != used[0].GradientAccumulationSteps)
+            {
+                throw new InvalidOperationException(
+                    $"{Name}: over ranks, all its optimizers make an update of the same number of batches; GradientAccumulationSteps of {used[0].Name} "
+                    + $"is {used[0].GradientAccumulationSteps?.ToString() ?? "not set"}, of {inner.Name} {inner.GradientAccumulationSteps?.ToString() ?? "not set"}.");
+            }
+        }
+    }
+
     // All of them check and decide before the first steps, so that one that refuses or has to skip keeps the others from stepping.
     internal override StepInfo Advance(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
@@ -279,9 +308,7 @@ public sealed class MultiOptimizer : Optimizer
                 _inner[i].Prepare(_gradients[i], dynamicScale);
         }
 
-        bool isMade = true;
-        foreach (RuleOptimizer inner in _inner)
-            isMade &= !inner.IsBuilt || inner.Reduce();
+        bool isMade = ReduceAll();
         StepInfo info = default;
         int missing = 0;
         bool any = false;
@@ -289,17 +316,39 @@ public sealed class MultiOptimizer : Optimizer
         {
             if (!inner.IsBuilt)
                 continue;
-            StepInfo part = isMade ? inner.Carry() : inner.Skipped;
+            StepInfo part = isMade ? inner.Carry() : inner.Skip();
             info = any && info.Result <= part.Result ? info : part; // the first that did most
             any = true;
             missing += part.MissingGradients;
         }
 
         if (isMade)
-            Counter++;
+            Counter += _world?.Size ?? 1;
+        else if (_world is not null)
+            Counter -= Counter % _world.BatchesPerUpdate;
         info = info with { MissingGradients = missing, GradientNorm = null, ClipFactor = null };
         StepMeter.Record(this, start, in info, dynamicScale ?? LossScaleFactor);
         return info;
+    }
+
+    bool ReduceAll()
+    {
+        bool isMade = true;
+        try
+        {
+            foreach (RuleOptimizer inner in _inner)
+                isMade &= !inner.IsBuilt || inner.Reduce();
+        }
+        catch (ArgumentException) when (_world is not null)
+        {
+            // One of them has no gradient in any batch: the others drop the batches with it.
+            foreach (RuleOptimizer inner in Built)
+                inner.Skip();
+            Counter -= Counter % _world.BatchesPerUpdate;
+            throw;
+        }
+
+        return isMade;
     }
 
     internal override Optimizer CloneFor(Variable[] copies)

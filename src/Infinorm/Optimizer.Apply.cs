@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using Infinorm.Execution;
 using Infinorm.Variables;
 
 namespace Infinorm;
@@ -124,6 +125,21 @@ public abstract partial class Optimizer
             ArrayPool<Gradient>.Shared.Return(gradients, clearArray: true);
             ArrayPool<Variable>.Shared.Return(variables, clearArray: true);
         }
+    }
+
+    /// <summary>
+    /// Has the ranks of a world train one model: each rank's calls take the gradients of its part of the batches that make an update
+    /// (<see cref="World.Share"/>), <see cref="RuleOptimizer.GradientAccumulationSteps"/> in all, and each keeps its part of the state. The
+    /// result is the same for any number of ranks, bit for bit. Called before Build, on all ranks; then all ranks make the same calls.
+    /// </summary>
+    /// <param name="world">The ranks; <see cref="World.Alone"/> for one.</param>
+    /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
+    public void Over(World world)
+    {
+        ArgumentNullException.ThrowIfNull(world);
+        if (IsBuilt)
+            throw new InvalidOperationException($"{Name} is built already; call Over before Build.");
+        SetWorld(world);
     }
 
     /// <summary>What the slots' paths begin with when the first Apply builds.</summary>

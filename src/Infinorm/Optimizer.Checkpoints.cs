@@ -28,7 +28,7 @@ public abstract partial class Optimizer
         RequireBuilt("to save");
         RequireWhole();
         using var _ = Enter();
-        AtomicFile.Write(path, stream => CheckpointFile.Write(this, stream, includeVariables), keep);
+        WriteFile(path, keep, stream => CheckpointFile.Write(this, stream, includeVariables));
     }
 
     /// <summary>As <see cref="Save(string, bool, int)"/>, into a stream.</summary>
@@ -46,7 +46,47 @@ public abstract partial class Optimizer
         RequireBuilt("to save");
         RequireWhole();
         using var _ = Enter();
-        CheckpointFile.Write(this, stream, includeVariables);
+        WriteAll(write => write(stream), to => CheckpointFile.Write(this, to, includeVariables));
+    }
+
+    /// <summary>Writes a file that holds the state. Over ranks, all call it, and rank 0 writes.</summary>
+    internal void WriteFile(string path, int keep, Action<Stream> write) =>
+        WriteAll(World is { IsFirst: false } ? to => to(Stream.Null) : to => AtomicFile.Write(path, to, keep), write);
+
+    // All ranks walk over all elements together: one whose disk fails keeps the others company before all fail.
+    void WriteAll(Action<Action<Stream>> open, Action<Stream> write)
+    {
+        if (World is not { } world)
+        {
+            open(write);
+            return;
+        }
+
+        if (PendingCalls > 0)
+        {
+            throw new InvalidOperationException(
+                $"{Name} is in the middle of an update, after {PendingCalls} of {world.BatchesPerUpdate} batches; ranks save and load after an update.");
+        }
+
+        world.Together(() =>
+        {
+            bool isWritten = false;
+            try
+            {
+                open(stream =>
+                {
+                    isWritten = true;
+                    using var patient = new PatientStream(stream);
+                    write(patient);
+                    patient.ThrowIfFailed();
+                });
+            }
+            finally
+            {
+                if (!isWritten)
+                    write(Stream.Null);
+            }
+        });
     }
 
     /// <summary>
@@ -130,7 +170,10 @@ public abstract partial class Optimizer
     void Restore(SafetensorsFile file, LoadOptions options)
     {
         using var _ = Enter();
-        CheckpointFile.Restore(this, file, options);
+        if (World is { } world)
+            world.Together(() => CheckpointFile.Restore(this, file, options));
+        else
+            CheckpointFile.Restore(this, file, options);
         MarkRestored();
     }
 

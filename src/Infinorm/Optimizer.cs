@@ -140,6 +140,12 @@ public abstract partial class Optimizer
     /// <summary>Has executors of another kind step the variables that the optimizer will be built for.</summary>
     internal abstract void UseExecutor(Func<IExecutor> make);
 
+    /// <summary>The ranks that step together; null for this process by itself.</summary>
+    internal abstract World? World { get; }
+
+    /// <summary>Remembers the ranks.</summary>
+    private protected abstract void SetWorld(World world);
+
     /// <summary>
     /// Leaves the scaling to a <see cref="LossScaleOptimizer"/>. Keras does not list the placeholders of an optimizer within one.
     /// </summary>

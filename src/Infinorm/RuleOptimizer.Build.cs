@@ -1,5 +1,7 @@
+using System.Text.Json.Nodes;
 using Infinorm.Execution;
 using Infinorm.Execution.Memory;
+using Infinorm.Execution.Sharded;
 using Infinorm.Rules;
 using Infinorm.Types;
 using Infinorm.Variables;
@@ -15,6 +17,7 @@ public abstract partial class RuleOptimizer
 
     Func<IExecutor>? _makeExecutor;
     IExecutor? _executor;
+    World? _world;
     Variable[] _trainable = [];
     Dictionary<Variable, int> _indices = [];
     Grouping _grouping = Grouping.None;
@@ -39,6 +42,10 @@ public abstract partial class RuleOptimizer
     internal override IReadOnlyList<VariableGroup> Groups => _grouping.Groups;
 
     internal override int GroupOf(int variable) => _grouping.GroupOf.Length == 0 ? 0 : _grouping.GroupOf[variable];
+
+    internal override World? World => _world;
+
+    private protected override void SetWorld(World world) => _world = world;
 
     internal override void UseExecutor(Func<IExecutor> make) => _makeExecutor = make;
 
@@ -66,7 +73,7 @@ public abstract partial class RuleOptimizer
         var decays = new bool[variables.Length];
         for (int i = 0; i < variables.Length; i++)
             decays[i] = !IsExcludedFromWeightDecay(variables[i]);
-        BuildAt(variables.ToArray(), decays, grouping, _makeExecutor?.Invoke() ?? new MemoryExecutor(MaxDegreeOfParallelism), scope + Name,
+        BuildAt(variables.ToArray(), decays, grouping, MakeExecutor(), scope + Name,
             placeholderScope: scope is null ? "" : $"{scope}{Name}/");
     }
 
@@ -77,6 +84,8 @@ public abstract partial class RuleOptimizer
         slots.Close();
         if (SlotStorage == SlotStorage.Byte)
             slots.RequireBytes();
+        foreach (ScalarState scalar in slots.Scalars)
+            scalar.Allocate(isDouble: variables[0].DType == DType.Float64);
         executor.Build(new BuildRequest
         {
             Variables = variables,
@@ -89,10 +98,9 @@ public abstract partial class RuleOptimizer
             HasAccumulators = GradientAccumulationSteps is not null,
             HasMasterWeights = UseMasterWeights,
             RoundsAtRandom = UseStochasticRounding,
+            NeedsWholeVariables = _world is not null && NeedsWholeVariables(slots, variables),
             ByteStorageMinimum = SlotStorage == SlotStorage.Byte ? ByteStorageMinimum : null,
         });
-        foreach (ScalarState scalar in slots.Scalars)
-            scalar.Allocate(isDouble: variables[0].DType == DType.Float64);
         IReadOnlyList<OwnedState> states = [.. ListStates(variables, slots, executor, path, placeholderScope)];
 
         // Nothing threw: from here on it is built.
@@ -109,6 +117,35 @@ public abstract partial class RuleOptimizer
         // What a group says of its variables comes before what the optimizer does.
         bool GroupDecays(int variable) =>
             grouping.GroupOf.Length > 0 && grouping.Groups[grouping.GroupOf[variable]].WeightDecay is not null;
+    }
+
+    IExecutor MakeExecutor()
+    {
+        if (_world is null)
+            return _makeExecutor?.Invoke() ?? new MemoryExecutor(MaxDegreeOfParallelism);
+        if (_makeExecutor is not null)
+            throw new NotSupportedException($"{Name}: ranks divide variables in memory, not tensors of a device.");
+        JsonObject config = GetConfig();
+        (config["config"] as JsonObject)?.Remove("name"); // which is numbered in each process
+        return new ShardedExecutor(
+            _world, $"settings {config.ToJsonString()}, FloatX {FloatX}", GradientAccumulationSteps ?? 1, Math.Min(MaxDegreeOfParallelism, _world.ThreadsPerRank));
+    }
+
+    bool NeedsWholeVariables(Slots slots, Variable[] variables)
+    {
+        var probe = new RuleProbe(slots, CurrentLearningRate, Iterations);
+        try
+        {
+            _trainable = variables; // an optimizer may look at them when it is asked
+            probe.Ask(this, doubles: variables[0].DType == DType.Float64);
+        }
+        finally
+        {
+            _trainable = [];
+            slots.DropScalars();
+        }
+
+        return probe.NeedsWholeVariables;
     }
 
     internal override void Unbuild()

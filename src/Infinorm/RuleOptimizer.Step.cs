@@ -20,7 +20,7 @@ public abstract partial class RuleOptimizer
     {
         long start = StepMeter.Start();
         Prepare(gradients, dynamicScale);
-        StepInfo info = Reduce() ? Carry() : Skipped;
+        StepInfo info = Reduce() ? Carry() : Skip();
         StepMeter.Record(this, start, in info, _plans[0].LossScale);
         return info;
     }
@@ -30,7 +30,7 @@ public abstract partial class RuleOptimizer
     {
         RequireWhole();
         _missing = _executor!.Accept(gradients);
-        if (_missing == gradients.Length)
+        if (_missing == gradients.Length && _world is null)
             throw new ArgumentException($"{Name}: no variable has a gradient.", nameof(gradients));
         Decide(gradients, dynamicScale);
         _slots!.DropScalars();
@@ -43,13 +43,32 @@ public abstract partial class RuleOptimizer
     {
         try
         {
-            return _executor!.Reduce(out _norm);
+            if (!_executor!.Reduce(out _norm, ref _missing))
+                return false;
         }
         catch (HalfMadeStepException e)
         {
             _halfMade = e;
             throw;
         }
+
+        if (_world is null || !_plans[0].Updates || _missing < _trainable.Length)
+            return true;
+        Skip();
+        throw new ArgumentException($"{Name}: no variable has a gradient in any of the {GradientAccumulationSteps ?? 1} batches of the update.");
+    }
+
+    /// <summary>Makes no step of what was prepared. Over ranks, the batches of the update are dropped.</summary>
+    internal StepInfo Skip()
+    {
+        if (_world is not null)
+            Counter -= PendingCalls;
+        return new StepInfo
+        {
+            Result = StepResult.Skipped,
+            MissingGradients = _missing,
+            LearningRate = _plans[0].LearningRate,
+        };
     }
 
     /// <summary>Carries out what was prepared.</summary>
@@ -66,22 +85,16 @@ public abstract partial class RuleOptimizer
         }
 
         _slots!.CommitScalars();
-        Counter++;
-        return Skipped with
+        Counter += Stride;
+        return new StepInfo
         {
             Result = _plans[0].Updates ? StepResult.Updated : StepResult.Accumulated,
+            MissingGradients = _missing,
+            LearningRate = _plans[0].LearningRate,
             GradientNorm = _norm.Norm,
             ClipFactor = _norm.Factor,
         };
     }
-
-    /// <summary>What a step says that was prepared and is not made.</summary>
-    internal StepInfo Skipped => new()
-    {
-        Result = StepResult.Skipped,
-        MissingGradients = _missing,
-        LearningRate = _plans[0].LearningRate,
-    };
 
     internal override void RequireWhole()
     {
@@ -94,8 +107,8 @@ public abstract partial class RuleOptimizer
     void Decide(ReadOnlySpan<Gradient> gradients, double? dynamicScale)
     {
         int accumulation = GradientAccumulationSteps ?? 0;
-        bool updates = accumulation == 0 || (Counter + 1) % accumulation == 0;
-        bool steps = HasSteppedGradient(gradients);
+        bool updates = accumulation == 0 || (Counter + Stride) % accumulation == 0;
+        bool steps = _world is not null || HasSteppedGradient(gradients); // ranks find out together
         (ClipKind clip, double limit) = (ClipNorm, GlobalClipNorm, ClipValue) switch
         {
             _ when !updates => (ClipKind.None, 0),
@@ -109,6 +122,7 @@ public abstract partial class RuleOptimizer
             Updates = updates,
             LearningRate = CurrentLearningRate,
             Iterations = Iterations,
+            CallsBefore = Counter,
             LossScale = dynamicScale ?? LossScaleFactor,
             RequiresFinite = dynamicScale is not null,
             AccumulationSteps = accumulation,
@@ -119,7 +133,7 @@ public abstract partial class RuleOptimizer
             DecaysByFactor = DecaysByFactor,
             AverageMomentum = !UseEma || !steps ? null : Iterations != 0 ? EmaMomentum : 0,
             Overwrites = EmaOverwriteFrequency is { } frequency && (Iterations + 1) % frequency == 0,
-            Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, Counter) : null,
+            Rounding = UseStochasticRounding ? new StochasticRounding(RoundingSeed, LastCall) : null,
         };
 
         // One plan a group: they differ in the rate and the decay. A function that gives the rate is asked once.

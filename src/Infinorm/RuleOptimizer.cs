@@ -251,6 +251,11 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
     /// <inheritdoc/>
     public override long Iterations => Counter / (GradientAccumulationSteps ?? 1);
 
+    // Each rank makes one of so many calls at the same time; what depends on the call goes by the last of them.
+    int Stride => _world?.Size ?? 1;
+
+    long LastCall => Counter + Stride - 1;
+
     internal override int PendingCalls => (int)(Counter % (GradientAccumulationSteps ?? 1));
 
     /// <inheritdoc/>
@@ -287,7 +292,7 @@ public abstract partial class RuleOptimizer : Optimizer, IRuleSource
 
     double Evaluate(LearningRate learningRate, double held)
     {
-        double rate = learningRate.Schedule?.At(Counter) ?? learningRate.Function?.Invoke() ?? held;
+        double rate = learningRate.Schedule?.At(LastCall) ?? learningRate.Function?.Invoke() ?? held;
         return double.IsFinite(rate)
             ? rate
             : throw new InvalidOperationException($"{Name}: the learning rate at step {Counter} is {rate}; it must be finite.");

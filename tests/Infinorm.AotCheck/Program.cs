@@ -6,6 +6,12 @@ using Infinorm.Schedules;
 using Infinorm.Types;
 using Infinorm.Variables;
 
+if (args is ["ranks"])
+{
+    Ranks.Train();
+    return;
+}
+
 // Trains with many settings and prints the bits of what came out: compiled ahead of time and just in time, they must be the same.
 foreach (Optimizer optimizer in Optimizers())
 {

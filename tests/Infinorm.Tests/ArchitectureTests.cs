@@ -14,10 +14,11 @@ public sealed class ArchitectureTests() : RoomTests(typeof(Optimizer).Assembly, 
     ("Checkpoints", ["Variables", "Config", "Types"]),
     ("Execution", ["Variables", "Constraints", "Kernels", "Rules", "Types"]),
     ("Execution.Memory", ["Execution", "Variables", "Constraints", "Kernels", "Rules", "Types"]),
+    ("Execution.Sharded", ["Execution.Memory", "Execution", "Variables", "Constraints", "Kernels", "Rules", "Types"]),
     (
         "",
         [
-            "Execution", "Execution.Memory", "Checkpoints", "Variables", "Constraints", "Schedules", "Config", "Kernels", "Rules", "Types",
+            "Execution", "Execution.Memory", "Execution.Sharded", "Checkpoints", "Variables", "Constraints", "Schedules", "Config", "Kernels", "Rules", "Types",
         ]),
     ("Optimizers", ["", "Variables", "Schedules", "Config", "Kernels", "Rules", "Types"]),
 ]);

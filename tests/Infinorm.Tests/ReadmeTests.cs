@@ -43,6 +43,7 @@ public partial class ReadmeTests
     [InlineData("docs/keras-models.md", 2)]
     [InlineData("docs/torchsharp.md", 5)]
     [InlineData("docs/training.md", 12)]
+    [InlineData("docs/scale.md", 1)]
     [InlineData("docs/your-own-optimizer.md", 4)]
     public void ItsExamplesAreCodeOfTests(string page, int least)
     {

@@ -91,6 +91,10 @@ sealed record Goal(double Limit, bool AtLeast, string? Of = null)
         ["kerasmodel/cnn/train"] = Most(1.1),
         ["kerasmodel/lstm/predict"] = Most(1.1),
         ["kerasmodel/lstm/train"] = Most(1.1),
+        ["scale/alone/25M"] = Most(1.25),
+        ["scale/update/25M/2R"] = Most(0.75),
+        ["scale/bytes/2R"] = Most(1.02),
+        ["scale/bytes/8R"] = Most(1.02),
     };
 
     static Goal Least(double limit) => new(limit, AtLeast: true);

@@ -22,7 +22,7 @@ sealed class Cases(Workbench bench)
     public IEnumerable<Case> All() =>
     [
         .. BandwidthCases(), .. CeilingCases(), .. FamilyCeilingCases(), .. ByteCases(), .. TorchCases(), .. PeerCases(), .. FeatureCases(),
-        .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All(), .. KerasModelCases.All(),
+        .. ThreadCases(), Tiny(), Slices(), Allocation(), .. TorchDropInCases.All(), .. KerasModelCases.All(), .. ScaleCases.All(),
     ];
 
     // GB/s, the line that is written not counted as read before.

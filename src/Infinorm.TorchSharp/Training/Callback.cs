@@ -9,6 +9,12 @@ namespace Infinorm.Torch.Training;
 /// </summary>
 public abstract class Callback
 {
+    /// <summary>Whether it only writes or shows something: where several ranks train together, that is done by rank 0.</summary>
+    internal virtual bool IsForFirstRank => false;
+
+    /// <summary>Whether it saves the run.</summary>
+    internal virtual bool SavesRuns => false;
+
     /// <summary>Before the first step, after a resumed run was restored.</summary>
     /// <param name="run">The run.</param>
     public virtual void OnFitBegin(TrainingRun run)

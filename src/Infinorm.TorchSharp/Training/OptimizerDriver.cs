@@ -1,4 +1,5 @@
 using Infinorm.Checkpoints;
+using Infinorm.Execution;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -30,8 +31,16 @@ abstract class OptimizerDriver
     public static OptimizerDriver Of(optim.Optimizer optimizer) =>
         optimizer is TorchOptimizer own ? new InfinormDriver(own) : new TorchDriver(optimizer);
 
+    /// <summary>The ranks that train together; null for this process by itself.</summary>
+    public virtual World? World => null;
+
+    /// <summary>Puts the model's buffers back, until <see cref="Step"/>, to what they were when the update began, where ranks share them.</summary>
+    public virtual void HoldBuffers()
+    {
+    }
+
     /// <summary>Drops the gradients.</summary>
-    public void DropGradients()
+    public virtual void DropGradients()
     {
         foreach (Parameter parameter in Parameters)
             parameter.grad = null;
@@ -87,6 +96,12 @@ sealed class InfinormDriver(TorchOptimizer torchOptimizer) : OptimizerDriver
 
     public override int PendingCalls => _optimizer.PendingCalls;
 
+    public override World? World => _optimizer.World;
+
+    public override void HoldBuffers() => torchOptimizer.HoldBuffers();
+
+    public override void DropGradients() => torchOptimizer.zero_grad();
+
     public override bool SkipsNonFinite => _optimizer.SkipsNonFinite;
 
     public override Tensor ScaleLoss(Tensor loss) => torchOptimizer.ScaleLoss(loss);
@@ -119,7 +134,7 @@ sealed class InfinormDriver(TorchOptimizer torchOptimizer) : OptimizerDriver
     {
         using var _ = _optimizer.Enter();
         torchOptimizer.Locate();
-        AtomicFile.Write(path, stream => CheckpointFile.Write(_optimizer, stream, includeVariables: true, more, metadata));
+        _optimizer.WriteFile(path, keep: 0, stream => CheckpointFile.Write(_optimizer, stream, includeVariables: true, more, metadata));
     }
 
     public override string? Difference(SafetensorsFile file) => file.Tensors.ContainsKey(TorchDriver.State)

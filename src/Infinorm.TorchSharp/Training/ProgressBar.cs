@@ -50,6 +50,8 @@ public sealed class ProgressBar : Callback
         (_output, _terminal) = (output, terminal);
     }
 
+    internal override bool IsForFirstRank => true;
+
     /// <inheritdoc/>
     public override void OnFitBegin(TrainingRun run)
     {

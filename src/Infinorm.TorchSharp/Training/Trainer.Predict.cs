@@ -39,30 +39,58 @@ public sealed partial class Trainer
         return EvaluateStreamAsync(BatchStream.Of(data), cancellationToken);
     }
 
+    /// <summary>As <see cref="Evaluate(IEnumerable{Batch}, CancellationToken)"/>; where ranks are given, each evaluates its share of the batches.</summary>
+    internal IReadOnlyDictionary<string, double> EvaluateShare(IEnumerable<Batch> data, RankMeetings? ranks, CancellationToken cancellationToken) =>
+        EvaluateStreamAsync(BatchStream.Of(data), cancellationToken, ranks).GetAwaiter().GetResult();
+
     async Task<IReadOnlyDictionary<string, double>> EvaluateStreamAsync(
-        IAsyncEnumerable<Batch> data, CancellationToken cancellationToken)
+        IAsyncEnumerable<Batch> data, CancellationToken cancellationToken, RankMeetings? ranks = null)
     {
         var totals = new RunningTotals(Metrics);
         using var mode = new ModelMode(Model, training: false);
         var threads = new ThreadCount();
         bool any = false;
-        await foreach (Batch given in data.WithCancellation(cancellationToken).ConfigureAwait(false))
+        Exception? failure = null;
+        try
         {
-            threads.Restore();
-            cancellationToken.ThrowIfCancellationRequested();
-            any = true;
+            await foreach (Batch given in data.WithCancellation(cancellationToken).ConfigureAwait(false))
+            {
+                threads.Restore();
+                cancellationToken.ThrowIfCancellationRequested();
+                any = true;
+                double[]? sums = ranks is null || ranks.IsOwnOfMany ? Sums(given) : null;
+                if (ranks is null)
+                    totals.Add(sums!);
+                else
+                    ranks.AddOfMany(sums);
+            }
+        }
+        catch (Exception e) when (ranks is not null)
+        {
+            failure = e;
+        }
+
+        if (ranks is not null)
+        {
+            ranks.Meet($"the validation with {ranks.Waiting} batches", failure);
+            foreach (var (_, sums) in ranks.Take())
+                totals.Add(sums);
+        }
+
+        return any
+            ? new ReadOnlyDictionary<string, double>(totals.Values())
+            : throw new InvalidOperationException("The data to evaluate with have no batch.");
+
+        double[] Sums(Batch given)
+        {
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
             Batch batch = given.To(Device);
             IReadOnlyList<Tensor> predictions = Forward.Predict(batch.Inputs);
             Tensor? weights = ExampleWeights.Of(batch);
             double loss = Forward.Loss(predictions, batch, weights).ToNumber();
-            totals.Add(totals.Of(loss, predictions, batch, weights));
+            return totals.Of(loss, predictions, batch, weights);
         }
-
-        return any
-            ? new ReadOnlyDictionary<string, double>(totals.Values())
-            : throw new InvalidOperationException("The data to evaluate with have no batch.");
     }
 
     /// <summary>What the model makes of inputs, in evaluation mode. Keras: <c>predict</c>.</summary>

@@ -1,5 +1,7 @@
 using System.Collections.ObjectModel;
 using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Infinorm.Execution;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -16,7 +18,9 @@ sealed class TrainingLoop
     readonly FitOptions _options;
     readonly IReadOnlyList<Callback> _callbacks;
     readonly TrainingRun _run;
+    readonly RankMeetings? _ranks; // where several train together
     readonly ThreadCount _threads = new();
+    CancellationToken _cancellation;
 
     public TrainingLoop(
         Trainer trainer, Func<IAsyncEnumerable<Batch>> data, int? count, string? description, IEnumerable<Batch>? validation, int epochs,
@@ -33,15 +37,23 @@ sealed class TrainingLoop
 
         _callbacks = [.. _options.Callbacks, .. ProgressBar.For(_options, Console.IsOutputRedirected)];
         (_optimizer, _parameters) = (trainer.Driver, trainer.Driver.Parameters);
+        if (_optimizer.World is { } world)
+            _callbacks = [.. _callbacks.Where(callback => world.IsFirst || !callback.IsForFirstRank)];
         _run = new TrainingRun(trainer, epochs, _options) { BatchesPerEpoch = _options.StepsPerEpoch ?? count, Data = description };
+        _ranks = _optimizer.World is null ? null : new RankMeetings(_optimizer.World, _run);
     }
 
     public async Task<History> RunAsync(CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        if (_ranks is null)
+            cancellationToken.ThrowIfCancellationRequested();
+        else
+            (_cancellation, cancellationToken) = (cancellationToken, CancellationToken.None); // ranks agree on it
         _run.Seed = _options.Seed ?? StepSeed.Draw();
-        if (_options.ResumeFrom is { } path && File.Exists(path))
-            RunFile.Restore(_run, path);
+        if (_ranks is null)
+            Resume();
+        else
+            ResumeTogether(_optimizer.World!);
         _run.History.Beginning = Beginning();
 
         _run.History.PendingBatches = _optimizer.PendingCalls;
@@ -51,6 +63,7 @@ sealed class TrainingLoop
         {
             Notify(callback => callback.OnFitBegin(_run));
             await EpochsAsync(cancellationToken).ConfigureAwait(false);
+            RequireSaved();
             _optimizer.FinalizeAverages();
             End(_run.History.StopReason is null ? FitOutcome.Completed : FitOutcome.Stopped);
             return _run.History;
@@ -68,6 +81,45 @@ sealed class TrainingLoop
         finally
         {
             random.set_rng_state(randomState);
+        }
+    }
+
+    void Resume()
+    {
+        if (_options.ResumeFrom is { } path && File.Exists(path))
+            RunFile.Restore(_run, path);
+    }
+
+    void ResumeTogether(World world)
+    {
+        long seed = _run.Seed;
+        world.Broadcast(MemoryMarshal.AsBytes(new Span<long>(ref seed)), root: 0);
+        _run.Seed = seed;
+        _ranks!.Meet(_options.ResumeFrom is { } path && File.Exists(path) ? "the file to resume from" : "a new run");
+        world.Together(Resume);
+        if (_optimizer.PendingCalls > 0)
+            throw new InvalidOperationException($"The optimizer is in the middle of an update of {world.BatchesPerUpdate} batches; ranks begin to train between updates.");
+        RequireWholeUpdates();
+    }
+
+    // Nothing can be saved in the middle of an update.
+    void RequireWholeUpdates()
+    {
+        if (_optimizer.World is { BatchesPerUpdate: var all } && _run.BatchesPerEpoch % all is > 0 && _options.Callbacks.Any(callback => callback.SavesRuns))
+        {
+            throw new InvalidOperationException(
+                $"An epoch has {_run.BatchesPerEpoch} batches, and {all} make an update: ranks cannot save a checkpoint in the middle of one. Make the "
+                + $"batches of an epoch a multiple of {all}, or set {nameof(FitOptions.StepsPerEpoch)} to one.");
+        }
+    }
+
+    void RequireSaved()
+    {
+        if (_run.RequestedFiles.Count > 0)
+        {
+            throw new InvalidOperationException(
+                $"{_run.RequestedFiles[0].Path} could not be saved: the run ended {_ranks!.Position} batches after the last update of "
+                + $"{_optimizer.World!.BatchesPerUpdate}, and ranks save after an update.");
         }
     }
 
@@ -89,7 +141,7 @@ sealed class TrainingLoop
         if (!isWhole)
         {
             Notify(callback => callback.OnStoppedWithinEpoch(_run));
-            _run.SaveRequestedFiles();
+            SaveFiles();
             return;
         }
 
@@ -116,8 +168,9 @@ sealed class TrainingLoop
         _run.BatchesPerEpoch = _run.Batch;
         _run.Batch = 0;
         _run.Totals.Clear();
+        RequireWholeUpdates();
         Notify(callback => callback.OnEpochEnd(_run, log));
-        _run.SaveRequestedFiles();
+        SaveFiles();
     }
 
     // The steps of an epoch, or what is left of them. Returns whether the epoch is whole, that is, was not stopped before its last batch.
@@ -127,39 +180,113 @@ sealed class TrainingLoop
         {
             if (_run.History.StopReason is not null && _run.BatchesPerEpoch is { } all)
                 return _run.Batch == all;
-            if (_run.Batch == _options.StepsPerEpoch)
+            if (_run.Batch + (_ranks?.Waiting ?? 0) == _options.StepsPerEpoch || !await NextAsync(batches, cancellationToken).ConfigureAwait(false))
+            {
+                Tell();
                 return true;
-            if (!await NextAsync(batches, cancellationToken).ConfigureAwait(false))
-                return true;
+            }
+
             _threads.Restore();
             if (_run.History.StopReason is not null)
                 return false;
 
-            Step(batches.Current);
-            _run.Batch++;
-            _run.Position = batches.Taken;
-            _run.LearningRate = _optimizer.LearningRate;
-            _run.History.Steps++;
-            _run.History.SkippedSteps += _run.LastStep?.Result == StepResult.Skipped ? 1 : 0;
-            _run.History.PendingBatches = _optimizer.PendingCalls;
+            if (_ranks is not null)
+            {
+                StepTogether(batches);
+                continue;
+            }
+
+            double[] sums = Gradients(batches.Current);
+            Update();
+            Note(batches.Taken, _run.Loss, sums, isUpdate: true);
             Notify(callback => callback.OnBatchEnd(_run));
-            _run.SaveRequestedFiles();
+            SaveFiles();
         }
     }
 
     // Where epochs have a number of steps of their own, the data begin again when they end.
     async Task<bool> NextAsync(BatchReader batches, CancellationToken cancellationToken)
     {
-        if (await batches.MoveNextAsync(cancellationToken).ConfigureAwait(false))
-            return true;
-        if (_options.StepsPerEpoch is null)
-            return false;
-        _run.Position = 0;
-        return await batches.MoveNextAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (await batches.MoveNextAsync(cancellationToken).ConfigureAwait(false))
+                return true;
+            if (_options.StepsPerEpoch is null)
+                return false;
+            Tell();
+            _run.Position = 0;
+            return await batches.MoveNextAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (_ranks is not null && e is not WorldException)
+        {
+            _ranks.Meet("", e);
+            throw;
+        }
     }
 
-    // One step: the gradients of a batch's loss, then the optimizer.
-    void Step(Batch given)
+    // The batch's owner trains with it; all pass it, and tell their callbacks of an update's batches once it is made.
+    void StepTogether(BatchReader batches)
+    {
+        double[]? values = null;
+        if (_ranks!.IsOwn)
+        {
+            try
+            {
+                double[] sums = Gradients(batches.Current);
+                values = [_run.Loss, .. sums];
+                if (_ranks.IsLastOwn)
+                    _optimizer.HoldBuffers(); // until all are here, maybe in the next epoch
+                else
+                    Update();
+            }
+            catch (Exception e) when (e is not WorldException)
+            {
+                _ranks.Meet("", e);
+                throw;
+            }
+        }
+
+        _ranks.Add(batches.Taken, values);
+        if (_ranks.Position == 0)
+        {
+            _ranks.Meet(Place);
+            Update();
+            Tell();
+        }
+    }
+
+    string Place => $"batch {_run.Batch + _ranks!.Waiting} of epoch {_run.Epoch}";
+
+    // Tells the callbacks of the batches that the ranks have trained with.
+    void Tell()
+    {
+        if (_ranks is null || _ranks.Waiting == 0)
+            return;
+        bool isUpdate = _ranks.Position == 0;
+        if (!isUpdate)
+            _ranks.Meet($"the end of the data, {Place}");
+        Exception? failure = null;
+        try
+        {
+            IReadOnlyList<(int Taken, double[] Values)> told = _ranks.Take();
+            foreach (var (batch, (taken, values)) in told.Index())
+            {
+                Note(taken, values[0], values[1..], isUpdate && batch == told.Count - 1);
+                foreach (Callback callback in _callbacks)
+                    callback.OnBatchEnd(_run);
+            }
+        }
+        catch (Exception e) when (e is not WorldException)
+        {
+            failure = e;
+        }
+
+        _ranks.Agree(Place, failure, _cancellation.IsCancellationRequested);
+        SaveFiles();
+    }
+
+    // The gradients of a batch's loss. Returns what the batch adds to the totals.
+    double[] Gradients(Batch given)
     {
         using var scope = NewDisposeScope();
         using var grad = enable_grad();
@@ -181,12 +308,31 @@ sealed class TrainingLoop
         _optimizer.ScaleLoss(loss).backward();
         if (_run.Step == 0 && !_parameters.Any(HasGradient))
             throw LossWithoutParameters();
-        Notify(callback => callback.OnGradients(_run));
+        foreach (Callback callback in _callbacks)
+            callback.OnGradients(_run);
+        return sums;
+    }
 
+    void Update()
+    {
         long start = Stopwatch.GetTimestamp();
         _optimizer.Step();
         _run.History.OptimizerTime += Stopwatch.GetElapsedTime(start);
+    }
+
+    // A step that was made.
+    void Note(int taken, double loss, double[] sums, bool isUpdate)
+    {
+        _run.Loss = loss;
         _run.Totals.Add(sums);
+        _run.Batch++;
+        _run.Position = taken;
+        _run.History.Steps++;
+        _run.History.PendingBatches = _ranks?.Position ?? _optimizer.PendingCalls;
+        if (!isUpdate)
+            return;
+        _run.LearningRate = _optimizer.LearningRate;
+        _run.History.SkippedSteps += _run.LastStep?.Result == StepResult.Skipped ? 1 : 0;
     }
 
     IReadOnlyDictionary<string, double> Validate(CancellationToken cancellationToken)
@@ -194,7 +340,7 @@ sealed class TrainingLoop
         if (_validation is null || _run.Epoch % _options.ValidateEvery != 0)
             return ReadOnlyDictionary<string, double>.Empty;
         using IDisposable? averages = _run.UseAverages();
-        return _trainer.Evaluate(_validation, cancellationToken);
+        return _trainer.EvaluateShare(_validation, _ranks, cancellationToken);
     }
 
     string? Beginning() => _run.CompletedEpochs >= _run.Epochs
@@ -233,9 +379,26 @@ sealed class TrainingLoop
             throw failures.Count == 1 ? failures[0] : new AggregateException(failures);
     }
 
+    // Whatever one rank's callbacks throw or decide holds for all.
     void Notify(Action<Callback> what)
     {
-        foreach (Callback callback in _callbacks)
-            what(callback);
+        Exception? failure = null;
+        try
+        {
+            foreach (Callback callback in _callbacks)
+                what(callback);
+        }
+        catch (Exception e) when (_ranks is not null && e is not WorldException)
+        {
+            failure = e;
+        }
+
+        _ranks?.Agree(Place, failure, _cancellation.IsCancellationRequested);
+    }
+
+    void SaveFiles()
+    {
+        if (_ranks is null || _ranks.Position == 0)
+            _run.SaveRequestedFiles();
     }
 }

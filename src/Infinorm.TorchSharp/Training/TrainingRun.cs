@@ -25,8 +25,6 @@ public enum FitOutcome
 /// <summary>A call of <see cref="Trainer"/>'s Fit, as callbacks see it.</summary>
 public sealed class TrainingRun
 {
-    readonly List<RequestedFile> _requestedFiles = [];
-
     internal TrainingRun(Trainer trainer, int epochs, FitOptions options)
     {
         (Trainer, Epochs, Options) = (trainer, epochs, options);
@@ -81,7 +79,15 @@ public sealed class TrainingRun
     /// <summary>How the run ended, in <see cref="Callback.OnFitEnd"/>.</summary>
     public FitOutcome Outcome { get; internal set; }
 
+    /// <summary>
+    /// Whether this process writes files and shows the progress: it is the only one, or rank 0 of those that train together.
+    /// </summary>
+    public bool IsFirst => Trainer.Driver.World?.IsFirst ?? true;
+
     internal FitOptions Options { get; }
+
+    /// <summary>Files to be saved as soon as all callbacks have been told.</summary>
+    internal List<RequestedFile> RequestedFiles { get; } = [];
 
     internal bool HasValidation => Options is { ValidationData: not null } or { ValidationSplit: not null };
 
@@ -145,31 +151,39 @@ public sealed class TrainingRun
     /// <summary>As <see cref="Save"/> and <see cref="SaveWeights"/>, and tells when it is done.</summary>
     internal void Request(string path, bool weightsOnly, Action whenSaved)
     {
-        _requestedFiles.Add(new(path, weightsOnly, whenSaved));
+        RequestedFiles.Add(new(path, weightsOnly, whenSaved));
         if (Outcome != FitOutcome.Running)
             SaveRequestedFiles();
     }
 
     internal void SaveRequestedFiles()
     {
-        RequestedFile[] files = [.. _requestedFiles];
-        _requestedFiles.Clear();
+        RequestedFile[] files = [.. RequestedFiles];
+        RequestedFiles.Clear();
         foreach (RequestedFile file in files.DistinctBy(file => (file.Path, file.WeightsOnly)))
         {
-            if (file.WeightsOnly)
-            {
-                using IDisposable? averages = UseAverages();
-                ModelTensors.Save(Model, file.Path);
-            }
-            else
-            {
+            if (!file.WeightsOnly)
                 RunFile.Save(this, file.Path);
-            }
+            else if (Trainer.Driver.World is { } world)
+                world.Together(() => SaveWeightsNow(file.Path));
+            else
+                SaveWeightsNow(file.Path);
         }
 
         foreach (RequestedFile file in files)
             file.WhenSaved();
     }
 
-    sealed record RequestedFile(string Path, bool WeightsOnly, Action WhenSaved);
+    void SaveWeightsNow(string path)
+    {
+        using IDisposable? averages = UseAverages();
+        if (IsFirst)
+            ModelTensors.Save(Model, path);
+    }
+
+    /// <summary>A file to be saved.</summary>
+    /// <param name="Path">Its path.</param>
+    /// <param name="WeightsOnly">Whether it has the model's weights alone.</param>
+    /// <param name="WhenSaved">What is to be done then.</param>
+    internal sealed record RequestedFile(string Path, bool WeightsOnly, Action WhenSaved);
 }

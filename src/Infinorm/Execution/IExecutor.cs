@@ -28,6 +28,9 @@ sealed record BuildRequest
     /// <summary>The variables, checked for all but what is the executor's own business.</summary>
     public required Variable[] Variables { get; init; }
 
+    /// <summary>What each variable is a part of, and from which element on; null where all are whole.</summary>
+    public (Variable Whole, int Start)[]? PartOf { get; init; }
+
     /// <summary>These variables and those that others step in the same calls: their memory must not overlap, nor must gradients lie in it.</summary>
     public required Variable[] Together { get; init; }
 
@@ -42,6 +45,9 @@ sealed record BuildRequest
 
     /// <summary>The rule's slots.</summary>
     public required Slots Slots { get; init; }
+
+    /// <summary>Whether the rule steps whole variables only, so that none may be cut. Asked where several executors share the variables.</summary>
+    public required bool NeedsWholeVariables { get; init; }
 
     /// <summary>Whether moving averages are kept.</summary>
     public required bool HasAverages { get; init; }
@@ -93,9 +99,10 @@ interface IExecutor
 
     /// <summary>Reads the accepted gradients for what has to be known of all of them before the prepared plans are carried out.</summary>
     /// <param name="norm">The norm of all gradients, if they are clipped by it.</param>
+    /// <param name="missing">How many gradients are missing; set anew where that depends on other calls than this one.</param>
     /// <exception cref="HalfMadeStepException">Something threw in the middle.</exception>
     /// <returns>False if the plans require finite gradients and they are not: then nothing has changed.</returns>
-    bool Reduce(out GradientNorm norm);
+    bool Reduce(out GradientNorm norm, ref int missing);
 
     /// <summary>Carries the prepared plans out over the accepted gradients.</summary>
     /// <exception cref="HalfMadeStepException">Something of a user's threw in the middle, such as a rule or a constraint.</exception>

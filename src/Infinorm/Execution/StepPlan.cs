@@ -18,6 +18,9 @@ readonly record struct StepPlan
     /// <summary>Completed updates before this call.</summary>
     public long Iterations { get; init; }
 
+    /// <summary>Calls before this one that were not skipped.</summary>
+    public long CallsBefore { get; init; }
+
     /// <summary>What gradients are divided by first; null for nothing.</summary>
     public double? LossScale { get; init; }
 

@@ -12,7 +12,7 @@ sealed class KeptValues : IDisposable
     public void Replace(Variable variable, Variable source)
     {
         Keep(variable);
-        variable.CopyFrom(source);
+        source.CopyInto(variable);
     }
 
     /// <summary>Keeps nothing any longer: the new values stay.</summary>

@@ -146,6 +146,11 @@ public abstract class Variable
     /// <summary>A variable with the same name and flags over a copy of <paramref name="value"/>.</summary>
     internal abstract Variable With(NdArray value);
 
+    /// <summary>A variable of rank 1 over a part of the elements, with the same path and flags but the constraint.</summary>
+    /// <exception cref="NotSupportedException">The elements are not in memory.</exception>
+    internal virtual Variable Slice(int start, int count) =>
+        throw new NotSupportedException($"{Path}: the elements are not in memory, so that ranks cannot divide them.");
+
     /// <summary>A variable with the same name and shape over a copy of the elements, to be released.</summary>
     internal abstract Variable Copy();
 
@@ -153,6 +158,9 @@ public abstract class Variable
     internal virtual void ReleaseCopy()
     {
     }
+
+    /// <summary>Copies the elements into a variable of the same length, rounded once to its type.</summary>
+    internal virtual void CopyInto(Variable target) => target.CopyFrom(this);
 
     /// <summary>Sets every element to that of a variable of the same length, rounded once to this variable's type.</summary>
     internal abstract void CopyFrom(Variable source);
@@ -228,6 +236,9 @@ public sealed class Variable<T> : Variable
     }
 
     internal override MemoryHandle Pin() => Memory.Pin();
+
+    internal override Variable Slice(int start, int count) =>
+        new Variable<T>(Path, Memory.Slice(start, count)) { OverwriteWithGradient = OverwriteWithGradient };
 
     internal override Variable With(NdArray value)
     {

@@ -26,7 +26,7 @@ public enum Narrow
 sealed record Settings(
     bool IsScheduled = false, double? WeightDecay = null, Clip Clip = Clip.None, bool UseEma = false, int? EmaOverwriteFrequency = null,
     double? LossScaleFactor = null, int? GradientAccumulationSteps = null, bool HasDynamicScale = false,
-    Narrow Narrow = Narrow.Nearest, string Variant = "Adamax")
+    Narrow Narrow = Narrow.Nearest, string Variant = "Adamax", bool HasByteSlots = false)
 {
     /// <summary>Everything but the norms, whose sums run over whole gradients.</summary>
     public static Settings AllElementwise { get; } = new(
@@ -68,6 +68,8 @@ sealed record Settings(
             own["use_master_weights"] = true;
         if (Narrow == Narrow.StochasticRounding)
             own["use_stochastic_rounding"] = true;
+        if (HasByteSlots)
+            own["one_byte_slots"] = true;
         var optimizer = (RuleOptimizer)Optimizer.FromConfig(config);
         if (threads is { } count)
             optimizer.UseExecutor(() => new MemoryExecutor(count));

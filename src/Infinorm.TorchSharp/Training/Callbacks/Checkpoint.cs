@@ -72,6 +72,8 @@ public sealed class Checkpoint : Callback
     /// <exception cref="ArgumentException">The pattern is not understood.</exception>
     public static string? Latest(string pattern) => new FileNamePattern(pattern).Latest();
 
+    internal override bool SavesRuns => !WeightsOnly;
+
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The run has no value that a pattern has, or that is monitored.</exception>
     /// <exception cref="NotSupportedException">The optimizer's state cannot be saved.</exception>
@@ -168,7 +170,8 @@ public sealed class Checkpoint : Callback
 
             foreach (string name in pattern.Names.Except(["epoch", "step", "batch"]))
                 MonitoredValue.RequireValue(run, name);
-            OutputFile.Prepare(pattern.PathWith(new Dictionary<string, double>()));
+            if (run.IsFirst)
+                OutputFile.Prepare(pattern.PathWith(new Dictionary<string, double>()));
         }
 
         public void Forget() => _names = [];
@@ -189,7 +192,7 @@ public sealed class Checkpoint : Callback
                 _names.Add(Path.GetFileName(path));
             }
 
-            run.Request(path, weightsOnly, () => DeleteAllBut(keep));
+            run.Request(path, weightsOnly, () => DeleteAllBut(run.IsFirst ? keep : null));
         }
 
         public void Write(JsonObject state)

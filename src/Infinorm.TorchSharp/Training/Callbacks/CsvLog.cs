@@ -11,6 +11,8 @@ namespace Infinorm.Torch.Training.Callbacks;
 /// <param name="path">The file. Its folder is made.</param>
 public sealed class CsvLog(string path) : Callback
 {
+    internal override bool IsForFirstRank => true;
+
     /// <inheritdoc/>
     public override void OnFitBegin(TrainingRun run) => OutputFile.Prepare(path);
 

@@ -24,6 +24,8 @@ public sealed class LoggerCallback(ILogger logger) : Callback
         init => field = value is { } steps ? Check.AtLeast(1, steps, nameof(EverySteps)) : null;
     }
 
+    internal override bool IsForFirstRank => true;
+
     /// <inheritdoc/>
     public override void OnFitBegin(TrainingRun run)
     {

@@ -18,6 +18,8 @@ public sealed class TensorBoardLog(string folder) : Callback
             : throw new ArgumentOutOfRangeException(nameof(EverySteps), value, "EverySteps is at least 1.");
     }
 
+    internal override bool IsForFirstRank => true;
+
     /// <inheritdoc/>
     public override void OnBatchEnd(TrainingRun run)
     {

@@ -159,7 +159,7 @@ sealed unsafe partial class MemoryExecutor
         {
             ref readonly VariableState state = ref view.State;
             _rule.Step(new Block<T>(
-                Pass, state.Variable.Path, state.Variable.Shape, weights, gradient, state.Slots + view.At(offset), state.Stride, count,
+                Pass, state.Whole.Path, state.Whole.Shape, weights, gradient, state.Slots + view.At(offset), state.Stride, count,
                 TakesWholeVariables ? state.OwnSlots : [], wide, scratch));
         }
 

@@ -75,7 +75,7 @@ sealed unsafe partial class MemoryExecutor
                     new Span<float>(values + length, ByteCodes.BlockLength - length).Clear();
                 ByteCodes.EncodeBlock(
                     values, (byte*)slot.Codes + start, ref ((float*)slot.Scales)[block], coding.IsSigned, coding.Decay,
-                    coding.IsMaximum ? null : seeds[i], block);
+                    coding.IsMaximum ? null : seeds[i], (state.Offset / ByteCodes.BlockLength) + block);
             }
         }
 

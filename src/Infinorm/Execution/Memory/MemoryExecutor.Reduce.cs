@@ -12,6 +12,18 @@ sealed unsafe partial class MemoryExecutor
     bool ReduceAll(in StepPlan plan, out GradientNorm norm)
     {
         norm = default;
+        if (!ReduceChunks(in plan))
+            return false;
+        if (plan.Clip == ClipKind.Norm)
+            SetDivisors(in plan);
+        else if (plan.Clip == ClipKind.GlobalNorm)
+            norm = SetGlobalFactor(in plan);
+        return true;
+    }
+
+    // False where the plan requires finite gradients and they are not.
+    bool ReduceChunks(in StepPlan plan)
+    {
         foreach (WorkList work in _work)
         {
             var action = new Reduction(this, work, in plan);
@@ -20,12 +32,25 @@ sealed unsafe partial class MemoryExecutor
                 return false;
         }
 
-        if (plan.Clip == ClipKind.Norm)
-            SetDivisors(in plan);
-        else if (plan.Clip == ClipKind.GlobalNorm)
-            norm = SetGlobalFactor(in plan);
         return true;
     }
+
+    /// <summary>
+    /// Reads the gradients of parts of variables, where others have the rest: what all have is put together and set by
+    /// <see cref="SetClipOperand"/>.
+    /// </summary>
+    /// <returns>False if the plan requires finite gradients and they are not.</returns>
+    public bool ReduceParts() => !Plan.Reduces || ReduceChunks(in Plan);
+
+    /// <summary>The sums of the squares of a variable's chunks, of the last reduction.</summary>
+    public ReadOnlySpan<double> ChunkSums(int variable)
+    {
+        ref readonly VariableState state = ref _states[variable];
+        return state.ChunkCount == 0 ? [] : _work[state.WorkList].Sums.AsSpan(state.FirstChunk, state.ChunkCount);
+    }
+
+    /// <summary>What clipping by norm divides a variable's gradient by in this call, and clipping by global norm multiplies it by.</summary>
+    public void SetClipOperand(int variable, double operand) => _states[variable].ClipOperand = operand;
 
     readonly ref struct Reduction(MemoryExecutor executor, WorkList work, ref readonly StepPlan plan) : ILaneAction
     {
@@ -125,11 +150,9 @@ sealed unsafe partial class MemoryExecutor
     // The sum of the squares of a variable's gradient, its chunks in order, rounded to the type that it is clipped in.
     double SquaredNorm(int variable, DType type)
     {
-        ref readonly VariableState state = ref _states[variable];
-        double[] sums = state.ChunkCount == 0 ? [] : _work[state.WorkList].Sums;
         double sum = 0;
-        for (int i = 0; i < state.ChunkCount; i++)
-            sum += sums[state.FirstChunk + i];
+        foreach (double chunk in ChunkSums(variable))
+            sum += chunk;
         return ClipOperands.Rounded(sum, type);
     }
 

@@ -123,7 +123,7 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
         AskDecays();
     }
 
-    public bool Reduce(out GradientNorm norm)
+    public bool Reduce(out GradientNorm norm, ref int missing)
     {
         norm = default;
         try

@@ -82,6 +82,8 @@ static unsafe class MemoryLayout
             states[i] = new VariableState
             {
                 Variable = variable,
+                Whole = request.PartOf is null ? variable : request.PartOf[i].Whole,
+                Offset = request.PartOf is null ? 0 : request.PartOf[i].Start,
                 Constraint = variable.Constraint,
                 Elements = variable.Elements,
                 Decays = request.Decays[i],
@@ -108,7 +110,11 @@ static unsafe class MemoryLayout
     static nint ScaleSize(in VariableState state) => Arena.Padded((nint)ByteCodes.BlocksFor(state.Elements.Length) * sizeof(float));
 
     static bool HasByteSlots(in VariableState state, BuildRequest request) =>
-        state.Elements.Length >= request.ByteStorageMinimum && state.ComputeType == DType.Float32 && !state.OverwrittenByGradient;
+        HasByteSlots(state.Whole, request);
+
+    /// <summary>Whether the slots of a variable, or of a part of it, have one byte an element.</summary>
+    public static bool HasByteSlots(Variable whole, BuildRequest request) =>
+        whole.Length >= request.ByteStorageMinimum && whole.DType != DType.Float64 && !whole.OverwriteWithGradient;
 
     static byte* PlaceBytes(ref VariableState state, byte* next, IReadOnlyList<DeclaredSlot> slots)
     {
@@ -122,8 +128,8 @@ static unsafe class MemoryLayout
         return next;
     }
 
-    // Not yet placed: the address is 0.
-    static OwnSlot OwnSlotOf(DeclaredSlot slot, Variable variable)
+    /// <summary>The form that a slot has for a variable, not yet placed; without a shape where it has none.</summary>
+    public static OwnSlot OwnSlotOf(DeclaredSlot slot, Variable variable)
     {
         return variable.OverwriteWithGradient || slot.OwnShapeFor(variable.Path, variable.Shape) is not { } shape
             ? default

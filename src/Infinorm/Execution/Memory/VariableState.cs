@@ -12,6 +12,10 @@ unsafe struct VariableState
     /// <summary>The variable itself, for what is done seldom.</summary>
     public Variable Variable;
 
+    /// <summary>The variable that it is a part of, or itself, and where it begins there.</summary>
+    public Variable Whole;
+    public int Offset;
+
     /// <summary>The constraint that the variable had when the optimizer was built, or null.</summary>
     public Constraint? Constraint;
 

@@ -61,7 +61,7 @@ static unsafe class WeightBlocks
     public static void Narrow(in StepPlan plan, in VariableState state, byte* floats, byte* target, int start, int count)
     {
         if (plan.Rounding is { } rounding)
-            rounding.Round((float*)floats, (ushort*)target, state.Elements.DType, state.RandomStream, start, count);
+            rounding.Round((float*)floats, (ushort*)target, state.Elements.DType, state.RandomStream, state.Offset + start, count);
         else
             Conversions.Convert(floats, DType.Float32, target, state.Elements.DType, count);
     }

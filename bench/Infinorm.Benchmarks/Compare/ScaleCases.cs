@@ -1,0 +1,162 @@
+using Infinorm.Execution;
+using Infinorm.Optimizers;
+using Infinorm.Variables;
+using static Infinorm.Benchmarks.Workbench;
+
+namespace Infinorm.Benchmarks;
+
+/// <summary>
+/// Ranks as threads of this process: what an update over ranks takes and sends. The network of a real job is not in it; docs/scale.md says what
+/// that adds by calculation.
+/// </summary>
+static class ScaleCases
+{
+    const int Length = 25 * M;
+
+    public static IEnumerable<Case> All()
+    {
+        // Two batches an update in both.
+        yield return new("scale/alone/25M", budget => Measurement.Of(
+            Rounds.Measure([TwoBatches(World.Alone), TwoBatches(null)], budget, Settle(AllThreads)), (times) => times[0] / times[1]));
+
+        // Against summing the gradients of both on both, from each other's memory, and the whole step on both.
+        yield return new("scale/update/25M/2R", budget =>
+        {
+            using var sharded = new TwoRanks(world => Step(world, gradient => gradient));
+            using var whole = new TwoRanks(world =>
+            {
+                float[] sum = new float[Length];
+                return Step(null, gradient =>
+                {
+                    AllReduce(world, gradient, sum);
+                    return sum;
+                });
+            });
+            return Measurement.Of(Rounds.Measure([new(sharded.Step), new(whole.Step)], budget, Settle(AllThreads)), times => times[0] / times[1]);
+        });
+
+        // What a rank sends in an update, against a ring all-reduce of the gradients.
+        foreach (int ranks in (int[])[2, 8])
+        {
+            yield return new($"scale/bytes/{ranks}R", _ =>
+            {
+                CountingWorld[] worlds = [.. World.Threads(ranks).Select(world => new CountingWorld(world))];
+                Parallel(worlds, world =>
+                {
+                    var optimizer = new Adamax { GradientAccumulationSteps = ranks };
+                    optimizer.Over(world);
+                    optimizer.Build(new Variable<float>("weights", new float[M]));
+                    world.Sent = 0;
+                    optimizer.Apply(new float[M]);
+                });
+                return new(worlds.Max(world => world.Sent) / (2.0 * (ranks - 1) / ranks * M * sizeof(float)));
+            });
+        }
+    }
+
+    static Contender TwoBatches(World? world)
+    {
+        Action step = Step(world, gradient => gradient, batches: 2);
+        return new(() =>
+        {
+            step();
+            step();
+        });
+    }
+
+    static Action Step(World? world, Func<float[], float[]> exchange, int? batches = null)
+    {
+        var optimizer = new Adamax { MaxDegreeOfParallelism = world is { Size: > 1 } ? 1 : AllThreads, GradientAccumulationSteps = batches ?? world?.Size };
+        if (world is not null)
+            optimizer.Over(world);
+        optimizer.Build(new Variable<float>("weights", new float[Length]));
+        float[] gradient = new float[Length];
+        new Random(world?.Rank ?? 0).NextBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(gradient.AsSpan(0, K)));
+        return () => optimizer.Apply(exchange(gradient));
+    }
+
+    // All-to-all of pieces, sums, and an all-gather: what libraries do for large arrays.
+    static void AllReduce(World world, float[] gradient, float[] sum)
+    {
+        int half = gradient.Length / 2, bytes = half * sizeof(float);
+        float[] parts = new float[gradient.Length];
+        world.AllToAll(Bytes(gradient), [bytes, bytes], Bytes(parts), [bytes, bytes]);
+        System.Numerics.Tensors.TensorPrimitives.Add(parts.AsSpan(0, half), parts.AsSpan(half), parts.AsSpan(0, half));
+        world.AllGather(Bytes(parts)[..bytes], Bytes(sum), [bytes, bytes]);
+
+        static Span<byte> Bytes(float[] values) => System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan());
+    }
+
+    static void Parallel<T>(T[] worlds, Action<T> body)
+    {
+        Thread[] threads = [.. worlds.Select(world => new Thread(() => body(world)))];
+        Array.ForEach(threads, thread => thread.Start());
+        Array.ForEach(threads, thread => thread.Join());
+    }
+
+    // Two threads that make their steps together.
+    sealed class TwoRanks : IDisposable
+    {
+        readonly Barrier _barrier = new(3);
+        readonly Thread[] _threads;
+        volatile bool _isOver;
+
+        public TwoRanks(Func<World, Action> make)
+        {
+            _threads = [.. World.Threads(2).Select(world => new Thread(() =>
+            {
+                Action step = make(world);
+                while (true)
+                {
+                    _barrier.SignalAndWait();
+                    if (_isOver)
+                        return;
+                    step();
+                    _barrier.SignalAndWait();
+                }
+            }))];
+            Array.ForEach(_threads, thread => thread.Start());
+        }
+
+        public void Step()
+        {
+            _barrier.SignalAndWait();
+            _barrier.SignalAndWait();
+        }
+
+        public void Dispose()
+        {
+            _isOver = true;
+            _barrier.SignalAndWait();
+            Array.ForEach(_threads, thread => thread.Join());
+            _barrier.Dispose();
+        }
+    }
+
+    sealed class CountingWorld(World inner) : World
+    {
+        public long Sent { get; set; }
+
+        public override int Rank => inner.Rank;
+
+        public override int Size => inner.Size;
+
+        public override void AllToAll(ReadOnlySpan<byte> send, ReadOnlySpan<int> sendCounts, Span<byte> receive, ReadOnlySpan<int> receiveCounts)
+        {
+            Sent += send.Length - sendCounts[Rank];
+            inner.AllToAll(send, sendCounts, receive, receiveCounts);
+        }
+
+        public override void AllGather(ReadOnlySpan<byte> own, Span<byte> all, ReadOnlySpan<int> counts)
+        {
+            Sent += (long)own.Length * (Size - 1);
+            inner.AllGather(own, all, counts);
+        }
+
+        public override void Broadcast(Span<byte> data, int root) => inner.Broadcast(data, root);
+
+        public override void Barrier() => inner.Barrier();
+
+        public override void Abort(string reason) => inner.Abort(reason);
+    }
+}

@@ -1,0 +1,180 @@
+using System.Runtime.InteropServices;
+using Infinorm.Kernels;
+using Infinorm.Types;
+using Infinorm.Variables;
+
+namespace Infinorm.Execution.Sharded;
+
+/// <summary>What all ranks have to know of all gradients: one small exchange.</summary>
+sealed unsafe partial class ShardedExecutor
+{
+    // False if the plan requires finite gradients and they are not.
+    bool Exchange(bool isFinite, out GradientNorm norm, out int missing)
+    {
+        norm = default;
+        SumExchange sums = _sums!;
+        sums.Begin(Plan.CallsBefore, Fingerprint(), isFinite, _present);
+        for (int i = 0; i < _own.Length; i++)
+            sums.Set(i, isFinite ? _inner.ChunkSums(i) : []);
+        sums.Gather();
+        sums.RequireSameStep(_optimizer);
+        sums.Presence.CopyTo(_present, 0);
+        missing = _present.Count(present => !present);
+        if (!sums.IsFinite)
+            return false;
+
+        // What nobody has a gradient of is not stepped, and where nothing is stepped, averages stay.
+        if (missing > 0)
+            _inner.Accept([.. _means.Select((mean, i) => _present[_own[i].Variable] ? mean : default)]);
+        if (!Enumerable.Range(0, _variables.Length).Any(IsStepped))
+        {
+            for (int i = 0; i < _innerPlans.Length; i++)
+                _innerPlans[i] = _innerPlans[i] with { AverageMomentum = null };
+        }
+
+        if (Plan.Clip == ClipKind.Norm)
+            ClipEach();
+        else if (Plan.Clip == ClipKind.GlobalNorm)
+            norm = ClipAll();
+        return true;
+    }
+
+    void ClipEach()
+    {
+        for (int i = 0; i < _own.Length; i++)
+        {
+            DType type = ShardMap.SumType(_variables[_own[i].Variable]);
+            _inner.SetClipOperand(i, ClipOperands.Divisor(SquaredNorm(_own[i].Variable, type), Plan.ClipLimit, type));
+        }
+    }
+
+    GradientNorm ClipAll()
+    {
+        DType type = DType.Float32;
+        double sum = 0;
+        for (int i = 0; i < _variables.Length; i++)
+        {
+            if (!IsStepped(i))
+                continue;
+            DType own = ShardMap.SumType(_variables[i]);
+            sum += SquaredNorm(i, own);
+            if (own == DType.Float64)
+                type = DType.Float64;
+        }
+
+        GradientNorm norm = ClipOperands.Factor(sum, Plan.ClipLimit, type);
+        for (int i = 0; i < _own.Length; i++)
+            _inner.SetClipOperand(i, norm.Factor!.Value);
+        return norm;
+    }
+
+    double SquaredNorm(int variable, DType type) => ClipOperands.Rounded(_sums!.SumOf(variable), type);
+
+    bool IsStepped(int variable) => _present[variable] && !_variables[variable].OverwriteWithGradient;
+
+    // Of what may be set between steps: the rates and the scale.
+    long Fingerprint()
+    {
+        long print = BitConverter.DoubleToInt64Bits(Plan.LossScale ?? 1);
+        foreach (ref readonly StepPlan plan in _plans.AsSpan())
+            print = (print * 31) + BitConverter.DoubleToInt64Bits(plan.LearningRate);
+        return print;
+    }
+}
+
+/// <summary>The numbers that ranks tell one another in an update, in the order of a single process.</summary>
+sealed class SumExchange
+{
+    const int HeaderBytes = 3 * sizeof(long); // calls before, fingerprint, whether all is finite
+
+    readonly World _world;
+    readonly int[] _counts;
+    readonly byte[] _own, _all;
+    readonly int[] _ownAt; // where the sums of this rank's pieces go
+    readonly (int At, int Count)[][] _sumsOf; // of each variable, where its sums are among those of all ranks
+
+    public SumExchange(World world, ShardMap map, Variable[] variables)
+    {
+        _world = world;
+        Presence = new bool[variables.Length];
+        int fixedBytes = HeaderBytes + ((variables.Length + 7) / 8 * 8);
+        _counts = [.. Enumerable.Repeat(fixedBytes, world.Size)];
+        var pieces = new List<(Piece Piece, int At)>();
+        foreach (Piece piece in map.Buckets.SelectMany(bucket => bucket.Pieces))
+        {
+            pieces.Add((piece, _counts[piece.Owner]));
+            _counts[piece.Owner] += ChunksOf(piece) * sizeof(double);
+        }
+
+        int[] starts = [.. Enumerable.Range(0, world.Size).Select(rank => _counts.Take(rank).Sum())];
+        _own = new byte[_counts[world.Rank]];
+        _all = new byte[_counts.Sum()];
+        _ownAt = [.. pieces.Where(entry => entry.Piece.Owner == world.Rank).Select(entry => entry.At)];
+        ILookup<int, (Piece Piece, int At)> byVariable = pieces.ToLookup(entry => entry.Piece.Variable);
+        _sumsOf =
+        [
+            .. variables.Select((_, i) => byVariable[i].OrderBy(entry => entry.Piece.Start)
+                .Select(entry => (starts[entry.Piece.Owner] + entry.At, ChunksOf(entry.Piece))).ToArray()),
+        ];
+    }
+
+    /// <summary>Which variables have a gradient on a rank.</summary>
+    public bool[] Presence { get; }
+
+    /// <summary>Whether all gradients of all ranks are finite, where that was asked.</summary>
+    public bool IsFinite { get; private set; }
+
+    public void Begin(long calls, long fingerprint, bool isFinite, bool[] present)
+    {
+        Span<long> header = MemoryMarshal.Cast<byte, long>(_own.AsSpan(0, HeaderBytes));
+        (header[0], header[1], header[2]) = (calls, fingerprint, isFinite ? 1 : 0);
+        MemoryMarshal.AsBytes(present.AsSpan()).CopyTo(_own.AsSpan(HeaderBytes));
+    }
+
+    /// <summary>Sets the sums of one of this rank's pieces.</summary>
+    public void Set(int piece, ReadOnlySpan<double> sums) => MemoryMarshal.AsBytes(sums).CopyTo(_own.AsSpan(_ownAt[piece]));
+
+    public void Gather()
+    {
+        _world.AllGather(_own, _all, _counts);
+        Array.Clear(Presence);
+        IsFinite = true;
+        for (int rank = 0, at = 0; rank < _world.Size; at += _counts[rank++])
+        {
+            IsFinite &= Header(at)[2] != 0;
+            for (int i = 0; i < Presence.Length; i++)
+                Presence[i] |= _all[at + HeaderBytes + i] != 0;
+        }
+    }
+
+    /// <exception cref="WorldException">The ranks are in different steps, or were set differently.</exception>
+    public void RequireSameStep(string optimizer)
+    {
+        ReadOnlySpan<long> first = Header(0);
+        for (int rank = 1, at = _counts[0]; rank < _world.Size; at += _counts[rank++])
+        {
+            ReadOnlySpan<long> other = Header(at);
+            if (other[0] != first[0])
+                throw new WorldException($"{optimizer}: the ranks are out of step: rank 0 has made {first[0]} calls, rank {rank} {other[0]}.");
+            if (other[1] != first[1])
+                throw new WorldException($"{optimizer}: the learning rate or the loss scale on rank {rank} is not that on rank 0.");
+        }
+    }
+
+    /// <summary>The sum of the squares of a variable's gradient, its chunks in order.</summary>
+    public double SumOf(int variable)
+    {
+        double sum = 0;
+        foreach (var (at, count) in _sumsOf[variable])
+        {
+            foreach (double chunk in MemoryMarshal.Cast<byte, double>(_all.AsSpan(at, count * sizeof(double))))
+                sum += chunk;
+        }
+
+        return sum;
+    }
+
+    static int ChunksOf(Piece piece) => (piece.Count + Memory.Chunk.MaxCount - 1) / Memory.Chunk.MaxCount;
+
+    ReadOnlySpan<long> Header(int at) => MemoryMarshal.Cast<byte, long>(_all.AsSpan(at, HeaderBytes));
+}
