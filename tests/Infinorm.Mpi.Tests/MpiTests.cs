@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Infinorm.Execution;
 using Infinorm.Optimizers;
 using Infinorm.Variables;
@@ -121,7 +120,7 @@ public sealed class MpiTests(ITestOutputHelper output)
     [MemberData(nameof(Launchers))]
     public void TheLibraryOfAnotherMpiIsRefused(string launcher) => With(launcher, mpirun =>
     {
-        Assert.SkipUnless(Mpirun.All.All(other => other.IsInstalled), "This needs Open MPI and MPICH; eng/mpi installs them.");
+        Assert.SkipUnless(Mpirun.All.All(other => other.IsInstalled), "This needs Open MPI and MPICH; eng/setup installs them.");
         (int exitCode, string text, _) = mpirun.Run(
             2, "none", ("INFINORM_MPI", launcher == "Open MPI" ? "libmpich.so.12" : "libmpi.so.40"));
         Assert.True(exitCode != 0, text);
@@ -165,7 +164,7 @@ public sealed class MpiTests(ITestOutputHelper output)
     static void With(string launcher, Action<Mpirun> test)
     {
         Mpirun mpirun = Mpirun.All.Single(other => other.Name == launcher);
-        Assert.SkipUnless(mpirun.IsInstalled, $"{launcher} is not installed; eng/mpi installs it.");
+        Assert.SkipUnless(mpirun.IsInstalled, $"{launcher} is not installed; eng/setup installs it.");
         test(mpirun);
     }
 
