@@ -27,8 +27,8 @@ sealed class TrainingLoop
         if (_options.InitialEpoch >= epochs)
         {
             throw new ArgumentException(
-                $"The initial epoch, {_options.InitialEpoch}, must be less than the number of the last one, {epochs}: that many are completed.",
-                nameof(options));
+                $"The initial epoch, {_options.InitialEpoch}, must be less than the number of the last one, {epochs}: that many are "
+                + "completed.", nameof(options));
         }
 
         _callbacks = [.. _options.Callbacks, .. ProgressBar.For(_options, Console.IsOutputRedirected)];
@@ -51,6 +51,7 @@ sealed class TrainingLoop
         {
             Notify(callback => callback.OnFitBegin(_run));
             await EpochsAsync(cancellationToken).ConfigureAwait(false);
+            _threads.Restore();
             _optimizer.FinalizeAverages();
             End(_run.History.StopReason is null ? FitOutcome.Completed : FitOutcome.Stopped);
             return _run.History;
@@ -96,6 +97,7 @@ sealed class TrainingLoop
         if (_options.StepsPerEpoch is null)
         {
             await batches.DisposeAsync().ConfigureAwait(false);
+            _threads.Restore();
             _run.Position = 0;
         }
 

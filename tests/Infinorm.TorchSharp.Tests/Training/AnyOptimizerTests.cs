@@ -1,7 +1,6 @@
 using Infinorm.Checkpoints;
 using Infinorm.Torch.Training;
 using Infinorm.Torch.Training.Callbacks;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
