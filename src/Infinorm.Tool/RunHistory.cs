@@ -49,7 +49,8 @@ static class RunHistory
     {
         try
         {
-            return file.About.TryGetValue(StateKey, out string? text) && JsonNode.Parse(text) is { } state && state["Columns"] is JsonArray columns
+            return file.About.TryGetValue(StateKey, out string? text) && JsonNode.Parse(text) is { } state
+                && state["Columns"] is JsonArray columns
                 ? ([.. columns.Select(column => column!.GetValue<string>())], (int?)state["InitialEpoch"] ?? 0)
                 : null;
         }

@@ -9,7 +9,8 @@ static class BatchStream
 {
     /// <summary>
     /// A sequence as a stream that never waits. What is new in a batch, made when the sequence was asked for it, is disposed after its use;
-    /// what was there before, as in a list, stays. What else the sequence made it may want later, so that is freed once nothing refers to it.
+    /// what was there before, as in a list, stays. What else the sequence made it may want later, so that is freed once nothing refers to
+    /// it.
     /// </summary>
     public static async IAsyncEnumerable<T> Of<T>(IEnumerable<T> sequence, Func<T, IEnumerable<Tensor>> tensors)
     {
@@ -41,8 +42,8 @@ static class BatchStream
     }
 
     /// <summary>
-    /// A stream whose maker disposes its batches. What else it makes, on whatever thread, belongs to no scope of the caller's, so that it is
-    /// freed once nothing refers to it.
+    /// A stream whose maker disposes its batches. What else it makes, on whatever thread, belongs to no scope of the caller's, so that it
+    /// is freed once nothing refers to it.
     /// </summary>
     public static async IAsyncEnumerable<T> Of<T>(
         IAsyncEnumerable<T> stream, Func<T, IEnumerable<Tensor>> tensors, [EnumeratorCancellation] CancellationToken cancellationToken = default)

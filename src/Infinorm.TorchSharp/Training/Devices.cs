@@ -20,8 +20,8 @@ static class Devices
             if (!tensor.IsOn(device))
             {
                 throw new ArgumentException(
-                    $"The model's {name} is on {tensor.device}, the data are to go to {device}. Move the model before its optimizer is made: "
-                    + "model.to(device).", argument);
+                    $"The model's {name} is on {tensor.device}, the data are to go to {device}. Move the model before its optimizer is "
+                    + "made: model.to(device).", argument);
             }
         }
     }

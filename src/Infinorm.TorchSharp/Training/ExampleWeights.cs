@@ -40,7 +40,11 @@ static class ExampleWeights
     static Tensor ByClass(Batch batch, IReadOnlyDictionary<long, double> classWeights)
     {
         if (batch.Targets.Count != 1)
-            throw new ArgumentException($"Class weights are for one target; the batch has {batch.Targets.Count}. Give weights with the batch.");
+        {
+            throw new ArgumentException(
+                $"Class weights are for one target; the batch has {batch.Targets.Count}. Give weights with the batch.");
+        }
+
         Tensor target = batch.Target;
         Tensor index = (target.dim() > 1 && target.shape[^1] > 1 ? target.argmax(-1) : target.dim() > 1 ? target.squeeze(-1) : target)
             .to(ScalarType.Int64);

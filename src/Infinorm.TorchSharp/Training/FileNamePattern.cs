@@ -4,25 +4,34 @@ using System.Text.RegularExpressions;
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// A file's path whose name has values of the training in it, such as <c>runs/{epoch:D2}-{val_loss:F3}.safetensors</c>. Formats are .NET's for
-/// numbers; Python's <c>02d</c> and <c>.2f</c> are understood, too. Braces that are meant are doubled.
+/// A file's path whose name has values of the training in it, such as <c>runs/{epoch:D2}-{val_loss:F3}.safetensors</c>. Formats are
+/// .NET's for numbers; Python's <c>02d</c> and <c>.2f</c> are understood, too. Braces that are meant are doubled.
 /// </summary>
 sealed partial class FileNamePattern
 {
     readonly string _folder, _name;
     readonly (string Name, string Format)[] _values;
 
-    /// <exception cref="ArgumentException">The path is empty, has values in its folder, a lone brace, or a format that is none of numbers.</exception>
+    /// <exception cref="ArgumentException">
+    /// The path is empty, has values in its folder, a lone brace, or a format that is none of numbers.
+    /// </exception>
     public FileNamePattern(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         (_folder, _name) = (Path.GetDirectoryName(path) ?? "", Path.GetFileName(path));
         if (_name.Length == 0 || _folder.AsSpan().ContainsAny('{', '}'))
-            throw new ArgumentException($"{path}: give the path of a file; values in braces are for its name, not for its folder.", nameof(path));
+        {
+            throw new ArgumentException(
+                $"{path}: give the path of a file; values in braces are for its name, not for its folder.", nameof(path));
+        }
+
         _values = [.. Placeholder().Matches(_name).Where(match => match.Groups[1].Success)
             .Select(match => (match.Groups[1].Value, FormatOf(path, match.Groups[2].Value)))];
         if (Placeholder().Replace(_name, "").AsSpan().ContainsAny('{', '}'))
-            throw new ArgumentException($"{path}: a value is written as {{epoch}} or {{val_loss:F3}}, a brace that is meant twice.", nameof(path));
+        {
+            throw new ArgumentException(
+                $"{path}: a value is written as {{epoch}} or {{val_loss:F3}}, a brace that is meant twice.", nameof(path));
+        }
     }
 
     /// <summary>The names of the values.</summary>
@@ -86,7 +95,12 @@ sealed partial class FileNamePattern
     {
         Match python = PythonFormat().Match(format);
         if (python.Success)
-            return python.Groups[1].Success ? $"D{python.Groups[1].Value}" : $"{python.Groups[3].Value.ToUpperInvariant()}{python.Groups[2].Value}";
+        {
+            return python.Groups[1].Success
+                ? $"D{python.Groups[1].Value}"
+                : $"{python.Groups[3].Value.ToUpperInvariant()}{python.Groups[2].Value}";
+        }
+
         return NumberFormat().IsMatch(format)
             ? format
             : throw new ArgumentException(

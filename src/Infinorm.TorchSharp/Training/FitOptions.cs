@@ -29,9 +29,10 @@ public sealed class FitOptions
     } = 1;
 
     /// <summary>
-    /// How much an example counts by the class of its target, in training, not in validation: finite numbers ≥ 0. Classes that are not listed
-    /// count 1. The target is one tensor of class indices, or of vectors whose largest element stands at the class. The loss must be one number
-    /// for each example then. Where the batch has weights, too, it is the product. Null, the default, for 1 each. Keras: <c>class_weight</c>.
+    /// How much an example counts by the class of its target, in training, not in validation: finite numbers ≥ 0. Classes that are not
+    /// listed count 1. The target is one tensor of class indices, or of vectors whose largest element stands at the class. The loss must
+    /// be one number for each example then. Where the batch has weights, too, it is the product. Null, the default, for 1 each. Keras:
+    /// <c>class_weight</c>.
     /// </summary>
     /// <exception cref="ArgumentException">There is none, or one is negative or not finite.</exception>
     public IReadOnlyDictionary<long, double>? ClassWeights
@@ -51,8 +52,8 @@ public sealed class FitOptions
     }
 
     /// <summary>
-    /// Batches of an epoch, ≥ 1. The next epoch goes on where the data are then, and they begin again whenever they end. Null, the default: an
-    /// epoch goes once through the data. Keras: <c>steps_per_epoch</c>.
+    /// Batches of an epoch, ≥ 1. The next epoch goes on where the data are then, and they begin again whenever they end. Null, the
+    /// default: an epoch goes once through the data. Keras: <c>steps_per_epoch</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
     public int? StepsPerEpoch
@@ -62,8 +63,8 @@ public sealed class FitOptions
     }
 
     /// <summary>
-    /// Epochs, ≥ 0 and fewer than Fit is to make, that count as completed: with 10, and 15 epochs, epochs 11 to 15 are made. The default is 0.
-    /// A run that is resumed from a file knows where it was, and has the number that it began with. Keras: <c>initial_epoch</c>.
+    /// Epochs, ≥ 0 and fewer than Fit is to make, that count as completed: with 10, and 15 epochs, epochs 11 to 15 are made. The default
+    /// is 0. A run that is resumed from a file knows where it was, and has the number that it began with. Keras: <c>initial_epoch</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 0.</exception>
     public int InitialEpoch
@@ -91,7 +92,9 @@ public sealed class FitOptions
     public Verbosity Verbosity
     {
         get;
-        init => field = Enum.IsDefined(value) ? value : throw new ArgumentOutOfRangeException(nameof(Verbosity), value, "Unknown verbosity.");
+        init => field = Enum.IsDefined(value)
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(Verbosity), value, "Unknown verbosity.");
     }
 
     /// <summary>
@@ -101,8 +104,8 @@ public sealed class FitOptions
     public long? Seed { get; init; }
 
     /// <summary>
-    /// A file that <see cref="Training.Callbacks.Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote: Fit continues from that point. If there is no
-    /// such file, the run starts from the beginning. Null, the default, for a new run.
+    /// A file that <see cref="Training.Callbacks.Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote: Fit continues from that point. If
+    /// there is no such file, the run starts from the beginning. Null, the default, for a new run.
     /// </summary>
     public string? ResumeFrom { get; init; }
 

@@ -66,7 +66,8 @@ sealed class ForwardPass(
     static Tensor Weighted(Tensor values, Tensor weights)
     {
         Tensor fitting = weights.Like(values);
-        return fitting.dim() == values.dim() && fitting.shape.Zip(values.shape).All(sizes => sizes.First == sizes.Second || sizes.First == 1)
+        return fitting.dim() == values.dim()
+            && fitting.shape.Zip(values.shape).All(sizes => sizes.First == sizes.Second || sizes.First == 1)
             && fitting.shape[0] == values.shape[0]
             ? values * fitting.to(values.dtype)
             : throw new ArgumentException(

@@ -89,8 +89,8 @@ public sealed class History
     public long Seed { get; internal set; }
 
     /// <summary>
-    /// What was done: where it began, a table of the epochs (<see cref="Table"/>; of many, the first and the last ones), how many steps there
-    /// were, and why it was stopped.
+    /// What was done: where it began, a table of the epochs (<see cref="Table"/>; of many, the first and the last ones), how many steps
+    /// there were, and why it was stopped.
     /// </summary>
     public override string ToString() => string.Join(Environment.NewLine, new[]
     {
@@ -103,7 +103,9 @@ public sealed class History
 
     /// <summary>Draws values over the epochs as an SVG picture.</summary>
     /// <param name="path">The file, whose name ends in <c>.svg</c>. It is replaced as a whole.</param>
-    /// <param name="values">Their names, such as <c>accuracy</c>; none, the default, for <c>loss</c> and, where it is there, <c>val_loss</c>.</param>
+    /// <param name="values">
+    /// Their names, such as <c>accuracy</c>; none, the default, for <c>loss</c> and, where it is there, <c>val_loss</c>.
+    /// </param>
     /// <exception cref="ArgumentException">The name of the file does not end in <c>.svg</c>.</exception>
     /// <exception cref="InvalidOperationException">There is no epoch.</exception>
     /// <exception cref="KeyNotFoundException">No epoch has such a value; the message lists those that are there.</exception>

@@ -113,8 +113,8 @@ public sealed partial class Metric
     }
 
     /// <summary>
-    /// The area under the ROC curve, at evenly spaced thresholds from 0 to 1, between which the curve is straight: how well predictions, which
-    /// must be probabilities, tell targets that are 1 from those that are 0. Keras: <c>AUC</c>.
+    /// The area under the ROC curve, at evenly spaced thresholds from 0 to 1, between which the curve is straight: how well predictions,
+    /// which must be probabilities, tell targets that are 1 from those that are 0. Keras: <c>AUC</c>.
     /// </summary>
     /// <param name="thresholds">How many thresholds, ≥ 2. The default is 200. Keras: <c>num_thresholds</c>.</param>
     /// <exception cref="ArgumentOutOfRangeException">There are fewer than 2 thresholds.</exception>

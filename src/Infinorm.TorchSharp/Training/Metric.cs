@@ -26,13 +26,13 @@ public sealed partial class Metric
 
     /// <summary>
     /// A number that is computed from sums over the examples, such as counts of hits and misses:
-    /// <c>new Metric("rmse", 2, (p, t, w) =&gt; stack([((p - t).square() * w).sum(), w.sum()]), sums =&gt; Math.Sqrt(sums[0] / sums[1]))</c>.
+    /// <c>new Metric("mse", 2, (p, t, w) =&gt; stack([((p - t).square() * w).sum(), w.sum()]), sums =&gt; sums[0] / sums[1])</c>.
     /// </summary>
     /// <param name="name">Its name in histories and logs; with the prefix <c>val_</c> for the validation data.</param>
     /// <param name="count">How many sums there are, ≥ 1.</param>
     /// <param name="sums">
-    /// Takes predictions, targets and weights of one batch and returns the sums over the batch: a tensor of <paramref name="count"/> numbers.
-    /// Weights are of type float64 and have the shape of the targets; they are 1 where none are given.
+    /// Takes predictions, targets and weights of one batch and returns the sums over the batch: a tensor of <paramref name="count"/>
+    /// numbers. Weights are of type float64 and have the shape of the targets; they are 1 where none are given.
     /// </param>
     /// <param name="result">Takes the sums over all batches and returns the number. What is not defined, as 0 / 0, is NaN.</param>
     /// <exception cref="ArgumentException">The name is empty, or the count below 1.</exception>
@@ -90,7 +90,8 @@ public sealed partial class Metric
         Output < Math.Min(predictions.Count, targets.Count)
             ? _sums(predictions[Output], targets[Output], IsWeighted ? weights : null)
             : throw new ArgumentException(
-                $"The metric '{Name}' is of output {Output}; the model has {predictions.Count} outputs, the batch {targets.Count} targets.");
+                $"The metric '{Name}' is of output {Output}; the model has {predictions.Count} outputs, the batch "
+                + $"{targets.Count} targets.");
 
     /// <summary>The number that sums stand for.</summary>
     internal double ResultOf(ReadOnlySpan<double> sums) => _result(sums.ToArray());

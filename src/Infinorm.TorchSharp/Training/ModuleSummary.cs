@@ -8,8 +8,8 @@ namespace Infinorm.Torch.Training;
 public static class ModuleSummary
 {
     /// <summary>
-    /// A table of the module's parts, those within others a little to the right, with their numbers of parameters, and the totals. What several
-    /// parts share counts once. Keras: <c>summary</c>.
+    /// A table of the module's parts, those within others a little to the right, with their numbers of parameters, and the totals. What
+    /// several parts share counts once. Keras: <c>summary</c>.
     /// </summary>
     /// <param name="module">The module.</param>
     public static string Summary(this nn.Module module)
@@ -19,8 +19,8 @@ public static class ModuleSummary
     }
 
     /// <summary>
-    /// As <see cref="Summary(nn.Module)"/>, with the shape of each part's output for an input of some shape: the module computes zeros once, in
-    /// evaluation mode. Parts that are not <c>Module&lt;Tensor, Tensor&gt;</c> have no shape.
+    /// As <see cref="Summary(nn.Module)"/>, with the shape of each part's output for an input of some shape: the module computes zeros
+    /// once, in evaluation mode. Parts that are not <c>Module&lt;Tensor, Tensor&gt;</c> have no shape.
     /// </summary>
     /// <param name="module">The module.</param>
     /// <param name="inputShape">The shape of the input, the number of examples first.</param>
@@ -30,7 +30,11 @@ public static class ModuleSummary
         ArgumentNullException.ThrowIfNull(module);
         ArgumentNullException.ThrowIfNull(inputShape);
         if (inputShape.Length == 0 || inputShape.Any(size => size < 0))
-            throw new ArgumentException($"An input has a shape of sizes that are not negative; found [{string.Join(", ", inputShape)}].", nameof(inputShape));
+        {
+            throw new ArgumentException(
+                $"An input has a shape of sizes that are not negative; found [{string.Join(", ", inputShape)}].", nameof(inputShape));
+        }
+
         return Table(module, ShapesOf(module, inputShape));
     }
 

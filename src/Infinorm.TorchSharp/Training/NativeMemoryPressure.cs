@@ -23,7 +23,8 @@ static class NativeMemoryPressure
 
     /// <summary>
     /// Counts the tensors that a source gave away, where what it made on the way cannot be counted, as on the threads on which an
-    /// asynchronous source goes on. Where the process grows nevertheless, more is left for each byte that is given, and fewer are waited for.
+    /// asynchronous source goes on. Where the process grows nevertheless, more is left for each byte that is given, and fewer are waited
+    /// for.
     /// </summary>
     public static void AddGiven(IEnumerable<Tensor> tensors)
     {

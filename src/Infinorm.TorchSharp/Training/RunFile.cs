@@ -21,7 +21,7 @@ static class RunFile
     public static void Save(TrainingRun run, string path)
     {
         Dictionary<string, CallbackState> callbacks = SaveCallbacks(run);
-        string[] columns = [.. (run.History.Logs.MaxBy(log => log.Values.Count)?.Values.Keys ?? [])];
+        string[] columns = [.. run.History.Names];
         var state = new RunState
         {
             Version = RunState.PresentVersion,
@@ -77,7 +77,10 @@ static class RunFile
         if (!(sums[^1] >= 0 && double.IsFinite(sums[^1])))
             throw file.Invalid($"its \"{Means}\" are over {sums[^1]} examples");
         Dictionary<string, Callback> callbacks = Named(run.Options.Callbacks);
-        List<string> differences = [.. Differences(run, state, sums.Length, callbacks), .. ModelDifferences(file, run.Trainer, RestOfModel(run.Trainer))];
+        List<string> differences =
+        [
+            .. Differences(run, state, sums.Length, callbacks), .. ModelDifferences(file, run.Trainer, RestOfModel(run.Trainer)),
+        ];
         if (differences.Count > 0)
             throw new CheckpointMismatchException(file.Name, differences);
 
@@ -136,7 +139,8 @@ static class RunFile
                 ?? throw file.Invalid($"its \"{Key}\" is null");
             bool isSound = state.InitialEpoch >= 0 && state.Epoch >= state.InitialEpoch && state.Batch >= 0 && state.ValidateEvery >= 1
                 && state.StepsPerEpoch is null or >= 1 && (state.Position is null || state.StepsPerEpoch is not null)
-                && (state.Position is null or >= 0 && (state.Position ?? 0) <= state.Steps) && state.Steps >= state.Batch && state.SkippedSteps >= 0
+                && (state.Position is null or >= 0 && (state.Position ?? 0) <= state.Steps)
+                && state.Steps >= state.Batch && state.SkippedSteps >= 0
                 && state.SkippedSteps <= state.Steps && state.BatchesPerEpoch is null or >= 1 && double.IsFinite(state.LearningRate)
                 && state is { Metrics: not null, Columns: not null, Callbacks: not null } && !state.Callbacks.ContainsValue(null!)
                 && !state.Metrics.Contains(null) && !state.Columns.Contains(null)
@@ -152,12 +156,12 @@ static class RunFile
     }
 
     static NdArray Read(SafetensorsFile file, string name, long? length) =>
-        file.Tensors.TryGetValue(name, out SafetensorsEntry? entry) && entry.DType == DType.Float64 && (length ?? entry.Length) == entry.Length
+        file.Tensors.TryGetValue(name, out SafetensorsEntry? entry) && entry.DType == DType.Float64
+        && (length ?? entry.Length) == entry.Length
             ? file.Read(entry)
-            : throw file.Invalid($"its \"{name}\" is missing, or has not {length} numbers of type float64");
+            : throw file.Invalid($"its \"{name}\" is missing, or has not {(length is null ? "" : $"{length} ")}numbers of type float64");
 
-    static IEnumerable<string> Differences(
-        TrainingRun run, RunState state, int sums, Dictionary<string, Callback> callbacks)
+    static IEnumerable<string> Differences(TrainingRun run, RunState state, int sums, Dictionary<string, Callback> callbacks)
     {
         if (run.Options.Seed is { } seed && seed != state.Seed)
             yield return $"seed: {state.Seed} in the file, {seed} here";

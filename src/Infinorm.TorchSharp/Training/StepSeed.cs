@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// Randomness by counter: what a step draws follows only from the run's seed and the step's number, so that a run can continue at any step as
-/// if it had not been stopped.
+/// Randomness by counter: what a step draws follows only from the run's seed and the step's number, so that a run can continue at any
+/// step as if it had not been stopped.
 /// </summary>
 static class StepSeed
 {

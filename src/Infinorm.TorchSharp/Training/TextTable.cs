@@ -8,7 +8,8 @@ static class TextTable
     /// <param name="rows">As many cells as there are titles.</param>
     /// <param name="left">How many columns, from the first one, are words, which begin on the left; the others are numbers.</param>
     /// <returns>The lines, and the rule to end the table with.</returns>
-    public static (IEnumerable<string> Lines, string Rule) Of(IReadOnlyList<string> head, IReadOnlyList<IReadOnlyList<string>> rows, int left)
+    public static (IEnumerable<string> Lines, string Rule) Of(
+        IReadOnlyList<string> head, IReadOnlyList<IReadOnlyList<string>> rows, int left)
     {
         int[] widths = [.. head.Select((title, i) => rows.Select(row => row[i].Length).Append(title.Length).Max())];
         string rule = string.Join("  ", widths.Select(width => new string('─', width)));

@@ -30,7 +30,10 @@ public sealed partial class Trainer
         Tensor inputs, Tensor targets, int batchSize = 32, Tensor? weights = null, CancellationToken cancellationToken = default) =>
         Evaluate(new TensorBatches(inputs, targets, batchSize, shuffle: false, weights: weights), cancellationToken);
 
-    /// <summary>As <see cref="Evaluate(IEnumerable{Batch}, CancellationToken)"/>, with batches that may be waited for; who makes them disposes them.</summary>
+    /// <summary>
+    /// As <see cref="Evaluate(IEnumerable{Batch}, CancellationToken)"/>, with batches that may be waited for; who makes them disposes
+    /// them.
+    /// </summary>
     /// <inheritdoc cref="Evaluate(IEnumerable{Batch}, CancellationToken)"/>
     public Task<IReadOnlyDictionary<string, double>> EvaluateAsync(
         IAsyncEnumerable<Batch> data, CancellationToken cancellationToken = default)
@@ -115,7 +118,8 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(inputs);
         using var scope = NewDisposeScope();
         Tensor[][] outputs = [.. new TensorBatches(inputs, inputs, batchSize, shuffle: false).Select(batch => PredictBatch(batch.Inputs))];
-        return [.. Enumerable.Range(0, outputs[0].Length).Select(i => cat([.. outputs.Select(batch => batch[i])]).MoveToOuterDisposeScope())];
+        return [.. Enumerable.Range(0, outputs[0].Length).Select(
+            i => cat([.. outputs.Select(batch => batch[i])]).MoveToOuterDisposeScope())];
     }
 
     /// <summary>What the model makes of batches of inputs, one after the other, in evaluation mode.</summary>

@@ -15,10 +15,12 @@ public sealed partial class Trainer
     /// <param name="model">The model.</param>
     /// <param name="loss">
     /// Takes predictions and targets of a batch and returns a scalar tensor, the mean over the batch, such as
-    /// <c>nn.CrossEntropyLoss().forward</c>, or a value for each example along the first axis, whose mean is taken. Where examples are weighted
-    /// it must be a value for each.
+    /// <c>nn.CrossEntropyLoss().forward</c>, or a value for each example along the first axis, whose mean is taken. Where examples are
+    /// weighted it must be a value for each.
     /// </param>
-    /// <param name="optimizer">The optimizer for the model, such as <c>new Adamax(1e-3).For(model)</c> or one of <c>torch.optim</c>.</param>
+    /// <param name="optimizer">
+    /// The optimizer for the model, such as <c>new Adamax(1e-3).For(model)</c> or one of <c>torch.optim</c>.
+    /// </param>
     /// <exception cref="ArgumentException">No parameter of the optimizer is trainable, or it is LBFGS.</exception>
     public Trainer(nn.Module<Tensor, Tensor> model, Func<Tensor, Tensor, Tensor> loss, optim.Optimizer optimizer)
         : this(Checked(model), inputs => [model.forward(Only(inputs))], LossOfOne(loss), optimizer)
@@ -31,8 +33,8 @@ public sealed partial class Trainer
     /// As <see cref="Trainer(nn.Module{Tensor, Tensor}, Func{Tensor, Tensor, Tensor}, optim.Optimizer)"/> has it.
     /// </param>
     /// <param name="optimizer">
-    /// One that is not built yet, such as <c>new Adamax(1e-3)</c>. This call builds it; <see cref="Optimizer"/> is what it made of it, which the
-    /// caller may dispose when the training is over.
+    /// One that is not built yet, such as <c>new Adamax(1e-3)</c>. This call builds it; <see cref="Optimizer"/> is what it made of it,
+    /// which the caller may dispose when the training is over.
     /// </param>
     /// <exception cref="ArgumentException">The model has no parameters that can be trained, or two overlap in memory.</exception>
     /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
@@ -140,7 +142,9 @@ public sealed partial class Trainer
     /// <param name="options">Validation, weights of classes, callbacks, seed, resuming.</param>
     /// <param name="shuffle">Whether each epoch has a new random order. The default is true.</param>
     /// <param name="weights">How much each example counts, as <see cref="Batch.Weights"/>; null, the default, for 1 each.</param>
-    /// <param name="cancellationToken">Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.</param>
+    /// <param name="cancellationToken">
+    /// Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.
+    /// </param>
     /// <inheritdoc cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)" path="/returns|/exception"/>
     public History Fit(
         Tensor inputs, Tensor targets, int batchSize = 32, int epochs = 1, FitOptions? options = null, bool shuffle = true,
@@ -155,7 +159,9 @@ public sealed partial class Trainer
     /// <param name="options">Validation, callbacks, seed, resuming.</param>
     /// <param name="shuffle">Whether each epoch has a new random order. The default is true.</param>
     /// <param name="weights">How much each example counts, as <see cref="Batch.Weights"/>; null, the default, for 1 each.</param>
-    /// <param name="cancellationToken">Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.</param>
+    /// <param name="cancellationToken">
+    /// Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.
+    /// </param>
     /// <inheritdoc cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)" path="/returns|/exception"/>
     public History Fit(
         IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> targets, int batchSize = 32, int epochs = 1, FitOptions? options = null,
@@ -167,16 +173,19 @@ public sealed partial class Trainer
     /// </summary>
     /// <param name="data">
     /// Batches, enumerated once an epoch: <see cref="TensorBatches"/>, a data loader's
-    /// <see cref="DataLoaders.Pairs(DataLoader{IList{Tensor}, IList{Tensor}})"/>, a list such as <c>[(input, target)]</c>, an iterator. Tensors that are made when a batch
-    /// is asked for are disposed after its step; those that were there before stay.
+    /// <see cref="DataLoaders.Pairs(DataLoader{IList{Tensor}, IList{Tensor}})"/>, a list such as <c>[(input, target)]</c>, an iterator.
+    /// Tensors that are made when a batch is asked for are disposed after its step; those that were there before stay.
     /// </param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="options">Validation, callbacks, seed, resuming.</param>
-    /// <param name="cancellationToken">Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.</param>
+    /// <param name="cancellationToken">
+    /// Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.
+    /// </param>
     /// <returns>What was seen in each epoch.</returns>
     /// <exception cref="OperationCanceledException">The training was cancelled.</exception>
     /// <exception cref="ArgumentException">
-    /// A batch does not fit the model or the loss, weights are negative, an option cannot be used with these data, or the file to resume from is of another run.
+    /// A batch does not fit the model or the loss, weights are negative, an option cannot be used with these data, or the file to resume
+    /// from is of another run.
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// The data are empty, the loss is no scalar, does not depend on the model's parameters, or is not finite at the first step.
@@ -205,11 +214,15 @@ public sealed partial class Trainer
             .RunAsync(cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
     }
 
-    /// <summary>As <see cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)"/>, with batches that may be waited for.</summary>
+    /// <summary>
+    /// As <see cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)"/>, with batches that may be waited for.
+    /// </summary>
     /// <param name="data">Batches, enumerated once an epoch. Who makes them disposes them, when the next one is asked for.</param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="options">Validation data (a split is for <see cref="TensorBatches"/>), callbacks, seed, resuming.</param>
-    /// <param name="cancellationToken">Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.</param>
+    /// <param name="cancellationToken">
+    /// Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.
+    /// </param>
     /// <inheritdoc cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)" path="/exception|/returns|/typeparam"/>
     public Task<History> FitAsync(
         IAsyncEnumerable<Batch> data, int epochs = 1, FitOptions? options = null,
@@ -223,8 +236,8 @@ public sealed partial class Trainer
     }
 
     /// <summary>
-    /// Puts model and optimizer into the state of a file that <see cref="Callbacks.Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote and, as
-    /// after Fit, the averages into the model where the optimizer keeps some. All is checked before anything is changed.
+    /// Puts model and optimizer into the state of a file that <see cref="Callbacks.Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote
+    /// and, as after Fit, the averages into the model where the optimizer keeps some. All is checked before anything is changed.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <exception cref="InvalidFileException">The file is malformed or no run.</exception>
@@ -247,8 +260,9 @@ public sealed partial class Trainer
     }
 
     /// <summary>
-    /// Reads the model's weights from a file that <see cref="SaveWeights"/>, <see cref="TrainingRun.SaveWeights"/> or a program of PyTorch's wrote
-    /// as safetensors. Names, shapes and types must be the model's; all is checked before anything is changed. The optimizer stays as it is.
+    /// Reads the model's weights from a file that <see cref="SaveWeights"/>, <see cref="TrainingRun.SaveWeights"/> or a program of
+    /// PyTorch's wrote as safetensors. Names, shapes and types must be the model's; all is checked before anything is changed. The
+    /// optimizer stays as it is.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <exception cref="InvalidFileException">The file is malformed.</exception>

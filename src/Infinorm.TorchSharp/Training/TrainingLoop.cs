@@ -31,8 +31,8 @@ sealed class TrainingLoop
         if (_options.InitialEpoch >= epochs)
         {
             throw new ArgumentException(
-                $"The initial epoch, {_options.InitialEpoch}, must be less than the number of the last one, {epochs}: that many are completed.",
-                nameof(options));
+                $"The initial epoch, {_options.InitialEpoch}, must be less than the number of the last one, {epochs}: that many are "
+                + "completed.", nameof(options));
         }
 
         _callbacks = [.. _options.Callbacks, .. ProgressBar.For(_options, Console.IsOutputRedirected)];
@@ -63,6 +63,7 @@ sealed class TrainingLoop
         {
             Notify(callback => callback.OnFitBegin(_run));
             await EpochsAsync(cancellationToken).ConfigureAwait(false);
+            _threads.Restore();
             RequireSaved();
             _optimizer.FinalizeAverages();
             End(_run.History.StopReason is null ? FitOutcome.Completed : FitOutcome.Stopped);
@@ -148,6 +149,7 @@ sealed class TrainingLoop
         if (_options.StepsPerEpoch is null)
         {
             await batches.DisposeAsync().ConfigureAwait(false);
+            _threads.Restore();
             _run.Position = 0;
         }
 

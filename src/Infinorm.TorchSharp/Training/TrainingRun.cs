@@ -45,7 +45,8 @@ public sealed class TrainingRun
     public int Epochs { get; }
 
     /// <summary>
-    /// The number of the present epoch, from 1, as in <see cref="EpochLog.Epoch"/>; before the first one begins, that of the completed ones.
+    /// The number of the present epoch, from 1, as in <see cref="EpochLog.Epoch"/>; before the first one begins, that of the completed
+    /// ones.
     /// </summary>
     public int Epoch { get; internal set; }
 

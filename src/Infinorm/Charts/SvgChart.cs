@@ -68,8 +68,8 @@ static class SvgChart
             {
                 yield return piece is [var point]
                     ? new XElement(
-                        Svg + "circle", new XAttribute("cx", Place(point.X)), new XAttribute("cy", Place(point.Y)), new XAttribute("r", Dot),
-                        new XAttribute("fill", color))
+                        Svg + "circle", new XAttribute("cx", Place(point.X)), new XAttribute("cy", Place(point.Y)),
+                        new XAttribute("r", Dot), new XAttribute("fill", color))
                     : new XElement(
                         Svg + "polyline", new XAttribute("points", string.Join(' ', piece.Select(at => $"{Place(at.X)},{Place(at.Y)}"))),
                         new XAttribute("fill", "none"), new XAttribute("stroke", color), new XAttribute("stroke-width", 2));

@@ -23,24 +23,7 @@ public sealed class AnyOptimizerTests : IDisposable
         using optim.Optimizer one = Make(name, trained.Model), other = Make(name, byHand.Model);
         History history = With(trained, one).Fit(trained.Data, epochs: 2, new() { Seed = 9 });
 
-        long step = 0;
-        byHand.Model.train();
-        var loss = nn.CrossEntropyLoss();
-        for (int epoch = 0; epoch < 2; epoch++)
-        {
-            using var batches = byHand.Data.GetEnumerator();
-            for (int i = 0; i <= byHand.Data.Count; i++)
-            {
-                StepSeed.Set(9, step);
-                if (!batches.MoveNext())
-                    break;
-                byHand.Model.zero_grad();
-                loss.forward(byHand.Model.forward(batches.Current.Input), batches.Current.Target).backward();
-                other.step();
-                step++;
-            }
-        }
-
+        long step = byHand.TrainByHand(seed: 9, epochs: 2, () => other.step());
         Assert.Equal((18, 18, 0, 0), (step, history.Steps, history.SkippedSteps, history.PendingBatches));
         Assert.Equal(byHand.Weights(), trained.Weights());
         Assert.All(history["learning_rate"], rate => Assert.Equal(one.ParamGroups.First().LearningRate, rate));

@@ -55,6 +55,30 @@ sealed class Problem : IDisposable
         EmaMomentum = 0.9,
     };
 
+    /// <summary>Trains in a loop that is written out, with the seeds that a run has, and returns the number of steps.</summary>
+    public long TrainByHand(long seed, int epochs, Action optimize)
+    {
+        long step = 0;
+        Model.train();
+        var loss = nn.CrossEntropyLoss();
+        for (int epoch = 0; epoch < epochs; epoch++)
+        {
+            using var batches = Data.GetEnumerator();
+            for (int i = 0; i <= Data.Count; i++)
+            {
+                StepSeed.Set(seed, step);
+                if (!batches.MoveNext())
+                    break;
+                Model.zero_grad();
+                loss.forward(Model.forward(batches.Current.Input), batches.Current.Target).backward();
+                optimize();
+                step++;
+            }
+        }
+
+        return step;
+    }
+
     /// <summary>All parameters and buffers, bit for bit.</summary>
     public byte[] Weights() => WeightsOf(Model);
 

@@ -34,24 +34,7 @@ public sealed class TrainerTests
         using Problem trained = new(), byHand = new();
         trained.Trainer.Fit(trained.Data, epochs: 2, new() { Seed = 9 });
 
-        long step = 0;
-        byHand.Model.train();
-        var loss = nn.CrossEntropyLoss();
-        for (int epoch = 0; epoch < 2; epoch++)
-        {
-            using var batches = byHand.Data.GetEnumerator();
-            for (int i = 0; i <= byHand.Data.Count; i++)
-            {
-                StepSeed.Set(9, step);
-                if (!batches.MoveNext())
-                    break;
-                byHand.Model.zero_grad();
-                loss.forward(byHand.Model.forward(batches.Current.Input), batches.Current.Target).backward();
-                byHand.Optimizer.step();
-                step++;
-            }
-        }
-
+        long step = byHand.TrainByHand(seed: 9, epochs: 2, () => byHand.Optimizer.step());
         byHand.Optimizer.FinalizeVariableValues();
         Assert.Equal(18, step);
         Assert.Equal(byHand.Weights(), trained.Weights());

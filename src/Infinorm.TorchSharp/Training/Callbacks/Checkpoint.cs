@@ -8,10 +8,11 @@ namespace Infinorm.Torch.Training.Callbacks;
 /// with it; and, if wanted, the best epoch's run to a second file. Keras: <c>BackupAndRestore</c> and <c>ModelCheckpoint</c>.
 /// </summary>
 /// <remarks>
-/// The name of a file may have values in it, such as <c>runs/{epoch:D2}-{val_loss:F3}.safetensors</c>, so that there is a file for each epoch.
-/// There are <c>epoch</c>, <c>step</c> (of the run) and <c>batch</c> (of the epoch), and the values of <see cref="EpochLog.Values"/>; what is not
-/// known yet within an epoch, or in one without validation, is NaN. Formats are .NET's for numbers: <c>D2</c> for counts, <c>F3</c>, <c>E2</c>,
-/// <c>G4</c>, <c>0.000</c>; Python's <c>02d</c> and <c>.2f</c> are understood, too. A brace that is meant is written twice.
+/// The name of a file may have values in it, such as <c>runs/{epoch:D2}-{val_loss:F3}.safetensors</c>, so that there is a file for each
+/// epoch. There are <c>epoch</c>, <c>step</c> (of the run) and <c>batch</c> (of the epoch), and the values of
+/// <see cref="EpochLog.Values"/>; what is not known yet within an epoch, or in one without validation, is NaN. Formats are .NET's for
+/// numbers: <c>D2</c> for counts, <c>F3</c>, <c>E2</c>, <c>G4</c>, <c>0.000</c>; Python's <c>02d</c> and <c>.2f</c> are understood, too.
+/// A brace that is meant is written twice.
 /// </remarks>
 public sealed class Checkpoint : Callback
 {
@@ -40,14 +41,14 @@ public sealed class Checkpoint : Callback
     }
 
     /// <summary>
-    /// Whether the files have the model's weights alone, as <see cref="TrainingRun.SaveWeights"/> writes them: smaller, and not to be resumed
-    /// from. The default is false. Keras: <c>save_weights_only</c>.
+    /// Whether the files have the model's weights alone, as <see cref="TrainingRun.SaveWeights"/> writes them: smaller, and not to be
+    /// resumed from. The default is false. Keras: <c>save_weights_only</c>.
     /// </summary>
     public bool WeightsOnly { get; init; }
 
     /// <summary>
-    /// How many files of a pattern stay, ≥ 1: older ones that this run wrote, resumed or not, are deleted once a newer one is written. Null, the
-    /// default, for all.
+    /// How many files of a pattern stay, ≥ 1: older ones that this run wrote, resumed or not, are deleted once a newer one is written.
+    /// Null, the default, for all.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
     public int? Keep
@@ -164,8 +165,8 @@ public sealed class Checkpoint : Callback
             if (keep is not null && !pattern.HasValues)
             {
                 throw new InvalidOperationException(
-                    $"{pattern.PathWith(new Dictionary<string, double>())}: there is one file alone, so that {nameof(Keep)} = {keep} has no "
-                    + "meaning. Write a value into its name, such as {epoch}.");
+                    $"{pattern.PathWith(new Dictionary<string, double>())}: there is one file alone, so that {nameof(Keep)} = {keep} has "
+                    + "no meaning. Write a value into its name, such as {epoch}.");
             }
 
             foreach (string name in pattern.Names.Except(["epoch", "step", "batch"]))
@@ -208,7 +209,8 @@ public sealed class Checkpoint : Callback
         {
             if (state[key] is null)
                 return [];
-            List<string> names = [.. state[key]!.AsArray().Select(name => (string?)name ?? throw new FormatException("a file has no name"))];
+            List<string> names = [.. state[key]!.AsArray().Select(
+                name => (string?)name ?? throw new FormatException("a file has no name"))];
             return names.Find(name => !pattern.Fits(name) || Path.GetFileName(name) != name) is { } other
                 ? throw new FormatException($"'{other}' is no file of the pattern's")
                 : names;

@@ -42,7 +42,9 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
     /// </summary>
     public double? Baseline { get; init; }
 
-    /// <summary>Epochs, ≥ 0, that are let pass before the first one is looked at. The default is 0. Keras: <c>start_from_epoch</c>.</summary>
+    /// <summary>
+    /// Epochs, ≥ 0, that are let pass before the first one is looked at. The default is 0. Keras: <c>start_from_epoch</c>.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 0.</exception>
     public int StartFromEpoch
     {

@@ -2,12 +2,14 @@ namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Finds a learning rate: it trains with a rate that grows from step to step until the loss explodes, records the losses, and then
-/// restores model and optimizer. Make it the only callback of a call of <see cref="Trainer"/>'s Fit, then read <see cref="Suggestion"/>. Groups
-/// of parameters with a rate of their own keep that rate.
+/// restores model and optimizer. Make it the only callback of a call of <see cref="Trainer"/>'s Fit, then read <see cref="Suggestion"/>.
+/// Groups of parameters with a rate of their own keep that rate.
 /// </summary>
 /// <param name="from">The first rate, &gt; 0. The default is 1e-6.</param>
 /// <param name="to">The last rate, larger than the first. The default is 1.</param>
-/// <param name="steps">The number of steps from the first rate to the last, ≥ 10. The default is 100. Fit must have at least as many batches over all epochs.</param>
+/// <param name="steps">
+/// The number of steps from the first rate to the last, ≥ 10. The default is 100. Fit must have at least as many batches over all epochs.
+/// </param>
 public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int steps = 100) : Callback
 {
     // A loss of this many times the best one will not recover.
@@ -37,11 +39,12 @@ public sealed class LearningRateFinder(double from = 1e-6, double to = 1, int st
     public override void OnFitBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        if (run.BatchesPerEpoch is { } batches && (long)batches * (run.Epochs - run.InitialEpoch) < _steps)
+        int epochs = run.Epochs - run.InitialEpoch;
+        if (run.BatchesPerEpoch is { } batches && (long)batches * epochs < _steps)
         {
             throw new ArgumentException(
-                $"{_steps} learning rates are to be tried, a step each, and there are only {(long)batches * (run.Epochs - run.InitialEpoch)} steps: "
-                + $"{batches} batches × {run.Epochs - run.InitialEpoch} epochs. Give Fit more epochs, at least {(_steps + batches - 1) / batches}.");
+                $"{_steps} learning rates are to be tried, a step each, and there are only {(long)batches * epochs} steps: "
+                + $"{batches} batches × {epochs} epochs. Give Fit more epochs, at least {(_steps + batches - 1) / batches}.");
         }
 
         _isDone = false;

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
-/// Tells an <see cref="ILogger"/> how the training goes: when it begins and ends, and of each epoch a message whose values are properties of
-/// their own (<c>epoch</c>, <c>batches</c>, <c>seconds</c>, <c>loss</c>, <c>val_loss</c>, …).
+/// Tells an <see cref="ILogger"/> how the training goes: when it begins and ends, and of each epoch a message whose values are properties
+/// of their own (<c>epoch</c>, <c>batches</c>, <c>seconds</c>, <c>loss</c>, <c>val_loss</c>, …).
 /// </summary>
 /// <remarks>The level is Information; Warning for a run that is cancelled; Error for one that fails; Debug for single steps.</remarks>
 /// <param name="logger">Where to.</param>
@@ -30,7 +30,8 @@ public sealed class LoggerCallback(ILogger logger) : Callback
     public override void OnFitBegin(TrainingRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        Log(LogLevel.Information, Begin, run.History.Beginning ?? "the training begins", [new("epochs", run.Epochs), new("seed", run.History.Seed)]);
+        string text = run.History.Beginning ?? "the training begins";
+        Log(LogLevel.Information, Begin, text, [new("epochs", run.Epochs), new("seed", run.History.Seed)]);
     }
 
     /// <inheritdoc/>
@@ -39,7 +40,8 @@ public sealed class LoggerCallback(ILogger logger) : Callback
         ArgumentNullException.ThrowIfNull(run);
         if (EverySteps is not { } steps || run.Step % steps != 0 || !_logger.IsEnabled(LogLevel.Debug))
             return;
-        string text = string.Create(CultureInfo.InvariantCulture, $"step {run.Step}  loss {run.Loss:G4}  learning_rate {run.LearningRate:G4}");
+        string text = string.Create(
+            CultureInfo.InvariantCulture, $"step {run.Step}  loss {run.Loss:G4}  learning_rate {run.LearningRate:G4}");
         Log(LogLevel.Debug, Step, text, [new("step", run.Step), new("loss", run.Loss), new("learning_rate", run.LearningRate)]);
     }
 
