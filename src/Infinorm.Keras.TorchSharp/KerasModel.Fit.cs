@@ -108,8 +108,7 @@ public sealed partial class KerasModel
 
     /// <summary>
     /// A trainer of a model of one input and one output, with its loss, optimizer and metrics. What a metric is over an epoch is the mean
-    /// over
-    /// its batches; <see cref="Fit(KerasData, int, int, KerasData?, bool, FitOptions?, CancellationToken)"/> has Keras's own values.
+    /// over its batches; <see cref="Fit(KerasData, int, int, KerasData?, bool, FitOptions?, CancellationToken)"/> has Keras's own values.
     /// </summary>
     /// <exception cref="InvalidOperationException">
     /// The model has several inputs or outputs, no loss, or no optimizer that is known.

@@ -17,6 +17,19 @@ static class LegacyModel
     const string Weights = "model_weights", OptimizerWeights = "optimizer_weights", ConfigAttribute = "model_config",
         TrainingAttribute = "training_config";
 
+    // What Keras 2 calls the state of its optimizers.
+    static readonly Dictionary<string, string[]> Keras2Names = new(StringComparer.Ordinal)
+    {
+        ["iteration"] = ["iter"],
+        ["momentum"] = ["m", "momentum"],
+        ["norm"] = ["v"],
+        ["velocity"] = ["v", "rms"],
+        ["velocity_hat"] = ["vhat"],
+        ["average_gradient"] = ["mg"],
+        ["accumulated_grad"] = ["accum_grad"],
+        ["accumulated_delta_var"] = ["accum_var"],
+    };
+
     /// <summary>The archive and its layers; null if the file is no such model.</summary>
     /// <param name="file">The file's name, for messages.</param>
     /// <param name="stream">The file; it is read from its beginning.</param>
@@ -101,9 +114,25 @@ static class LegacyModel
                 $"{Weights}/{layer} has {(found is null ? "no" : "more than one")} weight for {weight.Path}");
     }
 
-    // The optimizer's variables by their names, in front of which the layers' models can stand. Keras 2 has other names: there, or where
-    // one is
-    // missing, the state is left out, as Keras leaves it out.
+    // Keras 2 has Adam/hidden/kernel/m or, in its last versions, Adam/m/hidden/kernel; and Adam/iter.
+    static Hdf5Dataset? OfKeras2(Hdf5Group state, string name, IReadOnlyList<Variable> trained)
+    {
+        Variable? of = trained.FirstOrDefault(variable => name.StartsWith(Plain(variable), StringComparison.Ordinal));
+        string slot = of is null ? name : name[(Plain(of).Length + 1)..];
+        string[] names = Keras2Names.GetValueOrDefault(slot) ?? [slot];
+        string[] path = of?.Path.Split('/') ?? [];
+        Hdf5Dataset[] found = [.. from dataset in state.AllDatasets()
+                                  let parts = dataset.Path.Split(':')[0].Split('/')
+                                  where names.Any(parts.Contains) && path.All(parts.Contains)
+                                  where of is null || of.Shape.SequenceEqual(dataset.Dataset.Shape)
+                                  select dataset.Dataset];
+        return found is [var only] ? only : null;
+
+        static string Plain(Variable variable) => variable.Path.Replace('/', '_');
+    }
+
+    // The optimizer's variables by their names, in front of which the layers' models can stand. Where one is missing, the state is left
+    // out, as Keras leaves it out.
     static KerasArchive WithOptimizer(Hdf5Group root, Dictionary<string, NdArray> arrays, KerasArchive archive)
     {
         if (!root.Groups.TryGetValue(OptimizerWeights, out Hdf5Group? group) || archive.OptimizerConfig is null)
@@ -128,9 +157,10 @@ static class LegacyModel
                 .Where(item => (item.Name == variable.Name || item.Name.EndsWith($"_{variable.Name}", StringComparison.Ordinal))
                     && variable.Shape.SequenceEqual(item.Dataset.Shape))
                 .OrderBy(item => item.Name.Length).FirstOrDefault().Dataset;
-            if (found?.Type.DType is null)
+            found ??= OfKeras2(group, variable.Name, archive.TrainableVariables);
+            if (found?.Type.DType is null && variable.Name != "learning_rate") // Keras 2 has it in the config alone
                 return archive;
-            arrays[$"optimizer/vars/{i.ToString(CultureInfo.InvariantCulture)}"] = found.ToNdArray();
+            arrays[$"optimizer/vars/{i.ToString(CultureInfo.InvariantCulture)}"] = found?.ToNdArray().Cast(variable.DType) ?? variable.ToNdArray();
         }
 
         return KerasArchive.Create(arrays, modelConfig: archive.ModelConfig);

@@ -7,9 +7,8 @@ using static TorchSharp.torch;
 namespace Infinorm.Keras.Torch;
 
 /// <summary>
-/// A Keras model as <see cref="Trainer"/> takes one, whatever its inputs and outputs: a batch is the numbers of its examples. Numbers from
-/// the
-/// count of the training data on are of the validation data.
+/// A Keras model as <see cref="Trainer"/> takes one, whatever its inputs and outputs: a batch is the numbers of its examples. Numbers
+/// from the count of the training data on are of the validation data.
 /// </summary>
 sealed class RowBatches : nn.Module<Tensor, Tensor>
 {

@@ -235,6 +235,45 @@ public sealed class KerasModelTests
         Assert.Equal(Values(model, "hidden/kernel"), Values(again, "hidden/kernel"));
     }
 
+    [Theory]
+    [InlineData("Adamax/{0}/{1}:0")] // as Keras 2 has it
+    [InlineData("Adamax/{1}/{0}:0")] // as its last versions have it
+    public void TheStateOfAKeras2OptimizerIsRead(string form)
+    {
+        using var scope = NewDisposeScope();
+        string path = Path.Combine(AppContext.BaseDirectory, "Files", "legacy.h5");
+        Hdf5.Hdf5Group root = Hdf5.Hdf5Reader.Read(path, File.ReadAllBytes(path));
+        var former = root.Groups["optimizer_weights"].AllDatasets().ToArray();
+        root.Groups["optimizer_weights"] = new Hdf5.Hdf5Group();
+        foreach (var (name, dataset) in former)
+        {
+            string last = name[(name.LastIndexOf('/') + 1)..].Replace("sequential_6_", "", StringComparison.Ordinal);
+            if (last == "learning_rate")
+                continue;
+            string[] parts = last.Split('_');
+            string place = last == "iteration" ? "Adamax/iter:0"
+                : string.Format(null, form, $"{parts[0]}/{parts[1]}", parts[2] == "momentum" ? "m" : "v");
+            int start = place.LastIndexOf('/') + 1;
+            root.Groups["optimizer_weights"].Make(place[..start]).Datasets.Add(place[start..], dataset);
+        }
+
+        foreach (var (_, group) in root.All())
+        {
+            foreach (string unread in group.Attributes.Where(attribute => attribute.Value is null).Select(attribute => attribute.Key).ToArray())
+                group.Attributes.Remove(unread);
+        }
+
+        using var file = new MemoryStream();
+        Hdf5.Hdf5Writer.Write(file, root);
+        file.Position = 0;
+        using var model = KerasModel.Open(file);
+        using var expected = KerasModel.Open(path);
+        Assert.True(expected.Optimizer.Optimizer.Iterations > 0);
+        Assert.Equal(expected.Optimizer.Optimizer.Iterations, model.Optimizer.Optimizer.Iterations);
+        foreach (var (own, other) in model.Optimizer.Optimizer.Variables.Zip(expected.Optimizer.Optimizer.Variables))
+            Assert.Equal(other.ToNdArray().Bytes.ToArray(), own.ToNdArray().Bytes.ToArray());
+    }
+
     static KerasModel Open(string id) => KerasModel.Open(GoldenModel.Read(id).Archive);
 
     static Tensor Of(KerasModel model, string path) => SharedMemory.AsTensor(model.Archive[path]);

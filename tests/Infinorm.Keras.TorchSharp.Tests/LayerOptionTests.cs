@@ -136,8 +136,12 @@ public sealed class LayerOptionTests
             Tensor[] outputs = model.Predict([x, x]);
             AssertClose(expected, outputs[0]);
             Assert.Equal(
-                axes switch { "[2]" => [1, rows, heads, steps, steps], "[1]" => [1, steps, heads, rows, rows],
-                    _ => new long[] { 1, heads, rows, steps, rows, steps } },
+                axes switch
+                {
+                    "[2]" => [1, rows, heads, steps, steps],
+                    "[1]" => [1, steps, heads, rows, rows],
+                    _ => new long[] { 1, heads, rows, steps, rows, steps }
+                },
                 outputs[1].shape);
         }
 

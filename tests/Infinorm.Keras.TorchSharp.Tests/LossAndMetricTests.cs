@@ -189,6 +189,9 @@ public sealed class LossAndMetricTests
 
     static JsonNode Serialized(string module, string className, string config) => new JsonObject
     {
-        ["module"] = $"keras.{module}", ["class_name"] = className, ["config"] = JsonNode.Parse(config), ["registered_name"] = null,
+        ["module"] = $"keras.{module}",
+        ["class_name"] = className,
+        ["config"] = JsonNode.Parse(config),
+        ["registered_name"] = null,
     };
 }

@@ -63,9 +63,13 @@ static class SmallModel
             }
         }
 
-        layer["inbound_nodes"] = new JsonArray(new JsonObject { ["args"] = isList
+        layer["inbound_nodes"] = new JsonArray(new JsonObject
+        {
+            ["args"] = isList
             ? new JsonArray(arguments)
-            : arguments, ["kwargs"] = JsonNode.Parse(kwargs) });
+            : arguments,
+            ["kwargs"] = JsonNode.Parse(kwargs)
+        });
         list.Add(layer);
         var ends = new JsonArray([.. Enumerable.Range(0, outputs).Select(i => JsonNode.Parse($"""["{layer["name"]}", 0, {i}]"""))]);
         return Of(
@@ -107,15 +111,25 @@ static class SmallModel
     {
         JsonObject settings = JsonNode.Parse(config)!.AsObject();
         settings["name"] ??= className.ToLowerInvariant();
-        return new JsonObject { ["module"] = "keras.layers", ["class_name"] = className, ["config"] = settings,
-            ["registered_name"] = null };
+        return new JsonObject
+        {
+            ["module"] = "keras.layers",
+            ["class_name"] = className,
+            ["config"] = settings,
+            ["registered_name"] = null
+        };
     }
 
     static string Shape(long[] shape) =>
         $"[{string.Join(", ", shape.Select(size => size < 0 ? "null" : size.ToString(CultureInfo.InvariantCulture)))}]";
 
     static NdArray Array(Tensor tensor) => NdArray.FromBytes(
-        tensor.dtype switch { ScalarType.Float16 => DType.Float16, ScalarType.BFloat16 => DType.BFloat16,
-            ScalarType.Float64 => DType.Float64, _ => DType.Float32 },
+        tensor.dtype switch
+        {
+            ScalarType.Float16 => DType.Float16,
+            ScalarType.BFloat16 => DType.BFloat16,
+            ScalarType.Float64 => DType.Float64,
+            _ => DType.Float32
+        },
         tensor.contiguous().bytes, [.. tensor.shape.Select(size => (nint)size)]);
 }

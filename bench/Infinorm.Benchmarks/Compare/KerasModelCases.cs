@@ -86,8 +86,11 @@ static class KerasModelCases
         public KerasModel Open()
         {
             var layers = new JsonArray(Serialized("InputLayer",
-                new JsonObject { ["name"] = "input",
-                    ["batch_shape"] = new JsonArray([null, .. KerasShape.Select(size => (JsonNode)size)]) }));
+                new JsonObject
+                {
+                    ["name"] = "input",
+                    ["batch_shape"] = new JsonArray([null, .. KerasShape.Select(size => (JsonNode)size)])
+                }));
             var arrays = new Dictionary<string, NdArray>();
             var counts = new Dictionary<string, int>();
             foreach (Layer layer in Layers)
@@ -104,10 +107,15 @@ static class KerasModelCases
 
             var config = new JsonObject
             {
-                ["module"] = "keras", ["class_name"] = "Sequential", ["config"] = new JsonObject { ["name"] = Name, ["layers"] = layers },
-                    ["registered_name"] = null,
-                ["compile_config"] = new JsonObject { ["loss"] = Serialized("SparseCategoricalCrossentropy",
-                    new JsonObject { ["from_logits"] = true }, "keras.losses") },
+                ["module"] = "keras",
+                ["class_name"] = "Sequential",
+                ["config"] = new JsonObject { ["name"] = Name, ["layers"] = layers },
+                ["registered_name"] = null,
+                ["compile_config"] = new JsonObject
+                {
+                    ["loss"] = Serialized("SparseCategoricalCrossentropy",
+                    new JsonObject { ["from_logits"] = true }, "keras.losses")
+                },
             };
             return KerasModel.Of(KerasArchive.Create(arrays, modelConfig: config));
         }

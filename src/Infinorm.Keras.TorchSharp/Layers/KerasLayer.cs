@@ -41,8 +41,7 @@ public abstract class KerasLayer : nn.Module
 
     /// <summary>
     /// Whether it is trained. Set, it freezes the layer and all layers in it, or has them trained; statistics are never trained. The
-    /// model's
-    /// optimizer goes on with the state of the weights that it had. Keras: <c>trainable</c>.
+    /// model's optimizer goes on with the state of the weights that it had. Keras: <c>trainable</c>.
     /// </summary>
     public bool IsTrainable
     {

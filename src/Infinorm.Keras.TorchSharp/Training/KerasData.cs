@@ -39,9 +39,8 @@ public sealed class KerasData
     public IReadOnlyList<Tensor?> Targets { get; }
 
     /// <summary>
-    /// Weights for each output: one for each example or, of shape (examples, steps), for each time step. An entry is null, or the list is,
-    /// for
-    /// none. The default is none. Keras: <c>sample_weight</c>.
+    /// Weights for each output: one for each example or, of shape (examples, steps), for each time step. An entry is null, or the list
+    /// is, for none. The default is none. Keras: <c>sample_weight</c>.
     /// </summary>
     public IReadOnlyList<Tensor?>? SampleWeights { get; init; }
 

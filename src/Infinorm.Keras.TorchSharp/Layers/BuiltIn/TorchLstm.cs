@@ -3,9 +3,8 @@ using static TorchSharp.torch;
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 /// <summary>
-/// Torch's own LSTM over a whole sequence, with weights that are anybody's. TorchSharp has it only as a module with weights of its own, so
-/// it
-/// is called by a script.
+/// Torch's own LSTM over a whole sequence, with weights that are anybody's. TorchSharp has it only as a module with weights of its own,
+/// so it is called by a script.
 /// </summary>
 static class TorchLstm
 {
