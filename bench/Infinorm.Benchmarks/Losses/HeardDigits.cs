@@ -10,7 +10,7 @@ sealed class HeardDigits
 
     const int Times = 12, MaxShift = 800;
 
-    static readonly Dictionary<int, HeardDigits> s_made = [];
+    static readonly Dictionary<int, HeardDigits> Made = [];
 
     HeardDigits(Recording[] recordings, int seed)
     {
@@ -34,8 +34,8 @@ sealed class HeardDigits
     /// <summary>Those of a seed; made once.</summary>
     public static HeardDigits Of(string? folder, int seed)
     {
-        if (!s_made.TryGetValue(seed, out HeardDigits? made))
-            s_made[seed] = made = new(SpeechSet.Load(folder ?? SpeechSet.BundledFolder), seed);
+        if (!Made.TryGetValue(seed, out HeardDigits? made))
+            Made[seed] = made = new(SpeechSet.Load(folder ?? SpeechSet.BundledFolder), seed);
         return made;
     }
 
