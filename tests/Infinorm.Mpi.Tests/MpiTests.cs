@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Infinorm.Execution;
 using Infinorm.Optimizers;
 using Infinorm.Variables;
