@@ -15,20 +15,22 @@ namespace Infinorm.Execution.Sharded;
 /// </summary>
 sealed unsafe class GradientTree
 {
-    const int Block = GradientBlocks.BlockLength;
+    const int Block = GradientBlocks.BlockLength, PartLength = 1 << 18; // elements that a thread works on at a time
 
     readonly Variable[] _variables;
     readonly int[] _merges; // after each batch, how many nodes it completes
     readonly Arena _arena;
     readonly nint _levelBytes;
+    readonly int _threads;
     int _height; // nodes that wait for their right halves
 
     /// <param name="variables">The variables.</param>
     /// <param name="map">Where their pieces lie in a node.</param>
     /// <param name="batches">How many batches make this rank's node.</param>
-    public GradientTree(Variable[] variables, ShardMap map, int batches)
+    /// <param name="threads">How many threads add.</param>
+    public GradientTree(Variable[] variables, ShardMap map, int batches, int threads)
     {
-        _variables = variables;
+        (_variables, _threads) = (variables, threads);
         _merges = MergesOf(batches);
         int height = 0, levels = 1;
         foreach (int merges in _merges)
@@ -100,12 +102,17 @@ sealed unsafe class GradientTree
         void AddPiece<T>(Piece piece, nint at, int top, int merges)
             where T : unmanaged, INumber<T>
         {
-            Variable variable = _variables[piece.Variable];
-            bool isMax = variable.OverwriteWithGradient;
-            Span<T> target = Level(top), scratch = stackalloc T[Block];
-            for (int start = 0; start < piece.Count; start += Block)
+            bool isMax = _variables[piece.Variable].OverwriteWithGradient;
+            InParts(piece.Count, _threads, (from, to) => AddPart<T>(piece, at, top, merges, isMax, from, to));
+        }
+
+        void AddPart<T>(Piece piece, nint at, int top, int merges, bool isMax, int from, int to)
+            where T : unmanaged, INumber<T>
+        {
+            Span<T> scratch = stackalloc T[Block];
+            for (int start = from; start < to; start += Block)
             {
-                Span<T> sum = target.Slice(start, Math.Min(Block, piece.Count - start));
+                Span<T> sum = Level(top, start, Math.Min(Block, to - start));
                 if (merges == 0 && !isMax)
                 {
                     Load(in gradients[piece.Variable], rows[piece.Variable], piece.Start + start, sum);
@@ -121,9 +128,10 @@ sealed unsafe class GradientTree
             }
 
             for (int merge = 1; merge < merges; merge++)
-                Join(Level(top - merge), Level(top - merge + 1), isMax);
+                Join(Level(top - merge, from, to - from), Level(top - merge + 1, from, to - from), isMax);
 
-            Span<T> Level(int level) => new(_arena.First + (level * _levelBytes) + (IsOneBatch ? 0 : (nint)bucket.GradientAt) + at, piece.Count);
+            Span<T> Level(int level, int start, int count) =>
+                new((T*)(_arena.First + (level * _levelBytes) + (IsOneBatch ? 0 : (nint)bucket.GradientAt) + at) + start, count);
         }
     }
 
@@ -137,28 +145,45 @@ sealed unsafe class GradientTree
     /// <param name="count">The elements of each.</param>
     /// <param name="isMax">Whether the variable is replaced by its gradient.</param>
     /// <param name="batches">How many batches there are.</param>
-    /// <param name="mean">Where the result goes.</param>
-    public static void Finish<T>(byte* nodes, int ranks, nint stride, int count, bool isMax, int batches, Span<T> mean)
+    /// <param name="means">Where the result goes.</param>
+    /// <param name="first">From which element on.</param>
+    /// <param name="threads">How many threads do it.</param>
+    public static void Finish<T>(byte* nodes, int ranks, nint stride, int count, bool isMax, int batches, T[] means, int first, int threads)
         where T : unmanaged, INumber<T>
     {
-        const int block = 2048;
-        for (int start = 0; start < count; start += block)
-        {
-            int length = Math.Min(block, count - start);
-            for (int step = 1; step < ranks; step *= 2)
-            {
-                for (int rank = 0; rank + step < ranks; rank += 2 * step)
-                    Join(Part(rank, length, start), Part(rank + step, length, start), isMax);
-            }
+        InParts(count, threads, FinishPart);
 
-            Span<T> sum = Part(0, length, start), target = mean.Slice(start, length);
-            if (isMax || batches == 1)
-                sum.CopyTo(target);
-            else
-                TensorPrimitives.Divide(sum, T.CreateChecked(batches), target);
+        void FinishPart(int from, int to)
+        {
+            const int block = 2048;
+            for (int start = from; start < to; start += block)
+            {
+                int length = Math.Min(block, to - start);
+                for (int step = 1; step < ranks; step *= 2)
+                {
+                    for (int rank = 0; rank + step < ranks; rank += 2 * step)
+                        Join(Part(rank, length, start), Part(rank + step, length, start), isMax);
+                }
+
+                Span<T> sum = Part(0, length, start), target = means.AsSpan(first + start, length);
+                if (isMax || batches == 1)
+                    sum.CopyTo(target);
+                else
+                    TensorPrimitives.Divide(sum, T.CreateChecked(batches), target);
+            }
         }
 
         Span<T> Part(int rank, int length, int start) => new((T*)(nodes + (rank * stride)) + start, length);
+    }
+
+    // The parts are independent: no bit depends on the number of threads.
+    static void InParts(int count, int threads, Action<int, int> part)
+    {
+        int parts = (count + PartLength - 1) / PartLength;
+        if (threads == 1 || parts < 2)
+            part(0, count);
+        else
+            Parallel.For(0, parts, new ParallelOptions { MaxDegreeOfParallelism = threads }, i => part(i * PartLength, Math.Min(count, (i + 1) * PartLength)));
     }
 
     static void Join<T>(Span<T> sum, ReadOnlySpan<T> other, bool isMax)

@@ -65,7 +65,7 @@ sealed unsafe partial class ShardedExecutor
         _map = ShardMap.Divide(
             _variables, [.. _variables.Select(variable => needsWhole || variable.Constraint is not null)], world.Size, world.BucketBytes);
         _own = [.. _map.Buckets.SelectMany(bucket => bucket.Pieces).Where(piece => piece.Owner == world.Rank)];
-        _tree = new GradientTree(_variables, _map, _ownBatches);
+        _tree = new GradientTree(_variables, _map, _ownBatches, maxDegreeOfParallelism);
         _checks = new GradientChecks(request.Together, _tree.Memory);
         _gradients = new TypedMemory[_variables.Length];
         _rows = new RowOrder?[_variables.Length];

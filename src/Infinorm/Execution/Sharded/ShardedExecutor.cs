@@ -199,9 +199,9 @@ sealed unsafe partial class ShardedExecutor(
             Variable variable = _variables[piece.Variable];
             bool isMax = variable.OverwriteWithGradient;
             if (_means[own].Elements is { Owner: double[] doubles, Start: var first })
-                GradientTree.Finish(received + at, world.Size, mine, piece.Count, isMax, batches, doubles.AsSpan(first, piece.Count));
+                GradientTree.Finish(received + at, world.Size, mine, piece.Count, isMax, batches, doubles, first, maxDegreeOfParallelism);
             else
-                GradientTree.Finish(received + at, world.Size, mine, piece.Count, isMax, batches, _singles.AsSpan(_means[own].Elements.Start, piece.Count));
+                GradientTree.Finish(received + at, world.Size, mine, piece.Count, isMax, batches, _singles, _means[own].Elements.Start, maxDegreeOfParallelism);
             at += piece.Count * ShardMap.SumType(variable).Size();
         }
     }
