@@ -1,7 +1,7 @@
 using CsCheck;
 using Infinorm.Execution;
-using Infinorm.Tests.Properties;
 using Infinorm.Optimizers;
+using Infinorm.Tests.Properties;
 using Infinorm.Variables;
 
 namespace Infinorm.Tests.Execution.Sharded;
@@ -95,7 +95,10 @@ public sealed class ShardedTests
                     [".*[1-4]"] = new Adamax(0.1) { Name = "four", GradientAccumulationSteps = 8, GlobalClipNorm = 1, UseEma = true },
                     ["none"] = new Sgd(0.1) { Name = "none" },
                     [".*5"] = new Lion(0.01) { Name = "five", GradientAccumulationSteps = 8 },
-                }) { Name = "multi" };
+                })
+            {
+                Name = "multi",
+            };
             optimizer = isScaled ? new LossScaleOptimizer(optimizer, initialScale: 4) { Name = "scaled" } : optimizer;
             optimizer.Over(world);
             optimizer.Build(variables);
