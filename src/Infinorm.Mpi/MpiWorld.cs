@@ -9,7 +9,7 @@ public sealed unsafe class MpiWorld : World
     // A launcher that is told to end the job may not pass on what was printed just before.
     static readonly TimeSpan LastWords = TimeSpan.FromMilliseconds(300);
 
-    static int s_starts;
+    static int _starts;
 
     readonly MpiLibrary _library;
     readonly MpiOptions _options;
@@ -71,7 +71,7 @@ public sealed unsafe class MpiWorld : World
         Launcher launcher = Launcher.Find(Environment.GetEnvironmentVariable);
         if (launcher.Name is null)
             return Alone;
-        return Interlocked.Increment(ref s_starts) == 1
+        return Interlocked.Increment(ref _starts) == 1
             ? new MpiWorld(launcher, options ?? new MpiOptions())
             : throw new InvalidOperationException("MPI was started in this process before, and can be only once.");
     }
