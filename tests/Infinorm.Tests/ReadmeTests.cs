@@ -37,7 +37,7 @@ public partial class ReadmeTests
     /// do, they are all that the test's file has for this project and TorchSharp, so that a reader's program compiles too.
     /// </summary>
     [Theory]
-    [InlineData("README.md", 4)]
+    [InlineData("README.md", 5)]
     [InlineData("docs/optimizer.md", 11)]
     [InlineData("docs/optimizers.md", 1)]
     [InlineData("docs/keras-models.md", 2)]
@@ -105,7 +105,7 @@ public partial class ReadmeTests
     [GeneratedRegex(@"^using ((?:static )?(?:Infinorm|TorchSharp)[\w.]*);$", RegexOptions.Multiline)]
     private static partial Regex Using();
 
-    [GeneratedRegex(@"^namespace Infinorm(\.Keras|\.Torch|)\.Tests", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^namespace Infinorm(\.Keras\.Torch|\.Keras|\.Torch|)\.Tests", RegexOptions.Multiline)]
     private static partial Regex Around();
 
     [GeneratedRegex(@"^( *)// snippet\n(.*?)^\1// end\n", RegexOptions.Singleline | RegexOptions.Multiline)]

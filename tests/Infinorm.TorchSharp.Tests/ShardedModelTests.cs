@@ -1,4 +1,5 @@
 using Infinorm.Execution;
+using Infinorm.Tests.Execution.Sharded;
 using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests;
@@ -44,28 +45,7 @@ public sealed class ShardedModelTests
     }
 
     // Each rank begins with other parameters and buffers; rank 0's are those of all.
-    static float[][] Train(int ranks)
-    {
-        IReadOnlyList<World> worlds = World.Threads(ranks);
-        var results = new float[ranks][];
-        var failures = new Exception?[ranks];
-        Thread[] threads = [.. worlds.Select(world => new Thread(() =>
-        {
-            try
-            {
-                results[world.Rank] = TrainOn(world);
-            }
-            catch (Exception e)
-            {
-                failures[world.Rank] = e;
-                _ = Record.Exception(() => world.Abort(e.Message));
-            }
-        }))];
-        Array.ForEach(threads, thread => thread.Start());
-        Array.ForEach(threads, thread => thread.Join());
-        Assert.All(failures, Assert.Null);
-        return results;
-    }
+    static float[][] Train(int ranks) => Ranks.Run(ranks, TrainOn);
 
     static float[] TrainOn(World world)
     {

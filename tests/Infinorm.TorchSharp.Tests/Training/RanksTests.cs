@@ -1,4 +1,5 @@
 using Infinorm.Execution;
+using Infinorm.Tests.Execution.Sharded;
 using Infinorm.Torch.Training;
 using Infinorm.Torch.Training.Callbacks;
 using static TorchSharp.torch;
@@ -15,12 +16,12 @@ public sealed class RanksTests
     [InlineData(10)] // the last update of an epoch ends in the next one
     public void AnyNumberOfRanksMakesTheSameRun(int batches)
     {
-        Outcome one = Assert.Single(Run(1, Fit));
+        Outcome one = Assert.Single(Ranks.Run(1, Fit));
         Assert.Equal(3, one.History.Epochs.Count);
         Assert.Equal(3 * batches, one.Steps.Length);
         Assert.Equal(3 * batches % V, one.History.PendingBatches);
         foreach (int ranks in (int[])[2, 4])
-            Assert.All(Run(ranks, Fit), one.AssertEqual);
+            Assert.All(Ranks.Run(ranks, Fit), one.AssertEqual);
 
         Outcome Fit(World world)
         {
@@ -43,9 +44,9 @@ public sealed class RanksTests
         string folder = Directory.CreateTempSubdirectory().FullName, path = Path.Combine(folder, "run.safetensors");
         try
         {
-            Outcome whole = Run(1, world => Fit(world, file: null, cancelAt: -1))[0];
-            Assert.All(Run(first, world => Record.Exception(() => Fit(world, path, cancelAt: 10))), e => Assert.IsAssignableFrom<OperationCanceledException>(e));
-            Assert.All(Run(second, world => Fit(world, path, cancelAt: -1)), outcome =>
+            Outcome whole = Ranks.Run(1, world => Fit(world, file: null, cancelAt: -1))[0];
+            Assert.All(Ranks.Run(first, world => Record.Exception(() => Fit(world, path, cancelAt: 10))), e => Assert.IsAssignableFrom<OperationCanceledException>(e));
+            Assert.All(Ranks.Run(second, world => Fit(world, path, cancelAt: -1)), outcome =>
             {
                 Assert.Equal(whole.Parameters, outcome.Parameters);
                 Assert.Equal(whole.History.Epochs.Select(log => log.Values["loss"]), outcome.History.Epochs.Select(log => log.Values["loss"]));
@@ -77,19 +78,19 @@ public sealed class RanksTests
     public void WhatOneRankDecidesOrThrowsIsThatOfAll()
     {
         Assert.All(
-            Run(2, world => Fit(world, new LambdaCallback { BatchEnd = run => { if (world.Rank == 1 && run.Step == 4) run.Stop("enough"); } })),
+            Ranks.Run(2, world => Fit(world, new LambdaCallback { BatchEnd = run => { if (world.Rank == 1 && run.Step == 4) run.Stop("enough"); } })),
             outcome => Assert.Equal(("enough", 4L), (outcome.History.StopReason, outcome.History.Steps)));
         Assert.All(
-            Run(2, world => Record.Exception(() => Fit(world, new LambdaCallback { Gradients = run => { if (world.Rank == 1) throw new InvalidDataException("no"); } }))),
+            Ranks.Run(2, world => Record.Exception(() => Fit(world, new LambdaCallback { Gradients = run => { if (world.Rank == 1) throw new InvalidDataException("no"); } }))),
             e => Assert.Equal("rank 1 of 2: InvalidDataException: no", Assert.IsType<WorldException>(e).Message));
         Assert.All(
-            Run(2, world => Record.Exception(() => Fit(world, new LambdaCallback { EpochEnd = (_, _) => { if (world.Rank == 0) throw new InvalidDataException("full"); } }))),
+            Ranks.Run(2, world => Record.Exception(() => Fit(world, new LambdaCallback { EpochEnd = (_, _) => { if (world.Rank == 0) throw new InvalidDataException("full"); } }))),
             e => Assert.Equal("rank 0 of 2: InvalidDataException: full", Assert.IsType<WorldException>(e).Message));
         Assert.All(
-            Run(2, world => Record.Exception(() => Fit(world, new LambdaCallback(), Data(8 + world.Rank)))),
+            Ranks.Run(2, world => Record.Exception(() => Fit(world, new LambdaCallback(), Data(8 + world.Rank)))),
             e => Assert.Matches("not at the same place: rank [01] is at .*, rank [01] at .*same data", Assert.IsType<WorldException>(e).Message));
         Assert.All(
-            Run(2, world => Record.Exception(() => Fit(world, new Checkpoint("never"), Data(10)))),
+            Ranks.Run(2, world => Record.Exception(() => Fit(world, new Checkpoint("never"), Data(10)))),
             e => Assert.Contains("10 batches, and 4 make an update", Assert.IsType<InvalidOperationException>(e).Message, StringComparison.Ordinal));
         Assert.False(File.Exists("never"));
 
@@ -104,7 +105,7 @@ public sealed class RanksTests
     public void OnlyRank0ShowsAndWritesLogs()
     {
         string folder = Directory.CreateTempSubdirectory().FullName;
-        string[] shown = Run(2, world =>
+        string[] shown = Ranks.Run(2, world =>
         {
             using var job = new Job(world, seed: 8);
             var output = new StringWriter();
@@ -125,29 +126,6 @@ public sealed class RanksTests
             return new Batch(x.DetachFromDisposeScope(), x.sum(1, keepdim: true).DetachFromDisposeScope());
         }),
     ];
-
-    static T[] Run<T>(int ranks, Func<World, T> body)
-    {
-        IReadOnlyList<World> worlds = World.Threads(ranks);
-        var results = new T[ranks];
-        var failures = new Exception?[ranks];
-        Thread[] threads = [.. worlds.Select(world => new Thread(() =>
-        {
-            try
-            {
-                results[world.Rank] = body(world);
-            }
-            catch (Exception e)
-            {
-                failures[world.Rank] = e;
-                _ = Record.Exception(() => world.Abort(e.Message));
-            }
-        }))];
-        Array.ForEach(threads, thread => thread.Start());
-        Array.ForEach(threads, thread => thread.Join());
-        Assert.All(failures, Assert.Null);
-        return results;
-    }
 
     sealed class Job : IDisposable
     {
