@@ -33,7 +33,7 @@ public static class TorchOptimizers
     /// <param name="model">The model, on the CPU.</param>
     /// <param name="world">The ranks.</param>
     /// <exception cref="WorldException">The ranks have different models or settings.</exception>
-    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)"/>
+    /// <inheritdoc cref="For(Optimizer, torch.nn.Module)" path="/returns|/exception"/>
     public static TorchOptimizer For(this Optimizer optimizer, torch.nn.Module model, World world)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
