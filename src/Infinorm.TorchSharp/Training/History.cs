@@ -78,7 +78,7 @@ public sealed class History
     public TimeSpan OptimizerTime { get; internal set; }
 
     /// <summary>
-    /// Where a resumed run went on, such as <c>resumed at epoch 3, batch 17</c>, or that there was nothing to do; null for a new run.
+    /// Where a resumed run continued, such as <c>resumed at epoch 3, batch 17</c>, or that there was nothing to do; null for a new run.
     /// </summary>
     public string? Beginning { get; internal set; }
 
