@@ -31,7 +31,7 @@ sealed record BuildRequest
     /// <summary>The variable that each variable is a part of, and its first element there; null if all are whole.</summary>
     public (Variable Whole, int Start)[]? PartOf { get; init; }
 
-    /// <summary>These variables and those that others step in the same calls. Their memory must not overlap, and gradients must not be in it.</summary>
+    /// <summary>These variables and those that others step in the same calls. Their memory must not overlap, nor contain gradients.</summary>
     public required Variable[] Together { get; init; }
 
     /// <summary>Whether weight decay applies to each variable, if there is any.</summary>
@@ -94,7 +94,7 @@ interface IExecutor
 
     /// <summary>Asks for the rules of the plans. Nothing is changed.</summary>
     /// <param name="source">The optimizer, which has the rules.</param>
-    /// <param name="plans">One for each group of variables; they differ in the rate and the decay only. They stay as they are until the step is made.</param>
+    /// <param name="plans">One for each group of variables, with its rate and decay. They stay as they are until the step is made.</param>
     void Prepare(IRuleSource source, StepPlan[] plans);
 
     /// <summary>Computes from all accepted gradients what must be known before the prepared plans are carried out.</summary>
