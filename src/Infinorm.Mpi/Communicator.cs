@@ -4,9 +4,9 @@ using System.Runtime.ExceptionServices;
 namespace Infinorm.Mpi;
 
 /// <summary>
-/// The thread that makes all calls of MPI, which knows no other. While a request is under way it asks whether it is done: without a pause at
-/// first, then less and less often, so that waiting for a rank that is late takes little of a processor. Without work it sleeps. Five times a
-/// second it does what other ranks may have asked for.
+/// The only thread that calls MPI. While a request is under way it polls whether the request is done: at first without a pause, then less and
+/// less often, so that waiting for a late rank takes little processor time. Without work it sleeps. Five times a second it answers what other
+/// ranks may have asked.
 /// </summary>
 sealed class Communicator
 {
@@ -26,10 +26,10 @@ sealed class Communicator
         _thread.Start();
     }
 
-    /// <summary>What the thread does from time to time while it waits or has nothing to do; set on the thread itself.</summary>
+    /// <summary>Called from time to time while the thread waits or has nothing to do; set on the thread itself.</summary>
     public Action? WhenIdle { get; set; }
 
-    /// <summary>Has the thread do something, and waits for it.</summary>
+    /// <summary>Runs something on the thread and waits until it is done.</summary>
     public void Do(Action work)
     {
         lock (_gate)
@@ -56,8 +56,8 @@ sealed class Communicator
         _thread.Join();
     }
 
-    /// <summary>Waits for a request, on the thread itself, and does what has to be done meanwhile.</summary>
-    /// <returns>False if it was not done in time.</returns>
+    /// <summary>Waits for a request, on the thread itself, and answers other ranks meanwhile.</summary>
+    /// <returns>False if the request was not done in time.</returns>
     public bool Wait(MpiLibrary library, nint request, TimeSpan limit)
     {
         long start = Stopwatch.GetTimestamp(), idle = start;

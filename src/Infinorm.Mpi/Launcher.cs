@@ -2,11 +2,11 @@ using System.Globalization;
 
 namespace Infinorm.Mpi;
 
-/// <summary>Who started this process, by the environment that it left.</summary>
+/// <summary>The program that started this process, as told by the environment variables that it set.</summary>
 /// <param name="Name">Its name, for messages; null for none.</param>
-/// <param name="Libraries">The names under which its library may be.</param>
-/// <param name="Size">How many ranks it started; null if it does not say.</param>
-/// <param name="LocalSize">How many of them on this machine; null if it does not say.</param>
+/// <param name="Libraries">The names that its MPI library may have.</param>
+/// <param name="Size">The number of ranks that it started; null if it does not say.</param>
+/// <param name="LocalSize">The number of them on this machine; null if it does not say.</param>
 sealed record Launcher(string? Name, string[] Libraries, int? Size, int? LocalSize)
 {
     static readonly string[] OpenMpi = ["libmpi.so.40", "libmpi.40.dylib"], Mpich = ["libmpich.so.12", "libmpi.so.12", "libmpi.12.dylib"];

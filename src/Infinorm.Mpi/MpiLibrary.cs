@@ -72,21 +72,21 @@ sealed unsafe partial class MpiLibrary
         _errorText = (delegate* unmanaged<int, byte*, int*, int>)Address("MPI_Error_string");
     }
 
-    /// <summary>The name that it was loaded by.</summary>
+    /// <summary>The name under which the library was loaded.</summary>
     public string Name { get; }
 
-    /// <summary>What the library calls itself.</summary>
+    /// <summary>The library's name for itself, with its version.</summary>
     public string Version { get; }
 
     /// <summary>The communicator of all ranks.</summary>
     public nint World { get; }
 
-    /// <summary>Loads the first of these libraries that is there.</summary>
-    /// <exception cref="WorldException">None is there.</exception>
+    /// <summary>Loads the first of these libraries that is found.</summary>
+    /// <exception cref="WorldException">None is found.</exception>
     public static MpiLibrary Load(string[] names)
     {
-        // UCX, below some MPIs, takes over SIGSEGV, by which .NET tells a null reference: a caught exception would end the process. The
-        // library reads the environment of the C library, which .NET's own does not change.
+        // UCX, which some MPIs use, handles SIGSEGV, by which .NET detects a null reference: a caught exception would end the process. UCX
+        // reads the environment of the C library, which .NET's Environment does not change.
         if (!OperatingSystem.IsWindows())
             _ = SetEnvironment("UCX_ERROR_SIGNALS", "", 1);
         foreach (string name in names)
@@ -98,7 +98,7 @@ sealed unsafe partial class MpiLibrary
         throw new WorldException($"No MPI library is there; looked for {string.Join(", ", names)}. Install Open MPI or MPICH, or name the library in INFINORM_MPI.");
     }
 
-    /// <summary>Begins; the calling thread makes all further calls.</summary>
+    /// <summary>Initializes MPI. All further calls must come from the calling thread.</summary>
     public void Initialize()
     {
         const int funneled = 1;
@@ -168,7 +168,7 @@ sealed unsafe partial class MpiLibrary
         return isDone != 0;
     }
 
-    /// <summary>Whether a message of a rank is there to be received.</summary>
+    /// <summary>Whether a message from a rank has arrived.</summary>
     public bool HasMessage(int rank, int tag, nint communicator)
     {
         int isThere = 0;

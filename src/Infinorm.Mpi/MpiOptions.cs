@@ -4,8 +4,8 @@ namespace Infinorm.Mpi;
 public sealed record MpiOptions
 {
     /// <summary>
-    /// The MPI library, a name or a path; null, the default, for what the environment variable <c>INFINORM_MPI</c> names, else for that of the
-    /// launcher.
+    /// The MPI library, a name or a path. The default is null: the library that the environment variable <c>INFINORM_MPI</c> names, or else that
+    /// of the launcher.
     /// </summary>
     public string? Library { get; init; }
 
@@ -22,8 +22,8 @@ public sealed record MpiOptions
     public TimeSpan GoodbyeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// How many threads of a rank work on a step; null, the default, for the processors that the process may use, divided by the ranks of the
-    /// machine.
+    /// The number of threads of a rank that work on a step. The default is null: the number of processors that the process may use, divided by
+    /// the number of ranks on the machine.
     /// </summary>
     public int? ThreadsPerRank { get; init; }
 }

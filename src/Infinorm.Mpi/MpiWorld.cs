@@ -56,16 +56,16 @@ public sealed unsafe class MpiWorld : World
     /// <inheritdoc/>
     public override int ThreadsPerRank { get; }
 
-    /// <summary>What the MPI library calls itself.</summary>
+    /// <summary>The MPI library's name for itself, with its version.</summary>
     public string LibraryVersion => _library.Version;
 
     /// <summary>
-    /// Takes part in the job that <c>mpirun</c> or <c>srun</c> started, once in a process; without one, this process is alone. Dispose it at
-    /// the end: a rank that leaves otherwise ends the job.
+    /// Joins the job that <c>mpirun</c> or <c>srun</c> started. Without such a job, the world has one rank, this process. Call it once in a process,
+    /// and dispose the result at the end: a rank that exits without disposing it ends the job.
     /// </summary>
     /// <param name="options">The library, times and threads; null for the defaults.</param>
-    /// <exception cref="WorldException">There is no MPI library, or it is not the launcher's.</exception>
-    /// <exception cref="InvalidOperationException">It was started before.</exception>
+    /// <exception cref="WorldException">No MPI library is found, or it is not the launcher's.</exception>
+    /// <exception cref="InvalidOperationException">It has been called before in this process.</exception>
     public static World Start(MpiOptions? options = null)
     {
         Launcher launcher = Launcher.Find(Environment.GetEnvironmentVariable);
@@ -131,7 +131,7 @@ public sealed unsafe class MpiWorld : World
         _library.Abort(1);
     }
 
-    /// <summary>Leaves once all ranks leave; where they do not, ends the job.</summary>
+    /// <summary>Leaves once all ranks leave. If they do not leave in time, it ends the job.</summary>
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
@@ -175,7 +175,7 @@ public sealed unsafe class MpiWorld : World
         Abort($"waited {_options.Timeout.TotalSeconds} s in exchange {_where.Exchange}, {_where.Name}; the job ends: {_rollCall!.Report(_where, isForAll: true)}.");
     }
 
-    // A rank that exits without a goodbye would leave the others waiting, or end them as if all were well.
+    // A rank that exits without a goodbye would leave the others waiting, or end them as if nothing were wrong.
     void EndIfLeft(object? sender, EventArgs e) => Abort("it exits before its world was disposed; the job ends.");
 
     void Say(string text)

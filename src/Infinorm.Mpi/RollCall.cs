@@ -5,10 +5,10 @@ using System.Text;
 
 namespace Infinorm.Mpi;
 
-/// <summary>Where a rank is: in which exchange or after which, and since when. Exchanges have the same numbers on all ranks.</summary>
+/// <summary>Where a rank is: in or after which exchange, and since when. Exchanges have the same numbers on all ranks.</summary>
 sealed record Whereabouts(long Exchange, string Name, bool IsInside, long Since, long Calls)
 {
-    /// <summary>Whether the rank keeps another waiting that is in this exchange.</summary>
+    /// <summary>Whether the rank keeps a rank that is in this exchange waiting.</summary>
     public bool IsBehind(Whereabouts waiting) => IsInside
         ? Exchange < waiting.Exchange || (Exchange == waiting.Exchange && Name != waiting.Name)
         : Exchange < waiting.Exchange;
@@ -24,8 +24,8 @@ sealed record Whereabouts(long Exchange, string Name, bool IsInside, long Since,
 }
 
 /// <summary>
-/// Asks the other ranks where they are, and answers them, on a communicator of its own. All of it is done by the thread that makes the calls
-/// of MPI, also while the rank computes; so a rank that does not answer is stopped or has gone.
+/// Asks the other ranks where they are, and answers when they ask, on a communicator of its own. The thread that calls MPI does all of it, even
+/// while the rank computes. So a rank that does not answer is suspended or has ended.
 /// </summary>
 sealed unsafe class RollCall(MpiLibrary library, nint communicator, int rank, int size, Func<Whereabouts> own)
 {
@@ -84,7 +84,7 @@ sealed unsafe class RollCall(MpiLibrary library, nint communicator, int rank, in
         return texts;
     }
 
-    /// <summary>Who keeps this rank waiting, and where they are; null if a lower rank waits in the same exchange, which says it.</summary>
+    /// <summary>The ranks that keep this rank waiting, and where they are; null if a lower rank in the same exchange reports them.</summary>
     public string? Report(Whereabouts waiting, bool isForAll)
     {
         string?[] texts = Ask(waiting, out bool[] isBehind, out bool[] hasAnswered);

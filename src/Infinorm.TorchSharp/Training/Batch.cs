@@ -4,7 +4,7 @@ namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// Some examples, along the first axis of each tensor, with what should be predicted for them. A pair <c>(input, target)</c> and a triple
-/// <c>(input, target, weights)</c> are converted to one. The tensors stay the maker's.
+/// <c>(input, target, weights)</c> are converted to one. A batch does not own its tensors.
 /// </summary>
 public sealed class Batch
 {
@@ -34,8 +34,8 @@ public sealed class Batch
     public IReadOnlyList<Tensor> Targets { get; }
 
     /// <summary>
-    /// How much each example counts, of shape (examples), or, of shape (examples, steps), each of its time steps: finite numbers ≥ 0. Null,
-    /// the default, for 1 each. Keras: <c>sample_weight</c>.
+    /// The weight of each example, of shape (examples), or of each time step of each example, of shape (examples, steps): finite numbers ≥ 0.
+    /// The default is null: all count 1. Keras: <c>sample_weight</c>.
     /// </summary>
     public Tensor? Weights { get; }
 

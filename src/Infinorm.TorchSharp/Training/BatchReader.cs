@@ -1,8 +1,8 @@
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// Reads the batches of a run, epoch after epoch. Before each, torch's generator is seeded for its step. Batches of the present pass
-/// through the data that were seen before the run was resumed are asked for and passed over.
+/// Reads the batches of a run, epoch after epoch. Before each, torch's generator is seeded for its step. If the run was
+/// resumed, the batches of the current pass through the data that it had seen are requested again and skipped.
 /// </summary>
 sealed class BatchReader(Func<IAsyncEnumerable<Batch>> data, TrainingRun run) : IAsyncDisposable
 {

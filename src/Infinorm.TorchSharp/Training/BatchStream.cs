@@ -8,9 +8,9 @@ namespace Infinorm.Torch.Training;
 static class BatchStream
 {
     /// <summary>
-    /// A sequence as a stream that never waits. What is new in a batch, made when the sequence was asked for it, is disposed after its use;
-    /// what was there before, as in a list, stays. What else the sequence made it may want later, so that is freed once nothing refers to
-    /// it.
+    /// A sequence as a stream that never waits. Tensors of a batch that were created when the batch was requested are disposed after its use.
+    /// Tensors that existed before, as in a list, stay. The sequence may still need other tensors that it created, so they are freed once
+    /// nothing refers to them.
     /// </summary>
     public static async IAsyncEnumerable<T> Of<T>(IEnumerable<T> sequence, Func<T, IEnumerable<Tensor>> tensors)
     {
@@ -42,8 +42,8 @@ static class BatchStream
     }
 
     /// <summary>
-    /// A stream whose maker disposes its batches. What else it makes, on whatever thread, belongs to no scope of the caller's, so that it
-    /// is freed once nothing refers to it.
+    /// A stream whose source disposes its batches. Other tensors that the source creates, on any thread, belong to no scope of the caller, so
+    /// they are freed once nothing refers to them.
     /// </summary>
     public static async IAsyncEnumerable<T> Of<T>(
         IAsyncEnumerable<T> stream, Func<T, IEnumerable<Tensor>> tensors, [EnumeratorCancellation] CancellationToken cancellationToken = default)

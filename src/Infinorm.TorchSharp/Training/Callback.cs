@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// Told what happens in <see cref="Trainer"/>'s Fit; override what you need. Callbacks are called in the order in which they were given, on
-/// the thread that trains. What one throws ends the training. Keras: <c>Callback</c>.
+/// Called at the events of <see cref="Trainer"/>'s Fit; override the methods that you need. Callbacks are called in the order in which they were
+/// given, on the thread that trains. An exception of a callback ends the training. Keras: <c>Callback</c>.
 /// </summary>
 public abstract class Callback
 {
@@ -28,7 +28,8 @@ public abstract class Callback
     }
 
     /// <summary>
-    /// In each step between the gradients and the update. The gradients stand at the parameters, multiplied by the loss scale.
+    /// Called in each step after the gradients are computed and before the update. The parameters have their gradients, multiplied by the loss
+    /// scale.
     /// </summary>
     /// <inheritdoc cref="OnFitBegin"/>
     public virtual void OnGradients(TrainingRun run)
@@ -54,7 +55,7 @@ public abstract class Callback
     }
 
     /// <summary>
-    /// At the end, whatever it is: see <see cref="TrainingRun.Outcome"/>. After whole runs, the averages are in the model already.
+    /// Called at the end, however the run ended: see <see cref="TrainingRun.Outcome"/>. After complete runs, the averages are already in the model.
     /// </summary>
     /// <inheritdoc cref="OnFitBegin"/>
     public virtual void OnFitEnd(TrainingRun run)
@@ -68,8 +69,8 @@ public abstract class Callback
     }
 
     /// <summary>
-    /// Throws if <see cref="LoadState"/> could not use what was written, or it does not fit the run, whatever the exception. Called before
-    /// anything is changed.
+    /// Throws any exception if <see cref="LoadState"/> could not use the saved state, or if that does not fit the run. Called before anything is
+    /// changed.
     /// </summary>
     internal virtual void CheckState(CallbackState state, TrainingRun run)
     {

@@ -6,20 +6,20 @@ namespace Infinorm.Torch.Training;
 public sealed class FitOptions
 {
     /// <summary>
-    /// Batches to validate with after each epoch, with the averages in the model where the optimizer keeps some; null, the default, for no
+    /// Batches for the validation after each epoch. If the optimizer keeps averages, they are in the model during it. The default is null: no
     /// validation. Keras: <c>validation_data</c>.
     /// </summary>
     public IEnumerable<Batch>? ValidationData { get; init; }
 
     /// <summary>
-    /// The part of the examples, in (0, 1), to validate with instead of training with them: the last ones, before any shuffling. Only for
-    /// <see cref="TensorBatches"/>. Null, the default, for none. Keras: <c>validation_split</c>.
+    /// The part of the examples, in (0, 1), that is used for validation instead of training: the last ones, before any shuffling. Only for
+    /// <see cref="TensorBatches"/>. The default is null: none. Keras: <c>validation_split</c>.
     /// </summary>
     public double? ValidationSplit { get; init; }
 
     /// <summary>
-    /// Validates after each epoch whose number is a multiple of this, ≥ 1. The default is 1: after each. Epochs between have no values of
-    /// validation. Keras: <c>validation_freq</c>.
+    /// A number n ≥ 1: the run validates after every n-th epoch. The default is 1: after each epoch. The epochs between have no validation
+    /// values. Keras: <c>validation_freq</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
     public int ValidateEvery
@@ -29,10 +29,10 @@ public sealed class FitOptions
     } = 1;
 
     /// <summary>
-    /// How much an example counts by the class of its target, in training, not in validation: finite numbers ≥ 0. Classes that are not
-    /// listed count 1. The target is one tensor of class indices, or of vectors whose largest element stands at the class. The loss must
-    /// be one number for each example then. Where the batch has weights, too, it is the product. Null, the default, for 1 each. Keras:
-    /// <c>class_weight</c>.
+    /// The weight of each class, a finite number ≥ 0, by which an example counts in training, not in validation. Classes that are not
+    /// listed count 1. The target must be one tensor, of class indices or of vectors whose largest element is at the index of the class. The loss
+    /// must have one value for each example. If the batch has weights too, the product counts. The default is null: all classes count 1.
+    /// Keras: <c>class_weight</c>.
     /// </summary>
     /// <exception cref="ArgumentException">There is none, or one is negative or not finite.</exception>
     public IReadOnlyDictionary<long, double>? ClassWeights
@@ -52,8 +52,8 @@ public sealed class FitOptions
     }
 
     /// <summary>
-    /// Batches of an epoch, ≥ 1. The next epoch goes on where the data are then, and they begin again whenever they end. Null, the
-    /// default: an epoch goes once through the data. Keras: <c>steps_per_epoch</c>.
+    /// The number of batches in an epoch, ≥ 1. The next epoch continues at the batch where the last one stopped, and the data begin again
+    /// when they end. The default is null: an epoch goes once through the data. Keras: <c>steps_per_epoch</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
     public int? StepsPerEpoch
@@ -63,8 +63,9 @@ public sealed class FitOptions
     }
 
     /// <summary>
-    /// Epochs, ≥ 0 and fewer than Fit is to make, that count as completed: with 10, and 15 epochs, epochs 11 to 15 are made. The default
-    /// is 0. A run that is resumed from a file knows where it was, and has the number that it began with. Keras: <c>initial_epoch</c>.
+    /// The number of epochs that count as completed, ≥ 0 and less than the number that Fit is given: with 10 of 15 epochs, Fit makes epochs 11
+    /// to 15. The default is 0. A resumed run takes its position from the file, and keeps the number that it began with.
+    /// Keras: <c>initial_epoch</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 0.</exception>
     public int InitialEpoch
@@ -98,8 +99,8 @@ public sealed class FitOptions
     }
 
     /// <summary>
-    /// What all randomness of the run follows from: before each step torch's generator is seeded from this and the number of the step.
-    /// Null, the default, draws one from torch's generator, so that <c>torch.manual_seed</c> before Fit fixes it as well.
+    /// The seed that determines all randomness of the run: before each step torch's generator is seeded from it and the number of the step.
+    /// The default is null: the seed is drawn from torch's generator, so <c>torch.manual_seed</c> before Fit determines it as well.
     /// </summary>
     public long? Seed { get; init; }
 

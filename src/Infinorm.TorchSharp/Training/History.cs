@@ -22,7 +22,7 @@ public sealed class EpochLog
     public TimeSpan Duration { get; internal init; }
 
     /// <summary>
-    /// <c>loss</c> and the metrics, over the training batches as they were learnt from; <c>val_loss</c> and so on, over the validation data
+    /// <c>loss</c> and the metrics, over the training batches at the time of their steps; <c>val_loss</c> and so on, over the validation data
     /// after the epoch; <c>learning_rate</c>, of the last step. In this order.
     /// </summary>
     public IReadOnlyDictionary<string, double> Values { get; internal init; } = ReadOnlyDictionary<string, double>.Empty;
@@ -56,7 +56,7 @@ public sealed class History
     public IReadOnlyList<EpochLog> Epochs => Logs.AsReadOnly();
 
     /// <summary>One value in all epochs, such as <c>history["val_loss"]</c>.</summary>
-    /// <returns>A number for each epoch; NaN where the epoch does not have it, as those without validation.</returns>
+    /// <returns>A number for each epoch; NaN if the epoch does not have it, for instance because it had no validation.</returns>
     /// <exception cref="KeyNotFoundException">No epoch has such a value; the message lists those that are there.</exception>
     public IReadOnlyList<double> this[string name] => Logs.Count == 0 || Names.Contains(name)
         ? [.. Logs.Select(log => log.Values.GetValueOrDefault(name, double.NaN))]
@@ -69,8 +69,8 @@ public sealed class History
     public long SkippedSteps { get; internal set; }
 
     /// <summary>
-    /// Gradients that wait in the optimizer for an update: with accumulation, the batches after the last whole group. As in Keras they
-    /// carry over from epoch to epoch and into the next Fit, and make no update of their own.
+    /// The number of batches whose gradients wait in the optimizer for an update: with accumulation, those after the last complete group. As in
+    /// Keras they carry over from epoch to epoch and into the next Fit, and make no update of their own.
     /// </summary>
     public int PendingBatches { get; internal set; }
 
@@ -78,7 +78,7 @@ public sealed class History
     public TimeSpan OptimizerTime { get; internal set; }
 
     /// <summary>
-    /// Where a resumed run went on, such as <c>resumed at epoch 3, batch 17</c>, or that there was nothing to do; null for a new run.
+    /// Where a resumed run continued, such as <c>resumed at epoch 3, batch 17</c>, or that there was nothing to do; null for a new run.
     /// </summary>
     public string? Beginning { get; internal set; }
 
@@ -89,8 +89,8 @@ public sealed class History
     public long Seed { get; internal set; }
 
     /// <summary>
-    /// What was done: where it began, a table of the epochs (<see cref="Table"/>; of many, the first and the last ones), how many steps
-    /// there were, and why it was stopped.
+    /// A summary of the run: where it began, a table of the epochs (<see cref="Table"/>; of many epochs, the first and the last ones), the
+    /// number of steps, and why it was stopped.
     /// </summary>
     public override string ToString() => string.Join(Environment.NewLine, new[]
     {
@@ -104,7 +104,7 @@ public sealed class History
     /// <summary>Draws values over the epochs as an SVG picture.</summary>
     /// <param name="path">The file, whose name ends in <c>.svg</c>. It is replaced as a whole.</param>
     /// <param name="values">
-    /// Their names, such as <c>accuracy</c>; none, the default, for <c>loss</c> and, where it is there, <c>val_loss</c>.
+    /// Their names, such as <c>accuracy</c>. The default is none: <c>loss</c> and, if it exists, <c>val_loss</c>.
     /// </param>
     /// <exception cref="ArgumentException">The name of the file does not end in <c>.svg</c>.</exception>
     /// <exception cref="InvalidOperationException">There is no epoch.</exception>

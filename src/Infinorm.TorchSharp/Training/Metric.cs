@@ -3,9 +3,9 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// A number that says how good predictions are, shown beside the loss. It is made of sums over the examples, so that over an epoch it is
-/// right whatever the batches are, and a run that is stopped within an epoch goes on with it. A metric has no state of its own: one may be
-/// used by several trainers.
+/// A number that says how good predictions are, shown beside the loss. It is computed from sums over the examples, so its value over an epoch
+/// does not depend on the division into batches, and a run that is stopped within an epoch can continue it. A metric has no state of its own:
+/// several trainers may use the same one.
 /// </summary>
 public sealed partial class Metric
 {

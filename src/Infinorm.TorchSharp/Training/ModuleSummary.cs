@@ -8,7 +8,7 @@ namespace Infinorm.Torch.Training;
 public static class ModuleSummary
 {
     /// <summary>
-    /// A table of the module's parts, those within others a little to the right, with their numbers of parameters, and the totals. What
+    /// A table of the module's parts with their numbers of parameters, and the totals. Parts within others are indented. A parameter that
     /// several parts share counts once. Keras: <c>summary</c>.
     /// </summary>
     /// <param name="module">The module.</param>

@@ -3,8 +3,8 @@ using Infinorm.Execution;
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// Where the ranks that train together meet: whatever happens on one of them, the next thing that all do is to meet, so that a failure, a
-/// stop, a cancellation and a file to be saved are those of all.
+/// Where the ranks that train together meet. Whatever happens on one rank, the next thing that all ranks do is to meet, so all of them
+/// learn of a failure, a stop, a cancellation or a file to be saved.
 /// </summary>
 sealed class RankMeetings(World world, TrainingRun run)
 {
@@ -61,7 +61,7 @@ sealed class RankMeetings(World world, TrainingRun run)
     }
 
     /// <summary>
-    /// Agrees on what the ranks have decided since they met: the first reason to stop becomes that of all, and so do the files to be saved.
+    /// Agrees on what the ranks have decided since they last met: all take the first reason to stop, and all save the same files.
     /// </summary>
     /// <param name="place">Where this rank is.</param>
     /// <param name="failure">What happened on this rank; null for nothing.</param>

@@ -11,7 +11,7 @@ namespace Infinorm.Torch.Training;
 
 /// <summary>
 /// A training run in a file: the optimizer's checkpoint with the trained variables, and below <c>run/</c> the rest of the model, the
-/// means of the present epoch, the history and the tensors of callbacks. See docs/training.md.
+/// means of the current epoch, the history and the tensors of callbacks. See docs/training.md.
 /// </summary>
 static class RunFile
 {
@@ -58,7 +58,7 @@ static class RunFile
     }
 
     /// <summary>
-    /// Puts a run, its model, its optimizer and its callbacks into the state of a file. All is checked before anything is changed.
+    /// Sets a run, its model, its optimizer and its callbacks to the state in a file. Everything is checked before anything is changed.
     /// </summary>
     /// <param name="run">A run that has not begun.</param>
     /// <param name="path">The file.</param>

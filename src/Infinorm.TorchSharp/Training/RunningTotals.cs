@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// What is added up over batches: the loss, by examples, and the sums of each metric. Sums of several parts of the data can be added.
+/// The sums over batches: the loss, weighted by examples, and the sums of each metric. Sums of several parts of the data can be added.
 /// </summary>
 sealed class RunningTotals(IReadOnlyList<Metric> metrics)
 {

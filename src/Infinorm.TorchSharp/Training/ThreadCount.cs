@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// Has every thread compute with as many threads as the one that began. libtorch keeps their number for each calling thread, and the bits
-/// of its sums depend on it, and after an await the code may continue on any thread.
+/// Makes every thread compute with the same number of libtorch threads as the thread that began. libtorch keeps this number for each calling
+/// thread, and the bits of its sums depend on it. After an await, the code may continue on any thread.
 /// </summary>
 sealed class ThreadCount
 {

@@ -31,7 +31,7 @@ public sealed partial class Trainer
         Evaluate(new TensorBatches(inputs, targets, batchSize, shuffle: false, weights: weights), cancellationToken);
 
     /// <summary>
-    /// As <see cref="Evaluate(IEnumerable{Batch}, CancellationToken)"/>, with batches that may be waited for; who makes them disposes
+    /// As <see cref="Evaluate(IEnumerable{Batch}, CancellationToken)"/>, with batches from an asynchronous source, which disposes
     /// them.
     /// </summary>
     /// <inheritdoc cref="Evaluate(IEnumerable{Batch}, CancellationToken)"/>
@@ -124,7 +124,7 @@ public sealed partial class Trainer
 
     /// <summary>What the model makes of batches of inputs, one after the other, in evaluation mode.</summary>
     /// <param name="batches">Inputs. Tensors that are made when a batch is asked for are disposed after its use.</param>
-    /// <returns>A prediction a batch, for the caller to dispose.</returns>
+    /// <returns>One prediction for each batch, for the caller to dispose.</returns>
     public IEnumerable<Tensor> Predict(IEnumerable<Tensor> batches)
     {
         ArgumentNullException.ThrowIfNull(batches);

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training;
 
 /// <summary>
-/// Trains, evaluates and runs a model: what <c>compile</c>, <c>fit</c>, <c>evaluate</c> and <c>predict</c> of Keras are together. It does
-/// not own the model, the optimizer or data. One thread uses it at a time.
+/// Trains, evaluates and runs a model. It combines <c>compile</c>, <c>fit</c>, <c>evaluate</c> and <c>predict</c> of Keras. It does not own
+/// the model, the optimizer or the data. Only one thread may use it at a time.
 /// </summary>
 public sealed partial class Trainer
 {
@@ -15,8 +15,8 @@ public sealed partial class Trainer
     /// <param name="model">The model.</param>
     /// <param name="loss">
     /// Takes predictions and targets of a batch and returns a scalar tensor, the mean over the batch, such as
-    /// <c>nn.CrossEntropyLoss().forward</c>, or a value for each example along the first axis, whose mean is taken. Where examples are
-    /// weighted it must be a value for each.
+    /// <c>nn.CrossEntropyLoss().forward</c>, or a value for each example along the first axis, whose mean is taken. If examples have
+    /// weights, it must return a value for each.
     /// </param>
     /// <param name="optimizer">
     /// The optimizer for the model, such as <c>new Adamax(1e-3).For(model)</c> or one of <c>torch.optim</c>.
@@ -33,8 +33,8 @@ public sealed partial class Trainer
     /// As <see cref="Trainer(nn.Module{Tensor, Tensor}, Func{Tensor, Tensor, Tensor}, optim.Optimizer)"/> has it.
     /// </param>
     /// <param name="optimizer">
-    /// One that is not built yet, such as <c>new Adamax(1e-3)</c>. This call builds it; <see cref="Optimizer"/> is what it made of it,
-    /// which the caller may dispose when the training is over.
+    /// An optimizer that is not built yet, such as <c>new Adamax(1e-3)</c>. This call builds it for the model. The result is in
+    /// <see cref="Optimizer"/>, which the caller may dispose after the training.
     /// </param>
     /// <exception cref="ArgumentException">The model has no parameters that can be trained, or two overlap in memory.</exception>
     /// <exception cref="InvalidOperationException">The optimizer is built.</exception>
@@ -93,8 +93,8 @@ public sealed partial class Trainer
     public optim.Optimizer Optimizer { get; }
 
     /// <summary>
-    /// Where data go before the model gets them; those that are there already are not copied. The default is where the model is. The model
-    /// must be there: it is moved before its optimizer is made.
+    /// The device to which data are moved before the model gets them; data that are there already are not copied. The default is the
+    /// device of the model. The model must be on this device: move it before you make its optimizer.
     /// </summary>
     /// <exception cref="ArgumentException">The model is elsewhere.</exception>
     public Device Device
@@ -113,8 +113,8 @@ public sealed partial class Trainer
     internal ForwardPass Forward { get; }
 
     /// <summary>
-    /// What is shown beside the loss. Their names differ, and are neither <c>loss</c> nor <c>learning_rate</c>. The default is nothing.
-    /// Keras: <c>metrics</c>.
+    /// The metrics that are computed beside the loss. Their names must differ, and must be neither <c>loss</c> nor <c>learning_rate</c>. The
+    /// default is none. Keras: <c>metrics</c>.
     /// </summary>
     /// <exception cref="ArgumentException">A name is taken: histories could not hold both values.</exception>
     public IReadOnlyList<Metric> Metrics
@@ -169,19 +169,19 @@ public sealed partial class Trainer
         Fit(new TensorBatches(inputs, targets, batchSize, shuffle, weights: weights), epochs, options, cancellationToken);
 
     /// <summary>
-    /// Trains the model and, after the last epoch, leaves the averages in it where the optimizer keeps some. Keras: <c>fit</c>.
+    /// Trains the model. If the optimizer keeps averages, they become the weights after the last epoch. Keras: <c>fit</c>.
     /// </summary>
     /// <param name="data">
     /// Batches, enumerated once an epoch: <see cref="TensorBatches"/>, a data loader's
     /// <see cref="DataLoaders.Pairs(DataLoader{IList{Tensor}, IList{Tensor}})"/>, a list such as <c>[(input, target)]</c>, an iterator.
-    /// Tensors that are made when a batch is asked for are disposed after its step; those that were there before stay.
+    /// Tensors that are created when a batch is requested are disposed after its step; those that existed before stay.
     /// </param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="options">Validation, callbacks, seed, resuming.</param>
     /// <param name="cancellationToken">
     /// Stops the training after the present step; <see cref="Callbacks.Checkpoint"/> then saves the run.
     /// </param>
-    /// <returns>What was seen in each epoch.</returns>
+    /// <returns>The values of each epoch.</returns>
     /// <exception cref="OperationCanceledException">The training was cancelled.</exception>
     /// <exception cref="ArgumentException">
     /// A batch does not fit the model or the loss, weights are negative, an option cannot be used with these data, or the file to resume
@@ -215,7 +215,7 @@ public sealed partial class Trainer
     }
 
     /// <summary>
-    /// As <see cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)"/>, with batches that may be waited for.
+    /// As <see cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)"/>, with batches from an asynchronous source.
     /// </summary>
     /// <param name="data">Batches, enumerated once an epoch. Who makes them disposes them, when the next one is asked for.</param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
@@ -236,8 +236,8 @@ public sealed partial class Trainer
     }
 
     /// <summary>
-    /// Puts model and optimizer into the state of a file that <see cref="Callbacks.Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote
-    /// and, as after Fit, the averages into the model where the optimizer keeps some. All is checked before anything is changed.
+    /// Sets model and optimizer to the state of a file that <see cref="Callbacks.Checkpoint"/> or <see cref="TrainingRun.Save"/> wrote. If the
+    /// optimizer keeps averages, they become the weights of the model, as after Fit. Everything is checked before anything is changed.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <exception cref="InvalidFileException">The file is malformed or no run.</exception>
@@ -260,9 +260,9 @@ public sealed partial class Trainer
     }
 
     /// <summary>
-    /// Reads the model's weights from a file that <see cref="SaveWeights"/>, <see cref="TrainingRun.SaveWeights"/> or a program of
-    /// PyTorch's wrote as safetensors. Names, shapes and types must be the model's; all is checked before anything is changed. The
-    /// optimizer stays as it is.
+    /// Reads the model's weights from a safetensors file that <see cref="SaveWeights"/>, <see cref="TrainingRun.SaveWeights"/> or a PyTorch
+    /// program wrote. Names, shapes and types must be those of the model. Everything is checked before anything is changed. The optimizer
+    /// stays as it is.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <exception cref="InvalidFileException">The file is malformed.</exception>

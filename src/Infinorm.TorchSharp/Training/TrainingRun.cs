@@ -45,8 +45,8 @@ public sealed class TrainingRun
     public int Epochs { get; }
 
     /// <summary>
-    /// The number of the present epoch, from 1, as in <see cref="EpochLog.Epoch"/>; before the first one begins, that of the completed
-    /// ones.
+    /// The number of the current epoch, counted from 1, as in <see cref="EpochLog.Epoch"/>. Before the first epoch begins, it is the number of
+    /// completed ones.
     /// </summary>
     public int Epoch { get; internal set; }
 
@@ -81,7 +81,7 @@ public sealed class TrainingRun
     public FitOutcome Outcome { get; internal set; }
 
     /// <summary>
-    /// Whether this process writes files and shows the progress: it is the only one, or rank 0 of those that train together.
+    /// Whether this process writes files and shows the progress: whether it trains alone, or is rank 0 of the ranks that train together.
     /// </summary>
     public bool IsFirst => Trainer.Driver.World?.IsFirst ?? true;
 
@@ -111,7 +111,7 @@ public sealed class TrainingRun
 
     /// <summary>
     /// Ends the training after this step or epoch. An incomplete epoch is neither validated nor in the history; a resumed run continues
-    /// in it.
+    /// it.
     /// </summary>
     /// <param name="reason">Why, for the history.</param>
     public void Stop(string reason)
@@ -122,8 +122,8 @@ public sealed class TrainingRun
 
     /// <summary>
     /// Writes the whole run to a file, for <see cref="FitOptions.ResumeFrom"/>: model, optimizer, position, history and the callbacks'
-    /// states. While the training runs, that is done as soon as all callbacks have been told of the present step or epoch; at its end, at
-    /// once.
+    /// states. During the training, the file is written when all callbacks have been called for the current step or epoch. At the end of
+    /// the training, it is written at once.
     /// </summary>
     /// <param name="path">A file of safetensors. It is replaced as a whole: it is the old or the new one whatever happens.</param>
     public void Save(string path)
@@ -134,7 +134,8 @@ public sealed class TrainingRun
 
     /// <summary>
     /// Writes the model's weights, and nothing else, to a file, for <see cref="Trainer.LoadWeights"/> and other programs: parameters and
-    /// persistent buffers by their names, with the averages in them where the optimizer keeps some. It is done when <see cref="Save"/> is.
+    /// persistent buffers by their names. If the optimizer keeps averages, they are the weights. It is written at the same time as that of
+    /// <see cref="Save"/>.
     /// </summary>
     /// <param name="path">A file of safetensors. It is replaced as a whole.</param>
     public void SaveWeights(string path)
@@ -146,7 +147,7 @@ public sealed class TrainingRun
     /// <summary>
     /// Puts the optimizer's averages into the model until the result is disposed, as validation does.
     /// </summary>
-    /// <returns>To be disposed; null, for which <c>using</c> does nothing, where the optimizer keeps no averages.</returns>
+    /// <returns>An object to dispose; null, which <c>using</c> accepts, if the optimizer keeps no averages.</returns>
     public IDisposable? UseAverages() => Trainer.Driver.UseAverages();
 
     /// <summary>As <see cref="Save"/> and <see cref="SaveWeights"/>, and tells when it is done.</summary>

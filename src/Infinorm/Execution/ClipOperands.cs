@@ -2,7 +2,7 @@ using Infinorm.Types;
 
 namespace Infinorm.Execution;
 
-/// <summary>The norm of all gradients and what they are multiplied by; null without clipping by global norm.</summary>
+/// <summary>The norm of all gradients and the factor that they are multiplied by; null without clipping by global norm.</summary>
 readonly record struct GradientNorm(double? Norm, double? Factor);
 
 /// <summary>
@@ -14,7 +14,7 @@ static class ClipOperands
     /// <summary>A number in a gradient's type.</summary>
     public static double Rounded(double value, DType type) => type == DType.Float64 ? value : (float)value;
 
-    /// <summary>What a gradient is divided by that is clipped by its own norm.</summary>
+    /// <summary>The divisor of a gradient that is clipped by its own norm.</summary>
     public static double Divisor(double squaredNorm, double limit, DType type)
     {
         double norm = squaredNorm > 0 ? Root(squaredNorm, type) : squaredNorm;
@@ -22,7 +22,7 @@ static class ClipOperands
     }
 
     /// <summary>
-    /// What all gradients are multiplied by: c · min(1/n, 1/c), to which n − n is added: a norm that is not finite makes every gradient NaN.
+    /// The factor of all gradients: c · min(1/n, 1/c) + (n − n). The last term makes every gradient NaN if the norm is not finite.
     /// </summary>
     public static GradientNorm Factor(double squaredNorm, double limit, DType type)
     {

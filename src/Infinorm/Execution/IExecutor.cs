@@ -12,10 +12,10 @@ enum StateKind
     /// <summary>The gradient accumulator.</summary>
     Accumulator,
 
-    /// <summary>A slot of the rule; its codes, where it has one byte an element.</summary>
+    /// <summary>A slot of the rule; its codes, if it has one byte per element.</summary>
     Slot,
 
-    /// <summary>What the codes of a slot are multiplied by, one number for each block; nothing where it has no codes.</summary>
+    /// <summary>The scales that the codes of a slot are multiplied by, one for each block; none if it has no codes.</summary>
     SlotScales,
 
     /// <summary>The float copy of a 16-bit variable, which is stepped.</summary>
@@ -25,13 +25,13 @@ enum StateKind
 /// <summary>What an executor is built for.</summary>
 sealed record BuildRequest
 {
-    /// <summary>The variables, checked for all but what is the executor's own business.</summary>
+    /// <summary>The variables. The executor checks only what it alone can know.</summary>
     public required Variable[] Variables { get; init; }
 
-    /// <summary>What each variable is a part of, and from which element on; null where all are whole.</summary>
+    /// <summary>The variable that each variable is a part of, and its first element there; null if all are whole.</summary>
     public (Variable Whole, int Start)[]? PartOf { get; init; }
 
-    /// <summary>These variables and those that others step in the same calls: their memory must not overlap, nor must gradients lie in it.</summary>
+    /// <summary>These variables and those that others step in the same calls. Their memory must not overlap, nor contain gradients.</summary>
     public required Variable[] Together { get; init; }
 
     /// <summary>Whether weight decay applies to each variable, if there is any.</summary>
@@ -61,7 +61,7 @@ sealed record BuildRequest
     /// <summary>Whether 16-bit variables are rounded at random.</summary>
     public required bool RoundsAtRandom { get; init; }
 
-    /// <summary>From how many elements on the slots of a variable have one byte an element; null if none has.</summary>
+    /// <summary>The number of elements from which the slots of a variable have one byte per element; null if none has.</summary>
     public required int? ByteStorageMinimum { get; init; }
 }
 
@@ -80,7 +80,7 @@ interface IExecutor
     /// <exception cref="ArgumentException">The variables overlap, or the executor cannot step one of them.</exception>
     void Build(BuildRequest request);
 
-    /// <summary>A view of what is kept for a variable; null where there is none.</summary>
+    /// <summary>A view of the state that is kept for a variable; null if there is none.</summary>
     /// <param name="variable">The number of the variable.</param>
     /// <param name="kind">What to view.</param>
     /// <param name="slot">The number of the slot, if it is one.</param>
@@ -88,24 +88,24 @@ interface IExecutor
     Variable? View(int variable, StateKind kind, int slot, string path);
 
     /// <summary>Takes the gradients of a call, one for each variable, and checks them. Nothing is changed.</summary>
-    /// <returns>How many are missing.</returns>
+    /// <returns>The number of missing gradients.</returns>
     /// <exception cref="ArgumentException">A gradient does not fit.</exception>
     int Accept(ReadOnlySpan<Gradient> gradients);
 
     /// <summary>Asks for the rules of the plans. Nothing is changed.</summary>
     /// <param name="source">The optimizer, which has the rules.</param>
-    /// <param name="plans">One for each group of variables; they differ in the rate and the decay only. They stay as they are until the step is made.</param>
+    /// <param name="plans">One for each group of variables, with its rate and decay. They stay as they are until the step is made.</param>
     void Prepare(IRuleSource source, StepPlan[] plans);
 
-    /// <summary>Reads the accepted gradients for what has to be known of all of them before the prepared plans are carried out.</summary>
+    /// <summary>Computes from all accepted gradients what must be known before the prepared plans are carried out.</summary>
     /// <param name="norm">The norm of all gradients, if they are clipped by it.</param>
-    /// <param name="missing">How many gradients are missing; set anew where that depends on other calls than this one.</param>
+    /// <param name="missing">The number of missing gradients; changed if it depends on other calls than this one.</param>
     /// <exception cref="HalfMadeStepException">Something threw in the middle.</exception>
     /// <returns>False if the plans require finite gradients and they are not: then nothing has changed.</returns>
     bool Reduce(out GradientNorm norm, ref int missing);
 
     /// <summary>Carries the prepared plans out over the accepted gradients.</summary>
-    /// <exception cref="HalfMadeStepException">Something of a user's threw in the middle, such as a rule or a constraint.</exception>
+    /// <exception cref="HalfMadeStepException">Code of a user, such as a rule or a constraint, threw in the middle.</exception>
     void Run();
 
     /// <summary>An executor of the same kind, not built, for copies of the variables.</summary>

@@ -21,7 +21,7 @@ readonly record struct StepPlan
     /// <summary>Calls before this one that were not skipped.</summary>
     public long CallsBefore { get; init; }
 
-    /// <summary>What gradients are divided by first; null for nothing.</summary>
+    /// <summary>The number by which gradients are divided first; null for none.</summary>
     public double? LossScale { get; init; }
 
     /// <summary>Whether the call is dropped if an element of a gradient is not finite.</summary>
@@ -55,8 +55,8 @@ readonly record struct StepPlan
     public bool ResetsAccumulators { get; init; }
 
     /// <summary>
-    /// Whether the reduction adds the gradients to the accumulators, so that the pass reads these alone. Not where it may still be
-    /// decided that nothing changes.
+    /// Whether the reduction adds the gradients to the accumulators, so that the pass reads only these. False if the call may still be
+    /// skipped, because then nothing may change.
     /// </summary>
     public bool ReducesIntoAccumulators => Updates && AccumulationSteps > 0 && !RequiresFinite && Clip is ClipKind.Norm or ClipKind.GlobalNorm;
 

@@ -78,7 +78,7 @@ sealed unsafe class ThreadWorld : World
         _meeting.Meet();
     }
 
-    // What this rank has for others, seen by all once all have met.
+    // The data of this rank for the others, visible to all once all have met.
     void Offer(byte* bytes, ReadOnlySpan<int> counts)
     {
         _meeting.Offers[Rank] = new Part((nint)bytes, counts.ToArray());

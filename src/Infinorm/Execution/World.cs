@@ -5,19 +5,19 @@ using System.Text;
 namespace Infinorm.Execution;
 
 /// <summary>
-/// The processes, its ranks, that train one model together: each computes its part of the gradients and keeps its part of the optimizer's
-/// state. All ranks make the same calls in the same order.
+/// The processes, called ranks, that train one model together. Each rank computes its part of the gradients and keeps its part of the
+/// optimizer's state. All ranks make the same calls in the same order.
 /// </summary>
 public abstract class World : IDisposable
 {
-    /// <summary>This process by itself.</summary>
+    /// <summary>A world with one rank, this process.</summary>
     public static World Alone { get; } = new AloneWorld();
 
     /// <summary>
-    /// So many ranks inside this process, for tests: each is for one thread, and all threads must make their calls at the same time.
+    /// Several ranks inside this process, for tests. Each is used by one thread, and all threads must make their calls at the same time.
     /// </summary>
-    /// <param name="count">How many, ≥ 1.</param>
-    /// <returns>The worlds, one for each rank, by number.</returns>
+    /// <param name="count">The number of ranks, ≥ 1.</param>
+    /// <returns>The worlds, one for each rank, in the order of the ranks.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The count is less than 1.</exception>
     public static IReadOnlyList<World> Threads(int count)
     {
@@ -25,24 +25,24 @@ public abstract class World : IDisposable
         return ThreadWorld.Make(count);
     }
 
-    /// <summary>The number of this rank, from 0 on.</summary>
+    /// <summary>The number of this rank, counted from 0.</summary>
     public abstract int Rank { get; }
 
     /// <summary>The number of ranks.</summary>
     public abstract int Size { get; }
 
-    /// <summary>How many threads of this rank work on a step at most.</summary>
+    /// <summary>The largest number of threads of this rank that work on a step.</summary>
     public virtual int ThreadsPerRank => Environment.ProcessorCount;
 
-    /// <summary>Whether this is rank 0, which writes files and shows what is done.</summary>
+    /// <summary>Whether this is rank 0, which writes files and shows the progress.</summary>
     public bool IsFirst => Rank == 0;
 
-    /// <summary>How many batches make one update, once an optimizer was built over this world; 0 before.</summary>
+    /// <summary>The number of batches in an update; 0 until an optimizer has been built over this world.</summary>
     public int BatchesPerUpdate { get; private set; }
 
-    /// <summary>This rank's part of the batches: of those that make one update, each rank computes a run of the same length.</summary>
-    /// <typeparam name="T">What a batch is.</typeparam>
-    /// <param name="batches">All batches, the same on all ranks; those of other ranks are passed over.</param>
+    /// <summary>This rank's part of the batches. The batches of an update are divided into runs of the same length, one for each rank.</summary>
+    /// <typeparam name="T">The type of a batch.</typeparam>
+    /// <param name="batches">All batches, the same on all ranks; those of other ranks are skipped.</param>
     /// <exception cref="InvalidOperationException">No optimizer was built over this world yet.</exception>
     public IEnumerable<T> Share<T>(IEnumerable<T> batches)
     {
@@ -51,8 +51,8 @@ public abstract class World : IDisposable
         return Own(batches);
     }
 
-    /// <summary>Whether a batch is this rank's, by its number from 0 on.</summary>
-    /// <param name="batch">The number among all batches of all ranks.</param>
+    /// <summary>Whether a batch belongs to this rank.</summary>
+    /// <param name="batch">The number of the batch among those of all ranks, counted from 0.</param>
     /// <exception cref="InvalidOperationException">No optimizer was built over this world yet.</exception>
     public bool Owns(long batch)
     {
@@ -61,11 +61,11 @@ public abstract class World : IDisposable
     }
 
     /// <summary>
-    /// The mean of what the ranks have for their batches, such as losses: added by the number of the batch, so that it is the same for any
-    /// number of ranks, bit for bit. All ranks call it.
+    /// The mean of one value for each batch, such as its loss, over the batches of all ranks. The values are added in the order of the
+    /// batches' numbers, so the mean has the same bits for any number of ranks. All ranks call it.
     /// </summary>
-    /// <param name="values">This rank's values, in the order of its batches, from the first batch of an update on.</param>
-    /// <returns>The mean, the same on all ranks; NaN where no rank has a value.</returns>
+    /// <param name="values">This rank's values, in the order of its batches, beginning with the first batch of an update.</param>
+    /// <returns>The mean, the same on all ranks; NaN if no rank has a value.</returns>
     public double Mean(params ReadOnlySpan<double> values)
     {
         double sum = 0;
@@ -78,29 +78,29 @@ public abstract class World : IDisposable
     /// <summary>
     /// Sends bytes to each rank and receives bytes from each. Parts follow one another without gaps, in the order of the ranks.
     /// </summary>
-    /// <param name="send">What this rank sends.</param>
-    /// <param name="sendCounts">How many bytes go to each rank.</param>
-    /// <param name="receive">Where what is received goes.</param>
-    /// <param name="receiveCounts">How many bytes come from each rank.</param>
+    /// <param name="send">The bytes that this rank sends.</param>
+    /// <param name="sendCounts">The number of bytes for each rank.</param>
+    /// <param name="receive">The memory for the received bytes.</param>
+    /// <param name="receiveCounts">The number of bytes from each rank.</param>
     public abstract void AllToAll(
         ReadOnlySpan<byte> send, ReadOnlySpan<int> sendCounts, Span<byte> receive, ReadOnlySpan<int> receiveCounts);
 
     /// <summary>Gives every rank the bytes of all ranks, in the order of the ranks, without gaps.</summary>
     /// <param name="own">This rank's bytes.</param>
-    /// <param name="all">Those of all ranks.</param>
-    /// <param name="counts">How many bytes each rank has.</param>
+    /// <param name="all">The memory for the bytes of all ranks.</param>
+    /// <param name="counts">The number of bytes of each rank.</param>
     public abstract void AllGather(ReadOnlySpan<byte> own, Span<byte> all, ReadOnlySpan<int> counts);
 
-    /// <summary>Gives every rank the bytes of one.</summary>
-    /// <param name="data">The bytes: of the root, what is sent; of the others, where they go.</param>
+    /// <summary>Gives every rank the bytes of one rank, the root.</summary>
+    /// <param name="data">On the root, the bytes to send; on the others, the memory for them.</param>
     /// <param name="root">The rank that sends.</param>
     public abstract void Broadcast(Span<byte> data, int root);
 
-    /// <summary>Waits until all ranks are here.</summary>
+    /// <summary>Waits until all ranks have called it.</summary>
     public abstract void Barrier();
 
-    /// <summary>Ends all ranks because one cannot go on.</summary>
-    /// <param name="reason">Why.</param>
+    /// <summary>Ends all ranks because one of them cannot continue.</summary>
+    /// <param name="reason">The reason, for the message.</param>
     public abstract void Abort(string reason);
 
     /// <inheritdoc/>
@@ -111,17 +111,18 @@ public abstract class World : IDisposable
     }
 
     /// <summary>Leaves the world.</summary>
-    /// <param name="disposing">Whether it is disposed, not finalized.</param>
+    /// <param name="disposing">True if called by <see cref="Dispose()"/>, false if called by a finalizer.</param>
     protected virtual void Dispose(bool disposing)
     {
     }
 
     /// <summary>
-    /// After how many calls, of all ranks, the optimizer over this world was last called, for messages that say where a rank is; −1 before the first.
+    /// The number of calls, over all ranks, that the optimizer had seen when it was last called; −1 before the first call. Messages use it to say
+    /// where a rank is.
     /// </summary>
     protected internal long Calls { get; internal set; } = -1;
 
-    /// <summary>How many bytes of gradients are exchanged at once.</summary>
+    /// <summary>The number of bytes of gradients that are exchanged at once.</summary>
     internal int BucketBytes { get; set; } = Sharded.ShardMap.BucketBytes;
 
     /// <summary>Remembers how many batches make one update.</summary>
@@ -150,7 +151,7 @@ public abstract class World : IDisposable
         }
     }
 
-    /// <summary>Has all ranks fail, with the first difference, where these texts are not the same on all. All ranks call it.</summary>
+    /// <summary>Fails on all ranks, with the first difference, if these texts differ between ranks. All ranks call it.</summary>
     /// <exception cref="WorldException">A rank has another text.</exception>
     internal void RequireSame(string optimizer, string[] lines)
     {
@@ -166,9 +167,9 @@ public abstract class World : IDisposable
         string At(int rank, int i) => texts[rank].ElementAtOrDefault(i) ?? "no more variables";
     }
 
-    /// <summary>Has all ranks fail where one did. All ranks call it.</summary>
-    /// <param name="failure">What happened on this rank; null for nothing.</param>
-    /// <exception cref="WorldException">Something happened on a rank.</exception>
+    /// <summary>Fails on all ranks if one of them failed. All ranks call it.</summary>
+    /// <param name="failure">The failure of this rank; null if there was none.</param>
+    /// <exception cref="WorldException">A rank failed.</exception>
     internal void Agree(Exception? failure)
     {
         string[] texts = GatherTexts(failure is null ? "" : $"{failure.GetType().Name}: {failure.Message}");
@@ -177,7 +178,7 @@ public abstract class World : IDisposable
             throw new WorldException($"rank {first} of {Size}: {texts[first]}", failure);
     }
 
-    /// <summary>Does something that may fail on some ranks only, and has all fail where one did.</summary>
+    /// <summary>Does something that may fail on some ranks only, and fails on all ranks if it failed on one.</summary>
     /// <exception cref="WorldException">It failed on a rank.</exception>
     internal void Together(Action action)
     {
@@ -200,7 +201,7 @@ public abstract class World : IDisposable
         Agree(failure);
     }
 
-    /// <summary>What all ranks have for their batches, in the order of the batches' numbers.</summary>
+    /// <summary>The values of all ranks for their batches, in the order of the batches' numbers.</summary>
     internal double[] ByNumber(ReadOnlySpan<double> own)
     {
         double[][] parts = Gather(own);
@@ -217,7 +218,7 @@ public abstract class World : IDisposable
         return all;
     }
 
-    /// <summary>The numbers of all ranks, of each as many as it has.</summary>
+    /// <summary>The numbers of all ranks; each rank may have another count of them.</summary>
     internal double[][] Gather(ReadOnlySpan<double> own)
     {
         byte[][] parts = GatherBytes(MemoryMarshal.AsBytes(own));
@@ -280,7 +281,7 @@ public abstract class World : IDisposable
     }
 }
 
-/// <summary>The ranks of a world cannot go on together.</summary>
-/// <param name="message">Which rank, and why.</param>
+/// <summary>Thrown on all ranks of a world when they cannot continue together.</summary>
+/// <param name="message">Which rank failed, and why.</param>
 /// <param name="inner">The cause, on the rank where it is known.</param>
 public sealed class WorldException(string message, Exception? inner = null) : InvalidOperationException(message, inner);

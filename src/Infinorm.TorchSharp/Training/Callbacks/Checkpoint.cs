@@ -4,8 +4,8 @@ using Infinorm.Types;
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
-/// Saves the run after each epoch, and when it is cancelled or stopped within one, so that <see cref="FitOptions.ResumeFrom"/> can go on
-/// with it; and, if wanted, the best epoch's run to a second file. Keras: <c>BackupAndRestore</c> and <c>ModelCheckpoint</c>.
+/// Saves the run after each epoch, and when it is cancelled or stopped within one, so that <see cref="FitOptions.ResumeFrom"/> can continue
+/// it. On request it saves the best epoch to a second file. Keras: <c>BackupAndRestore</c> and <c>ModelCheckpoint</c>.
 /// </summary>
 /// <remarks>
 /// The name of a file may have values in it, such as <c>runs/{epoch:D2}-{val_loss:F3}.safetensors</c>, so that there is a file for each
@@ -41,14 +41,14 @@ public sealed class Checkpoint : Callback
     }
 
     /// <summary>
-    /// Whether the files have the model's weights alone, as <see cref="TrainingRun.SaveWeights"/> writes them: smaller, and not to be
-    /// resumed from. The default is false. Keras: <c>save_weights_only</c>.
+    /// Whether the files contain only the model's weights, as <see cref="TrainingRun.SaveWeights"/> writes them. Such files are smaller, and a
+    /// run cannot resume from them. The default is false. Keras: <c>save_weights_only</c>.
     /// </summary>
     public bool WeightsOnly { get; init; }
 
     /// <summary>
-    /// How many files of a pattern stay, ≥ 1: older ones that this run wrote, resumed or not, are deleted once a newer one is written.
-    /// Null, the default, for all.
+    /// The number of files of a pattern to keep, ≥ 1. Older ones that this run wrote, resumed or not, are deleted once a newer one is written.
+    /// The default is null: all are kept.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
     public int? Keep
@@ -67,7 +67,7 @@ public sealed class Checkpoint : Callback
     public bool? LargerIsBetter { get; init; }
 
     /// <summary>
-    /// The file of a pattern that was last written, for <see cref="FitOptions.ResumeFrom"/>; null where there is none.
+    /// The newest file of a pattern, for <see cref="FitOptions.ResumeFrom"/>; null if there is none.
     /// </summary>
     /// <param name="pattern">As the constructor takes it.</param>
     /// <exception cref="ArgumentException">The pattern is not understood.</exception>

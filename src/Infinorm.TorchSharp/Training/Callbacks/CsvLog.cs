@@ -5,8 +5,8 @@ using Infinorm.Checkpoints;
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
-/// Writes the history to a file of comma-separated values: a header, then a line an epoch. The file is replaced after each epoch, so that
-/// that of a resumed run has each epoch once. Keras: <c>CSVLogger</c>.
+/// Writes the history to a file of comma-separated values: a header, then one line per epoch. The file is replaced after each epoch, so
+/// the file of a resumed run has each epoch once. Keras: <c>CSVLogger</c>.
 /// </summary>
 /// <param name="path">The file. Its folder is made.</param>
 public sealed class CsvLog(string path) : Callback

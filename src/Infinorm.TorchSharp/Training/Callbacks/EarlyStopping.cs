@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
-/// Ends the training when a value has not become better for some epochs, and puts the weights of the best epoch back into the model: those
-/// that were validated, which are the averages where the optimizer keeps some. Keras: <c>EarlyStopping</c>.
+/// Ends the training when a value has not improved for some epochs, and restores the weights of the best epoch. These are the weights that were
+/// validated: the averages, if the optimizer keeps some. Keras: <c>EarlyStopping</c>.
 /// </summary>
 /// <param name="monitor">The value to watch. The default is <c>val_loss</c>.</param>
 /// <param name="patience">Epochs with the value, but not a better one, after which to stop, ≥ 1. The default is 5.</param>
@@ -43,7 +43,7 @@ public sealed class EarlyStopping(string monitor = "val_loss", int patience = 5)
     public double? Baseline { get; init; }
 
     /// <summary>
-    /// Epochs, ≥ 0, that are let pass before the first one is looked at. The default is 0. Keras: <c>start_from_epoch</c>.
+    /// The number of epochs, ≥ 0, that are ignored at the beginning. The default is 0. Keras: <c>start_from_epoch</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">It is below 0.</exception>
     public int StartFromEpoch

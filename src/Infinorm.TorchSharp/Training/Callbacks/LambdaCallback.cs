@@ -1,8 +1,8 @@
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
-/// A callback of functions, for what needs no class: <c>new LambdaCallback { EpochEnd = (run, log) =&gt; Console.WriteLine(log) }</c>.
-/// It remembers nothing in checkpoints. Keras: <c>LambdaCallback</c>.
+/// A callback made of functions, for code that needs no class: <c>new LambdaCallback { EpochEnd = (run, log) =&gt; Console.WriteLine(log) }</c>.
+/// It has no state in checkpoints. Keras: <c>LambdaCallback</c>.
 /// </summary>
 public sealed class LambdaCallback : Callback
 {

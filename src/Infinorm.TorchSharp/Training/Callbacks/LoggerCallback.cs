@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
-/// Tells an <see cref="ILogger"/> how the training goes: when it begins and ends, and of each epoch a message whose values are properties
-/// of their own (<c>epoch</c>, <c>batches</c>, <c>seconds</c>, <c>loss</c>, <c>val_loss</c>, …).
+/// Writes the course of the training to an <see cref="ILogger"/>: its beginning, its end, and for each epoch a message whose values are
+/// properties of their own (<c>epoch</c>, <c>batches</c>, <c>seconds</c>, <c>loss</c>, <c>val_loss</c>, …).
 /// </summary>
 /// <remarks>The level is Information; Warning for a run that is cancelled; Error for one that fails; Debug for single steps.</remarks>
 /// <param name="logger">Where to.</param>

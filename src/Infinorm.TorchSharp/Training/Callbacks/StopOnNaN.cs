@@ -2,11 +2,11 @@ namespace Infinorm.Torch.Training.Callbacks;
 
 /// <summary>
 /// Ends the training with an exception at the first step whose loss or gradients are not finite, before the optimizer steps: the model is
-/// as it was after the last sound step. It names the first parameter concerned. Keras: <c>TerminateOnNaN</c>, which stops after the damage.
+/// as it was after the last good step. The message names the first such parameter. Keras: <c>TerminateOnNaN</c>, which stops after the damage.
 /// </summary>
 /// <remarks>
-/// It reads each gradient once more. With a <see cref="LossScaleOptimizer"/>, which skips steps whose gradients are not finite, it looks at
-/// the loss alone.
+/// It reads each gradient once more. With a <see cref="LossScaleOptimizer"/>, which skips steps whose gradients are not finite, it checks
+/// only the loss.
 /// </remarks>
 public sealed class StopOnNaN : Callback
 {
