@@ -183,6 +183,50 @@ public sealed class LossAndMetricTests
         return metric;
     }
 
+    [Fact]
+    public void AFocalLossWithAFactorForEachClass()
+    {
+        using var scope = NewDisposeScope();
+        Tensor y = tensor(new[] { 1f, 0, 0, 0, 0, 1 }, [2, 3]), p = tensor(new[] { 0.5f, 0.3f, 0.2f, 0.1f, 0.1f, 0.8f }, [2, 3]);
+        double expected = ((0.1 * Math.Pow(0.5, 2) * -Math.Log(0.5)) + (0.7 * Math.Pow(0.2, 2) * -Math.Log(0.8))) / 2;
+        Assert.Equal(expected, Loss("CategoricalFocalCrossentropy", """{"alpha": [0.1, 0.4, 0.7], "gamma": 2.0}""").Compute(y, p)
+            .item<float>(), 1e-6);
+    }
+
+    [Fact]
+    public void ALossOfWhichAllWeightsAre0Is0()
+    {
+        using var scope = NewDisposeScope();
+        Tensor p = tensor(new[] { 1f, 2 }, [2, 1], requires_grad: true);
+        Tensor loss = Loss("MeanSquaredError", """{"reduction": "mean_with_sample_weight"}""").Compute(zeros(2, 1), p, zeros(2));
+        loss.backward();
+        Assert.Equal(0, loss.item<float>());
+        Assert.Equal([0f, 0f], Values(p.grad!));
+    }
+
+    [Theory]
+    [InlineData("Precision", """{"thresholds": [0.7]}""", 1)]
+    [InlineData("Recall", """{"thresholds": [0.7]}""", 0.5)]
+    [InlineData("Precision", """{"thresholds": 0.25}""", 2 / 3.0)]
+    public void AListOfOneThreshold(string className, string config, double expected)
+    {
+        using var scope = NewDisposeScope();
+        KerasMetric metric = Metric(className, config);
+        metric.Update(tensor(new[] { 1f, 0, 1, 0 }), tensor(new[] { 0.9f, 0.3f, 0.6f, 0.1f }));
+        Assert.Equal(expected, metric.Result, 1e-6);
+    }
+
+    [Fact]
+    public void IoUOverAnotherAxis()
+    {
+        using var scope = NewDisposeScope();
+        KerasMetric metric = Metric("OneHotMeanIoU", """{"num_classes": 2, "axis": 1}""");
+
+        // Classes lie along axis 1: targets are 0, 1, 1, predictions 0, 1, 0.
+        metric.Update(tensor(new[] { 1f, 0, 0, 0, 1, 1 }, [1, 2, 3]), tensor(new[] { 0.9f, 0.2f, 0.7f, 0.1f, 0.8f, 0.3f }, [1, 2, 3]));
+        Assert.Equal(0.5, metric.Result, 1e-6); // 1 of 2 for each class
+    }
+
     static KerasLoss Loss(string className, string config) => KerasLoss.FromConfig(Serialized("losses", className, config))!;
 
     static KerasMetric Metric(string className, string config) => KerasMetric.FromConfig(Serialized("metrics", className, config))!;

@@ -113,10 +113,13 @@ static class MetricTable
 
     static KerasMetric Counts(string name, ConfigReader config, Func<(double Tp, double Fp, double Tn, double Fn), double> result)
     {
-        if (config.IsList("thresholds"))
-            throw new FormatException($"metric {name}: a list of thresholds is not supported, only one");
-        double threshold = config.OptionalNumber("thresholds") ?? 0.5;
-        int? top = config.OptionalInteger("top_k"), only = config.OptionalInteger("class_id");
+        double? given = config.IsList("thresholds")
+            ? config.Numbers("thresholds") is [var only]
+                ? only
+                : throw new FormatException($"metric {name}: a list of several thresholds is not supported, only one")
+            : config.OptionalNumber("thresholds");
+        double threshold = given ?? 0.5;
+        int? top = config.OptionalInteger("top_k"), column = config.OptionalInteger("class_id");
         return new SumsMetric(
             name,
             (y, p, weight) =>
@@ -125,9 +128,9 @@ static class MetricTable
                 Tensor weights = Weights(y, weight);
                 if (top is { } k)
                     p = where(p.ge(p.topk(k).values.amin([-1], keepdim: true)), p, full_like(p, Constant(double.NegativeInfinity)));
-                if (only is { } id)
+                if (column is { } id)
                     (y, p, weights) = (y.select(-1, id), p.select(-1, id), weights.select(-1, id));
-                Tensor positive = (top is not null && config.OptionalNumber("thresholds") is null
+                Tensor positive = (top is not null && given is null
                     ? p.gt(Constant(double.NegativeInfinity))
                     : p.gt(Constant(threshold))).to(y.dtype);
                 Tensor isTrue = y.ne(Constant(0)).to(y.dtype);
@@ -213,15 +216,15 @@ static class MetricTable
         int[]? counted = config.IsList("target_class_ids") ? [.. config.Numbers("target_class_ids").Select(id => (int)id)] : null;
         int? ignored = config.OptionalInteger("ignore_class");
         bool sparseTarget = config.Boolean("sparse_y_true", true), sparsePrediction = config.Boolean("sparse_y_pred", true);
-        config.OptionalInteger("axis");
+        long axis = config.OptionalInteger("axis") ?? -1;
         if (key is "onehotiou" or "onehotmeaniou")
             (sparseTarget, sparsePrediction) = (false, config.Boolean("sparse_y_pred", false));
         return new SumsMetric(
             name,
             (y, p, weight) =>
             {
-                Tensor truth = (sparseTarget ? y : y.argmax(-1)).to(ScalarType.Int64).flatten();
-                Tensor found = (key == "binaryiou" ? p.ge(Constant(threshold)) : sparsePrediction ? p : p.argmax(-1)).to(ScalarType.Int64)
+                Tensor truth = (sparseTarget ? y : y.argmax(axis)).to(ScalarType.Int64).flatten();
+                Tensor found = (key == "binaryiou" ? p.ge(Constant(threshold)) : sparsePrediction ? p : p.argmax(axis)).to(ScalarType.Int64)
                     .flatten();
                 Tensor weights = weight is null
                     ? ones_like(truth, dtype: ScalarType.Float64)
