@@ -203,6 +203,30 @@ public sealed class LayerOptionTests
         Assert.Equal(expected + added, plain.Evaluate(x, y)["loss"], 1e-5);
     }
 
+    [Theory]
+    [InlineData("MultiHeadAttention", """{"num_heads": 2, "key_dim": 2, "use_bias": false, """, "multi_head_attention", false)]
+    [InlineData("GroupQueryAttention", """{"head_dim": 2, "num_query_heads": 2, "num_key_value_heads": 2, "use_bias": false, """,
+        "grouped_query_attention", true)]
+    public void RegularizersOfOutputsOfAttentionAreForTheProjections(string className, string config, string group, bool isForResult)
+    {
+        using var scope = NewDisposeScope();
+        const string regularizer = """{"module": "keras.regularizers", "class_name": "L1", "config": {"l1": 0.5}, "registered_name": null}""";
+        string[] names = className == "MultiHeadAttention"
+            ? ["query_dense", "key_dense", "value_dense", "output_dense"]
+            : ["_query_dense", "_key_dense", "_value_dense", "_output_dense"];
+        Tensor x = Numbers(1, 2, 3, 4), q = Numbers(2, 4, 2, 2), k = Numbers(3, 4, 2, 2), v = Numbers(4, 4, 2, 2), o = Numbers(5, 2, 2, 4);
+        using var model = OfInputs([[-1, 3, 4], [-1, 3, 4]], className, config + "\"activity_regularizer\": " + regularizer + "}",
+            weights: [.. names.Zip([q, k, v, o], (name, kernel) => ($"layers/{group}/{name}/vars/0", kernel))]);
+        model.Compile(losses: [KerasLoss.Of("mse")]);
+        using Tensor result = model.Predict([x, x])[0];
+        double expected = Sum(result) * (isForResult ? 2 : 1);
+        foreach (Tensor kernel in (Tensor[])[q, k, v])
+            expected += Sum(einsum("btd,dhk->bthk", x, kernel));
+        Assert.Equal(expected * 0.5 / 2, model.Evaluate(new KerasData([x, x], [result]), 2)["loss"], 1e-4);
+
+        static double Sum(Tensor values) => Values(values).Sum(value => (double)Math.Abs(value));
+    }
+
     [Fact]
     public void MasksReachTheLayerInTimeDistributed()
     {
