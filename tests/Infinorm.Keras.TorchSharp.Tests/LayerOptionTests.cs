@@ -227,6 +227,20 @@ public sealed class LayerOptionTests
         static double Sum(Tensor values) => Values(values).Sum(value => (double)Math.Abs(value));
     }
 
+    [Theory]
+    [InlineData("false", "{}", true)]
+    [InlineData("true", "{}", false)]
+    [InlineData("null", """{"training": true}""", false)]
+    [InlineData("null", "{}", true)]
+    public void TheModeCanBeAnArgumentByPositionOrName(string second, string kwargs, bool isUnchanged)
+    {
+        using var scope = NewDisposeScope();
+        Tensor x = ones(1, 200);
+        using var model = OfInputs([[-1, 200]], "Dropout", """{"rate": 0.5, "arg1": MODE}""".Replace("MODE", second, StringComparison.Ordinal),
+            kwargs: kwargs);
+        Assert.Equal(isUnchanged, Values(model.Predict(x)).All(value => value == 1));
+    }
+
     [Fact]
     public void MasksReachTheLayerInTimeDistributed()
     {

@@ -83,6 +83,9 @@ public abstract class KerasLayer : nn.Module
     /// <summary>Whether the regularizer of its outputs is for them; else it is for those of layers in it.</summary>
     private protected bool RegularizesOutputs { get; init; } = true;
 
+    /// <summary>Whether the second argument is the mode, as in <c>dropout(x, True)</c>.</summary>
+    private protected virtual bool TakesModeSecond => false;
+
     /// <summary>Computes the outputs: a tensor, or a list of tensors.</summary>
     /// <param name="call">Arguments, masks and mode.</param>
     protected internal abstract object Call(LayerCall call);
@@ -119,6 +122,8 @@ public abstract class KerasLayer : nn.Module
     /// <summary>Calls the layer as Keras does: converts the inputs, computes, adds the loss of its outputs, passes the mask on.</summary>
     internal object Invoke(LayerCall call)
     {
+        if (TakesModeSecond && call.Arguments is [_, bool training, ..])
+            call = new LayerCall(call.Context.In(training), call.Arguments, call.Named);
         if (ConvertsInputs)
             call = Converted(call);
         Tensor? previous = call.Named.GetValueOrDefault("mask") as Tensor

@@ -198,6 +198,8 @@ sealed class TimeDistributed : KerasLayer
     public TimeDistributed(LayerConfig config)
         : base(config) => _layer = AddLayer(config.Layer("layer"), "layer");
 
+    private protected override bool TakesModeSecond => true;
+
     // Keras calls the layer's own function, not the layer: what is around it, such as the regularizer of its outputs, has no part.
     protected internal override object Call(LayerCall call)
     {
