@@ -241,6 +241,58 @@ public sealed class LayerOptionTests
         Assert.Equal(isUnchanged, Values(model.Predict(x)).All(value => value == 1));
     }
 
+    [Theory]
+    [InlineData("""{"axis": -1, "mean": 2.0, "variance": 4.0}""", new[] { -0.5, 0, 0.5, 1, 1.5, 2 })]
+    [InlineData("""{"axis": [1, 2], "mean": [1.0, 2.0, 3.0], "variance": [1.0, 4.0, 9.0]}""", new[] { 0, 0, 0, 3, 1.5, 1 })]
+    [InlineData("""{"axis": [2, 1], "mean": [[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]], "variance": [[1.0, 1.0, 1.0], [1.0, 1.0, 4.0]]}""",
+        new[] { 0, 0, 0, 0, 1.0, 1 })]
+    [InlineData("""{"axis": null, "mean": 1.0, "variance": 1.0, "invert": true}""", new[] { 2.0, 3, 4, 5, 6, 7 })]
+    public void NormalizationWithGivenStatistics(string config, double[] expected)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Of([-1, 2, 3], [("Normalization", config)]);
+        AssertClose(expected, model.Predict(tensor(new[] { 1f, 2, 3, 4, 5, 6 }, [1, 2, 3])));
+    }
+
+    [Theory]
+    [InlineData("""{"scale": 2.0, "offset": -1.0}""", new[] { 1.0, 3, 5, 7, 9, 11 })]
+    [InlineData("""{"scale": [1.0, 2.0, 0.5]}""", new[] { 1.0, 4, 1.5, 4, 10, 3 })]
+    [InlineData("""{"scale": {"class_name": "__numpy__", "config": {"value": [[2.0], [1.0]], "dtype": "float32"}}, "offset": 1}""",
+        new[] { 3.0, 5, 7, 5, 6, 7 })]
+    public void Rescaling(string config, double[] expected)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Of([-1, 2, 3], [("Rescaling", config)]);
+        AssertClose(expected, model.Predict(tensor(new[] { 1f, 2, 3, 4, 5, 6 }, [1, 2, 3])));
+    }
+
+    [Theory]
+    [InlineData("Rescaling", """{"scale": 2.0}""")]
+    [InlineData("Normalization", """{"mean": 0.0, "variance": 0.25}""")]
+    public void MasksPassPreprocessing(string className, string config)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Of([-1, 2, 1], [("Masking", "{}"), (className, config), ("GlobalAveragePooling1D", "{}")]);
+        AssertClose([6], model.Predict(tensor(new[] { 3f, 0 }, [1, 2, 1])));
+    }
+
+    [Fact]
+    public void BidirectionalZeroesMaskedStepsOfSequences()
+    {
+        using var scope = NewDisposeScope();
+        const string rnn = """{"module": "keras.layers", "class_name": "SimpleRNN", "config": {"name": "r", "units": 1, "use_bias": false, "activation": "linear", "return_sequences": SEQUENCES}, "registered_name": null}""";
+        foreach (bool sequences in (bool[])[true, false])
+        {
+            string layer = rnn.Replace("SEQUENCES", sequences ? "true" : "false", StringComparison.Ordinal);
+            (string, Tensor)[] weights = [.. from side in (string[])["forward", "backward"] from i in (int[])[0, 1]
+                                             select ($"layers/bidirectional/{side}_layer/cell/vars/{i}", ones(1, 1))];
+            using var model = Of([-1, 3, 1], [("Masking", "{}"), ("Bidirectional", "{\"merge_mode\": \"concat\", \"layer\": " + layer + "}")], weights);
+
+            // Sums from the left and from the right; the last step is masked.
+            AssertClose(sequences ? [1, 3, 3, 2, 0, 0] : [3, 3], model.Predict(tensor(new[] { 1f, 2, 0 }, [1, 3, 1])));
+        }
+    }
+
     [Fact]
     public void MasksReachTheLayerInTimeDistributed()
     {
