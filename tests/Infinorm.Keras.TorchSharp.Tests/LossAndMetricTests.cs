@@ -216,6 +216,36 @@ public sealed class LossAndMetricTests
         Assert.Equal(expected, metric.Result, 1e-6);
     }
 
+    [Theory]
+    [InlineData("PearsonCorrelation", false)]
+    [InlineData("ConcordanceCorrelation", true)]
+    public void Correlations(string className, bool isConcordance)
+    {
+        using var scope = NewDisposeScope();
+        KerasMetric metric = Metric(className, """{"axis": -1}""");
+        metric.Update(tensor(new[] { 0, 1, 0.5f, 1, 1, 0.2f }, [2, 3]), tensor(new[] { 0.1f, 0.9f, 0.5f, 1, 0.9f, 0.2f }, [2, 3]));
+        Assert.Equal(isConcordance ? 0.9816320 : 0.9966996, metric.Result, 1e-6); // as Keras's documentation has it
+        metric.Reset();
+        float[] y = [0, 1, 0.5f, 1], p = [0.1f, 0.9f, 0.5f, 0.2f];
+        metric.Update(tensor(y, [1, 4]), tensor(p, [1, 4]));
+        (double my, double mp) = (y.Average(), p.Average());
+        double vy = y.Average(v => (v - my) * (v - my)), vp = p.Average(v => (v - mp) * (v - mp)),
+            common = y.Zip(p, (a, b) => (a - my) * (b - mp)).Average();
+        Assert.Equal(isConcordance ? 2 * common / (vy + vp + ((my - mp) * (my - mp))) : common / Math.Sqrt(vy * vp), metric.Result, 1e-6);
+    }
+
+    [Fact]
+    public void AnF1ScoreWithoutAverageIsThatOfTheOnlyClass()
+    {
+        using var scope = NewDisposeScope();
+        KerasMetric metric = Metric("F1Score", """{"average": null, "threshold": 0.5}""");
+        metric.Update(tensor(new[] { 1f, 0, 1 }, [3, 1]), tensor(new[] { 0.9f, 0.8f, 0.1f }, [3, 1]));
+        Assert.Equal(0.5, metric.Result, 1e-6); // precision and recall are 1/2
+        metric.Reset();
+        metric.Update(eye(2), eye(2));
+        Assert.Contains("macro", Assert.Throws<InvalidOperationException>(() => metric.Result).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void IoUOverAnotherAxis()
     {

@@ -45,6 +45,10 @@ static class MetricTable
             case "cosinesimilarity":
                 int axis = config.OptionalInteger("axis") ?? -1;
                 return new MeanMetric(name, Pairs((y, p) => LossTable.CosineSimilarity(y, p, axis))) { LargerIsBetter = true };
+            case "pearsoncorrelation":
+                return Correlation(name, config, isConcordance: false);
+            case "concordancecorrelation":
+                return Correlation(name, config, isConcordance: true);
             case "precision":
                 return Counts(name, config, c => Ratio(c.Tp, c.Tp + c.Fp));
             case "recall":
@@ -74,6 +78,23 @@ static class MetricTable
     }
 
     static MeanMetric OfLoss(string name, KerasLoss loss) => new(name, loss.Values) { LargerIsBetter = false };
+
+    static MeanMetric Correlation(string name, ConfigReader config, bool isConcordance)
+    {
+        int axis = config.OptionalInteger("axis") ?? -1;
+        return new MeanMetric(
+            name,
+            Pairs((y, p) =>
+            {
+                Tensor dy = y.Minus(y.mean([axis], keepdim: true)), dp = p.Minus(p.mean([axis], keepdim: true));
+                Tensor varianceY = dy.Squared().mean([axis]), varianceP = dp.Squared().mean([axis]), common = (dy * dp).mean([axis]);
+                return isConcordance
+                    ? common.Times(2) / varianceY.Plus(varianceP).Plus(y.mean([axis]).Minus(p.mean([axis])).Squared())
+                        .Plus(KerasLoss.Epsilon)
+                    : common / (varianceY.sqrt().Plus(KerasLoss.Epsilon) * varianceP.sqrt().Plus(KerasLoss.Epsilon));
+            }))
+        { LargerIsBetter = true };
+    }
 
     static string Kind(Tensor target, Tensor prediction) =>
         prediction.shape[^1] == 1
@@ -147,9 +168,8 @@ static class MetricTable
     {
         string? average = config.Text("average", null);
         double? threshold = config.OptionalNumber("threshold");
-        if (average is null)
-            throw new FormatException($"metric {name}: average null gives several values, which is not supported; macro, micro and "
-                + "weighted are");
+        if (average is not (null or "macro" or "micro" or "weighted"))
+            throw new FormatException($"metric {name}: the average {average} is not known; macro, micro and weighted are");
         return new SumsMetric(
             name,
             (y, p, weight) =>
@@ -165,6 +185,12 @@ static class MetricTable
             sums =>
             {
                 double[] scores = [.. Enumerable.Range(0, sums[0].Length).Select(i => Score(sums[0][i], sums[1][i], sums[2][i]))];
+                if (average is null && scores.Length > 1)
+                {
+                    throw new InvalidOperationException($"metric {name}: average null gives a value for each of {scores.Length} classes, "
+                        + "which is not supported; macro, micro and weighted are. Give the metrics with Compile");
+                }
+
                 return average == "weighted"
                     ? scores.Zip(sums[3], (score, count) => score * Ratio(count, sums[3].Sum())).Sum()
                     : scores.Average();
