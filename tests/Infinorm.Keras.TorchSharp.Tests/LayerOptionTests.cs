@@ -203,6 +203,96 @@ public sealed class LayerOptionTests
         Assert.Equal(expected + added, plain.Evaluate(x, y)["loss"], 1e-5);
     }
 
+    [Theory]
+    [InlineData("MultiHeadAttention", """{"num_heads": 2, "key_dim": 2, "use_bias": false, """, "multi_head_attention", false)]
+    [InlineData("GroupQueryAttention", """{"head_dim": 2, "num_query_heads": 2, "num_key_value_heads": 2, "use_bias": false, """,
+        "grouped_query_attention", true)]
+    public void RegularizersOfOutputsOfAttentionAreForTheProjections(string className, string config, string group, bool isForResult)
+    {
+        using var scope = NewDisposeScope();
+        const string regularizer = """{"module": "keras.regularizers", "class_name": "L1", "config": {"l1": 0.5}, "registered_name": null}""";
+        string[] names = className == "MultiHeadAttention"
+            ? ["query_dense", "key_dense", "value_dense", "output_dense"]
+            : ["_query_dense", "_key_dense", "_value_dense", "_output_dense"];
+        Tensor x = Numbers(1, 2, 3, 4), q = Numbers(2, 4, 2, 2), k = Numbers(3, 4, 2, 2), v = Numbers(4, 4, 2, 2), o = Numbers(5, 2, 2, 4);
+        using var model = OfInputs([[-1, 3, 4], [-1, 3, 4]], className, config + "\"activity_regularizer\": " + regularizer + "}",
+            weights: [.. names.Zip([q, k, v, o], (name, kernel) => ($"layers/{group}/{name}/vars/0", kernel))]);
+        model.Compile(losses: [KerasLoss.Of("mse")]);
+        using Tensor result = model.Predict([x, x])[0];
+        double expected = Sum(result) * (isForResult ? 2 : 1);
+        foreach (Tensor kernel in (Tensor[])[q, k, v])
+            expected += Sum(einsum("btd,dhk->bthk", x, kernel));
+        Assert.Equal(expected * 0.5 / 2, model.Evaluate(new KerasData([x, x], [result]), 2)["loss"], 1e-4);
+
+        static double Sum(Tensor values) => Values(values).Sum(value => (double)Math.Abs(value));
+    }
+
+    [Theory]
+    [InlineData("false", "{}", true)]
+    [InlineData("true", "{}", false)]
+    [InlineData("null", """{"training": true}""", false)]
+    [InlineData("null", "{}", true)]
+    public void TheModeCanBeAnArgumentByPositionOrName(string second, string kwargs, bool isUnchanged)
+    {
+        using var scope = NewDisposeScope();
+        Tensor x = ones(1, 200);
+        using var model = OfInputs([[-1, 200]], "Dropout", """{"rate": 0.5, "arg1": MODE}""".Replace("MODE", second, StringComparison.Ordinal),
+            kwargs: kwargs);
+        Assert.Equal(isUnchanged, Values(model.Predict(x)).All(value => value == 1));
+    }
+
+    [Theory]
+    [InlineData("""{"axis": -1, "mean": 2.0, "variance": 4.0}""", new[] { -0.5, 0, 0.5, 1, 1.5, 2 })]
+    [InlineData("""{"axis": [1, 2], "mean": [1.0, 2.0, 3.0], "variance": [1.0, 4.0, 9.0]}""", new[] { 0, 0, 0, 3, 1.5, 1 })]
+    [InlineData("""{"axis": [2, 1], "mean": [[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]], "variance": [[1.0, 1.0, 1.0], [1.0, 1.0, 4.0]]}""",
+        new[] { 0, 0, 0, 0, 1.0, 1 })]
+    [InlineData("""{"axis": null, "mean": 1.0, "variance": 1.0, "invert": true}""", new[] { 2.0, 3, 4, 5, 6, 7 })]
+    public void NormalizationWithGivenStatistics(string config, double[] expected)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Of([-1, 2, 3], [("Normalization", config)]);
+        AssertClose(expected, model.Predict(tensor(new[] { 1f, 2, 3, 4, 5, 6 }, [1, 2, 3])));
+    }
+
+    [Theory]
+    [InlineData("""{"scale": 2.0, "offset": -1.0}""", new[] { 1.0, 3, 5, 7, 9, 11 })]
+    [InlineData("""{"scale": [1.0, 2.0, 0.5]}""", new[] { 1.0, 4, 1.5, 4, 10, 3 })]
+    [InlineData("""{"scale": {"class_name": "__numpy__", "config": {"value": [[2.0], [1.0]], "dtype": "float32"}}, "offset": 1}""",
+        new[] { 3.0, 5, 7, 5, 6, 7 })]
+    public void Rescaling(string config, double[] expected)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Of([-1, 2, 3], [("Rescaling", config)]);
+        AssertClose(expected, model.Predict(tensor(new[] { 1f, 2, 3, 4, 5, 6 }, [1, 2, 3])));
+    }
+
+    [Theory]
+    [InlineData("Rescaling", """{"scale": 2.0}""")]
+    [InlineData("Normalization", """{"mean": 0.0, "variance": 0.25}""")]
+    public void MasksPassPreprocessing(string className, string config)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Of([-1, 2, 1], [("Masking", "{}"), (className, config), ("GlobalAveragePooling1D", "{}")]);
+        AssertClose([6], model.Predict(tensor(new[] { 3f, 0 }, [1, 2, 1])));
+    }
+
+    [Fact]
+    public void BidirectionalZeroesMaskedStepsOfSequences()
+    {
+        using var scope = NewDisposeScope();
+        const string rnn = """{"module": "keras.layers", "class_name": "SimpleRNN", "config": {"name": "r", "units": 1, "use_bias": false, "activation": "linear", "return_sequences": SEQUENCES}, "registered_name": null}""";
+        foreach (bool sequences in (bool[])[true, false])
+        {
+            string layer = rnn.Replace("SEQUENCES", sequences ? "true" : "false", StringComparison.Ordinal);
+            (string, Tensor)[] weights = [.. from side in (string[])["forward", "backward"] from i in (int[])[0, 1]
+                                             select ($"layers/bidirectional/{side}_layer/cell/vars/{i}", ones(1, 1))];
+            using var model = Of([-1, 3, 1], [("Masking", "{}"), ("Bidirectional", "{\"merge_mode\": \"concat\", \"layer\": " + layer + "}")], weights);
+
+            // Sums from the left and from the right; the last step is masked.
+            AssertClose(sequences ? [1, 3, 3, 2, 0, 0] : [3, 3], model.Predict(tensor(new[] { 1f, 2, 0 }, [1, 3, 1])));
+        }
+    }
+
     [Fact]
     public void MasksReachTheLayerInTimeDistributed()
     {

@@ -183,6 +183,80 @@ public sealed class LossAndMetricTests
         return metric;
     }
 
+    [Fact]
+    public void AFocalLossWithAFactorForEachClass()
+    {
+        using var scope = NewDisposeScope();
+        Tensor y = tensor(new[] { 1f, 0, 0, 0, 0, 1 }, [2, 3]), p = tensor(new[] { 0.5f, 0.3f, 0.2f, 0.1f, 0.1f, 0.8f }, [2, 3]);
+        double expected = ((0.1 * Math.Pow(0.5, 2) * -Math.Log(0.5)) + (0.7 * Math.Pow(0.2, 2) * -Math.Log(0.8))) / 2;
+        Assert.Equal(expected, Loss("CategoricalFocalCrossentropy", """{"alpha": [0.1, 0.4, 0.7], "gamma": 2.0}""").Compute(y, p)
+            .item<float>(), 1e-6);
+    }
+
+    [Fact]
+    public void ALossOfWhichAllWeightsAre0Is0()
+    {
+        using var scope = NewDisposeScope();
+        Tensor p = tensor(new[] { 1f, 2 }, [2, 1], requires_grad: true);
+        Tensor loss = Loss("MeanSquaredError", """{"reduction": "mean_with_sample_weight"}""").Compute(zeros(2, 1), p, zeros(2));
+        loss.backward();
+        Assert.Equal(0, loss.item<float>());
+        Assert.Equal([0f, 0f], Values(p.grad!));
+    }
+
+    [Theory]
+    [InlineData("Precision", """{"thresholds": [0.7]}""", 1)]
+    [InlineData("Recall", """{"thresholds": [0.7]}""", 0.5)]
+    [InlineData("Precision", """{"thresholds": 0.25}""", 2 / 3.0)]
+    public void AListOfOneThreshold(string className, string config, double expected)
+    {
+        using var scope = NewDisposeScope();
+        KerasMetric metric = Metric(className, config);
+        metric.Update(tensor(new[] { 1f, 0, 1, 0 }), tensor(new[] { 0.9f, 0.3f, 0.6f, 0.1f }));
+        Assert.Equal(expected, metric.Result, 1e-6);
+    }
+
+    [Theory]
+    [InlineData("PearsonCorrelation", false)]
+    [InlineData("ConcordanceCorrelation", true)]
+    public void Correlations(string className, bool isConcordance)
+    {
+        using var scope = NewDisposeScope();
+        KerasMetric metric = Metric(className, """{"axis": -1}""");
+        metric.Update(tensor(new[] { 0, 1, 0.5f, 1, 1, 0.2f }, [2, 3]), tensor(new[] { 0.1f, 0.9f, 0.5f, 1, 0.9f, 0.2f }, [2, 3]));
+        Assert.Equal(isConcordance ? 0.9816320 : 0.9966996, metric.Result, 1e-6); // as Keras's documentation has it
+        metric.Reset();
+        float[] y = [0, 1, 0.5f, 1], p = [0.1f, 0.9f, 0.5f, 0.2f];
+        metric.Update(tensor(y, [1, 4]), tensor(p, [1, 4]));
+        (double my, double mp) = (y.Average(), p.Average());
+        double vy = y.Average(v => (v - my) * (v - my)), vp = p.Average(v => (v - mp) * (v - mp)),
+            common = y.Zip(p, (a, b) => (a - my) * (b - mp)).Average();
+        Assert.Equal(isConcordance ? 2 * common / (vy + vp + ((my - mp) * (my - mp))) : common / Math.Sqrt(vy * vp), metric.Result, 1e-6);
+    }
+
+    [Fact]
+    public void AnF1ScoreWithoutAverageIsThatOfTheOnlyClass()
+    {
+        using var scope = NewDisposeScope();
+        KerasMetric metric = Metric("F1Score", """{"average": null, "threshold": 0.5}""");
+        metric.Update(tensor(new[] { 1f, 0, 1 }, [3, 1]), tensor(new[] { 0.9f, 0.8f, 0.1f }, [3, 1]));
+        Assert.Equal(0.5, metric.Result, 1e-6); // precision and recall are 1/2
+        metric.Reset();
+        metric.Update(eye(2), eye(2));
+        Assert.Contains("macro", Assert.Throws<InvalidOperationException>(() => metric.Result).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void IoUOverAnotherAxis()
+    {
+        using var scope = NewDisposeScope();
+        KerasMetric metric = Metric("OneHotMeanIoU", """{"num_classes": 2, "axis": 1}""");
+
+        // Classes lie along axis 1: targets are 0, 1, 1, predictions 0, 1, 0.
+        metric.Update(tensor(new[] { 1f, 0, 0, 0, 1, 1 }, [1, 2, 3]), tensor(new[] { 0.9f, 0.2f, 0.7f, 0.1f, 0.8f, 0.3f }, [1, 2, 3]));
+        Assert.Equal(0.5, metric.Result, 1e-6); // 1 of 2 for each class
+    }
+
     static KerasLoss Loss(string className, string config) => KerasLoss.FromConfig(Serialized("losses", className, config))!;
 
     static KerasMetric Metric(string className, string config) => KerasMetric.FromConfig(Serialized("metrics", className, config))!;

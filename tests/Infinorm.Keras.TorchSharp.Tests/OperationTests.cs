@@ -58,6 +58,32 @@ public sealed class OperationTests
     [InlineData("Normalize", """{"axis": 1, "order": 1}""", new[] { -2 / 5.5, 0.5 / 5.5, 3 / 5.5, 1 / 6.0, -1 / 6.0, 4 / 6.0 })]
     [InlineData("Sparsemax", """{"axis": 1}""", new[] { 0.0, 0, 1, 0, 0, 1 })]
     [InlineData("NanToNum", """{"nan": 0.0}""", new[] { -2, 0.5, 3, 1, -1, 4 })]
+    [InlineData("Norm", """{"ord": null, "axis": 1}""", new[] { 3.640055, 4.242641 })]
+    [InlineData("Norm", """{"ord": 1, "axis": 1}""", new[] { 5.5, 6 })]
+    [InlineData("Norm", """{"ord": Infinity, "axis": 0, "keepdims": true}""", new[] { 2.0, 1, 4 })]
+    [InlineData("Norm", """{"ord": -Infinity, "axis": -1}""", new[] { 0.5, 1 })]
+    [InlineData("Norm", """{"ord": 3, "axis": 1}""", new[] { 3.274956, 4.041240 })]
+    [InlineData("Norm", """{"ord": 0, "axis": 1}""", new[] { 3.0, 3 })]
+    [InlineData("Norm", """{"ord": "fro", "axis": [0, 1]}""", new[] { 5.590170 })]
+    [InlineData("Norm", """{"ord": 1, "axis": [0, 1]}""", new[] { 7.0 })]
+    [InlineData("Norm", """{"ord": Infinity, "axis": [0, 1]}""", new[] { 6.0 })]
+    [InlineData("Norm", """{"ord": -1, "axis": [-2, -1], "keepdims": true}""", new[] { 1.5 })]
+    [InlineData("Norm", """{"ord": "nuc", "axis": [0, 1]}""", new[] { 7.456647 })]
+    [InlineData("Logsumexp", """{"axis": null}""", new[] { 4.376435 })]
+    [InlineData("Logsumexp", """{"axis": [0, 1], "keepdims": true}""", new[] { 4.376435 })]
+    [InlineData("Logsumexp", """{"axis": 1}""", new[] { 3.085097, 4.054985 })]
+    [InlineData("Prod", """{"axis": [0, 1]}""", new[] { 12.0 })]
+    [InlineData("Prod", """{"axis": [-1], "keepdims": true}""", new[] { -3.0, -4 })]
+    [InlineData("Max", """{"axis": 1, "initial": 3.5}""", new[] { 3.5, 4 })]
+    [InlineData("Min", """{"axis": 1, "initial": -1.5}""", new[] { -2, -1.5 })]
+    [InlineData("Multiply", """{"arg1": [2, 0.5, -1]}""", new[] { -4, 0.25, -3, 2, -0.5, -4 })]
+    [InlineData("Add", """{"arg1": [[1], [2]]}""", new[] { -1, 1.5, 4, 3, 1, 6 })]
+    [InlineData("Take", """{"axis": 1, "arg1": [2, 0]}""", new[] { 3, -2.0, 4, 1 })]
+    [InlineData("OneHot", """{"num_classes": 5, "axis": 1}""", new[]
+    {
+        0.0, 1, 0, /**/ 0, 0, 0, /**/ 0, 0, 0, /**/ 0, 0, 1, /**/ 0, 0, 0,
+        0, 0, 0, /**/ 1, 0, 0, /**/ 0, 0, 0, /**/ 0, 0, 0, /**/ 0, 0, 1,
+    })]
     [InlineData("FullLike", """{"arg1": 2.5}""", new[] { 2.5, 2.5, 2.5, 2.5, 2.5, 2.5 })]
     public void OfArrays(string name, string config, double[] expected) => Check(name, config, expected);
 

@@ -54,7 +54,7 @@ static class SmallModel
         JsonObject layer = Layer(className, config);
         layer["module"] = module;
         layer["name"] = layer["config"]!["name"]!.ToString();
-        foreach (var (key, value) in JsonNode.Parse(config)!.AsObject())
+        foreach (var (key, value) in Infinorm.Config.PythonJson.Parse(config).AsObject())
         {
             if (key.StartsWith("arg", StringComparison.Ordinal))
             {
@@ -109,7 +109,7 @@ static class SmallModel
 
     static JsonObject Layer(string className, string config)
     {
-        JsonObject settings = JsonNode.Parse(config)!.AsObject();
+        JsonObject settings = Infinorm.Config.PythonJson.Parse(config).AsObject();
         settings["name"] ??= className.ToLowerInvariant();
         return new JsonObject
         {

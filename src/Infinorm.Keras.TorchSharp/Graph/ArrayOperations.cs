@@ -73,9 +73,17 @@ static class ArrayOperations
         ["Moments"] = a =>
             (object?[])[a.Float().mean(a.AllAxes("axes"), a.IsTrue("keepdims")),
                 a.Float().var(a.AllAxes("axes"), unbiased: false, keepdim: a.IsTrue("keepdims"))],
-        ["MultiHot"] = a => functional.one_hot(a.Tensor(0).to(ScalarType.Int64), a.Whole("num_classes") ?? a.Whole("num_tokens") ?? -1)
-            .amax([a.Tensor(0).dim() > 1 ? -2 : 0]).to(DTypes.Parse(a.Text("dtype")) ?? ScalarType.Float32),
+        ["MultiHot"] = a => OneHot(a).amax([a.Tensor(0).dim() > 1 ? 1 : 0]),
     };
+
+    /// <summary>A vector for each class, along an axis of its own; one of zeros for a class below 0.</summary>
+    public static Tensor OneHot(OperationArguments a)
+    {
+        Tensor classes = a.Tensor(0).to(ScalarType.Int64);
+        Tensor vectors = functional.one_hot(classes.clamp_min(Constant(0)), a.Whole("num_classes") ?? a.Whole("num_tokens") ?? -1);
+        vectors = vectors * classes.ge(Constant(0)).unsqueeze(-1).to(ScalarType.Int64);
+        return vectors.movedim([-1], [a.Whole("axis") ?? -1]).to(DTypes.Parse(a.Text("dtype")) ?? ScalarType.Float32);
+    }
 
     static Tensor Average(OperationArguments a)
     {
@@ -95,6 +103,8 @@ static class ArrayOperations
 
     static Tensor Quantile(OperationArguments a, Tensor x, double q)
     {
+        if (a.Text("method") is { } method and not "linear")
+            throw new InvalidOperationException($"Quantile: the method {method} is not supported; linear is.");
         long[] axes = a.AllAxes();
         long[] fromFront = Array.ConvertAll(axes, axis => axis < 0 ? axis + x.dim() : axis);
         long[] kept = [.. Enumerable.Range(0, (int)x.dim()).Select(i => (long)i).Except(fromFront)];

@@ -52,6 +52,8 @@ sealed class GraphLayer : KerasLayer
     public static GraphLayer OfSequential(LayerConfig config, ILayerFactory factory, JsonObject serialized) =>
         new(config, graph => new SequentialReader(config, factory, graph.Add, serialized));
 
+    private protected override bool TakesModeSecond => true;
+
     protected internal override object Call(LayerCall call)
     {
         Tensor[] given = Given(call.Arguments.Count > 0 ? call.Arguments[0] : null);

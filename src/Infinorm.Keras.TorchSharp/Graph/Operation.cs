@@ -97,12 +97,22 @@ sealed class OperationArguments(
             long whole => torch_tensor(whole, other?.dtype ?? ScalarType.Int32),
             double number => torch_tensor(number, other is not null && other.is_floating_point() ? other.dtype : ScalarType.Float32),
             bool truth => TorchSharp.torch.tensor(truth),
+            object?[] list => OfList(list),
             _ => throw Missing("a tensor"),
         };
 
         static Tensor torch_tensor(double number, ScalarType type) =>
             full([], Constant(number), dtype: type == ScalarType.Bool ? ScalarType.Int32 : type);
     }
+
+    // A list of numbers, or of lists of the same length.
+    Tensor OfList(object?[] list) => list switch
+    {
+        [object?[], ..] => stack([.. list.Select(item => OfList(item as object?[] ?? throw Missing("a list of lists")))]),
+        _ when list.All(item => item is bool) => TorchSharp.torch.tensor([.. list.Select(item => (bool)item!)]),
+        _ => TorchSharp.torch.tensor([.. list.Select(item => AsNumber(item) ?? throw Missing("a list of numbers"))],
+            dtype: list.All(item => item is long) ? ScalarType.Int32 : ScalarType.Float32),
+    };
 
     InvalidOperationException Missing(string what) => new($"The operation {name} is called without {what}.");
 }

@@ -110,22 +110,19 @@ static class OperationTable
                 : a.Tensor(0).gelu(),
         ["Softmax"] = a => a.Tensor(0).softmax(a.Whole("axis") ?? -1),
         ["LogSoftmax"] = a => a.Tensor(0).log_softmax(a.Whole("axis") ?? -1),
-        ["Logsumexp"] = a => a.Tensor(0).logsumexp(a.Whole("axis") ?? -1, a.IsTrue("keepdims")),
-        ["OneHot"] = a =>
-            functional.one_hot(a.Tensor(0).to(ScalarType.Int64), a.Whole("num_classes") ?? -1)
-                .to(DTypes.Parse(a.Text("dtype")) ?? ScalarType.Float32),
+        ["Logsumexp"] = a => OneByOne(a, a.Float(), (x, axis) => x.logsumexp(axis, a.IsTrue("keepdims"))),
+        ["OneHot"] = a => ArrayOperations.OneHot(a),
 
         ["Sum"] = a => a.Axes() is { } axes ? a.Tensor(0).sum(axes, a.IsTrue("keepdims")) : All(a, x => x.sum()),
         ["Mean"] = a => a.Axes() is { } axes ? a.Float().mean(axes, a.IsTrue("keepdims")) : All(a, x => x.mean()),
-        ["Max"] = a => a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")),
-        ["Min"] = a => a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims")),
-        ["Amax"] = a => a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")),
-        ["Amin"] = a => a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims")),
+        ["Max"] = a => With(a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.maximum(y)),
+        ["Min"] = a => With(a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.minimum(y)),
+        ["Amax"] = a => With(a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.maximum(y)),
+        ["Amin"] = a => With(a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.minimum(y)),
         ["Var"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")),
         ["Std"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")).sqrt(),
-        ["Prod"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).prod(axis, a.IsTrue("keepdims")) : All(a, x => x.prod()),
-        ["Norm"] = a =>
-            a.Axes() is { } axes ? a.Tensor(0).Squared().sum(axes, a.IsTrue("keepdims")).sqrt() : All(a, x => x.Squared().sum().sqrt()),
+        ["Prod"] = a => OneByOne(a, a.Tensor(0), (x, axis) => x.prod(axis, a.IsTrue("keepdims"))),
+        ["Norm"] = Norms.Of,
         ["Cumsum"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).cumsum(axis) : a.Tensor(0).flatten().cumsum(0),
         ["Argmax"] = a =>
             (a.Whole("axis") is { } axis ? a.Tensor(0).argmax(axis, a.IsTrue("keepdims")) : a.Tensor(0).argmax()).to(ScalarType.Int32),
@@ -194,6 +191,13 @@ static class OperationTable
         Tensor? other = a.AllTensors.Skip(1).FirstOrDefault();
         return full([], Constant(OperationArguments.AsNumber(value) ?? 0), dtype: other?.dtype ?? ScalarType.Float32);
     }
+
+    static Tensor With(Tensor x, double? initial, Func<Tensor, Tensor, Tensor> join) =>
+        initial is { } number ? join(x, full([], Constant(number), dtype: x.dtype)) : x;
+
+    // A reduction of torch's that takes one axis, from the last of the axes to the first.
+    static Tensor OneByOne(OperationArguments a, Tensor x, Func<Tensor, long, Tensor> reduce) =>
+        a.AllAxes().Select(axis => axis < 0 ? axis + x.dim() : axis).OrderDescending().Aggregate(x, reduce);
 
     static Tensor All(OperationArguments a, Func<Tensor, Tensor> reduce) =>
         a.IsTrue("keepdims") ? reduce(a.Tensor(0)).view([.. a.Tensor(0).shape.Select(_ => 1L)]) : reduce(a.Tensor(0));

@@ -80,6 +80,12 @@ public abstract class KerasLayer : nn.Module
     /// <summary>Whether tensors of floating point are converted to <see cref="ComputeType"/> before <see cref="Call"/>.</summary>
     private protected bool ConvertsInputs { get; init; }
 
+    /// <summary>Whether the regularizer of its outputs is for them; else it is for those of layers in it.</summary>
+    private protected bool RegularizesOutputs { get; init; } = true;
+
+    /// <summary>Whether the second argument is the mode, as in <c>dropout(x, True)</c>.</summary>
+    private protected virtual bool TakesModeSecond => false;
+
     /// <summary>Computes the outputs: a tensor, or a list of tensors.</summary>
     /// <param name="call">Arguments, masks and mode.</param>
     protected internal abstract object Call(LayerCall call);
@@ -116,12 +122,14 @@ public abstract class KerasLayer : nn.Module
     /// <summary>Calls the layer as Keras does: converts the inputs, computes, adds the loss of its outputs, passes the mask on.</summary>
     internal object Invoke(LayerCall call)
     {
+        if (TakesModeSecond && call.Arguments is [_, bool training, ..])
+            call = new LayerCall(call.Context.In(training), call.Arguments, call.Named);
         if (ConvertsInputs)
             call = Converted(call);
         Tensor? previous = call.Named.GetValueOrDefault("mask") as Tensor
             ?? (call.Arguments.Count > 0 && call.Arguments[0] is Tensor first ? call.MaskOf(first) : null);
         object outputs = Call(call);
-        if (_activityRegularizer is not null)
+        if (_activityRegularizer is not null && RegularizesOutputs)
         {
             foreach (Tensor output in Values.Tensors(outputs))
                 call.AddLoss(_activityRegularizer.Of(output).Over(output.dim() > 0 ? output.shape[0] : 1));

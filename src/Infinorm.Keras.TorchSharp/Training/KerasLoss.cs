@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Config;
+using Infinorm.Torch;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Training;
@@ -69,10 +70,13 @@ public sealed class KerasLoss
         return _reduction switch
         {
             "sum" => values.sum(),
-            "mean_with_sample_weight" when weight is not null => values.sum() / weight.sum(),
+            "mean_with_sample_weight" when weight is not null => QuotientOrZero(values.sum(), weight.sum()),
             _ => values.mean(),
         };
     }
+
+    // Where all weights are 0, so is the loss, and its gradient.
+    static Tensor QuotientOrZero(Tensor x, Tensor divisor) => divisor.ToNumber() == 0 ? x * zeros_like(x) : x / divisor;
 
     /// <summary>The values for each example, without weights.</summary>
     internal Tensor Values(Tensor target, Tensor prediction) =>

@@ -87,14 +87,15 @@ static class LossTable
         ["categoricalfocalcrossentropy"] = config =>
         {
             (bool isLogits, double smoothing, int axis) = CrossEntropy(config);
-            double alpha = config.Number("alpha", 0.25), gamma = config.Number("gamma", 2);
+            double gamma = config.Number("gamma", 2);
+            double[] alpha = config.IsList("alpha") ? config.Numbers("alpha") : [config.Number("alpha", 0.25)]; // one for each class
             return Pairs((y, p) =>
             {
                 if (smoothing != 0)
                     y = y.Times(1 - smoothing).Plus(smoothing / y.shape[^1]);
                 p = isLogits ? p.softmax(axis) : p;
                 p = (p / p.sum(axis, keepdim: true)).clamp(Constant(Epsilon), Constant(1 - Epsilon));
-                return (p.SubtractedFrom(1).pow(Constant(gamma)).Times(alpha) * (y * p.log()).neg()).sum(axis);
+                return (p.SubtractedFrom(1).pow(Constant(gamma)) * tensor(alpha, dtype: p.dtype) * (y * p.log()).neg()).sum(axis);
             });
         },
         ["categoricalgeneralizedcrossentropy"] = config =>

@@ -45,6 +45,10 @@ static class MetricTable
             case "cosinesimilarity":
                 int axis = config.OptionalInteger("axis") ?? -1;
                 return new MeanMetric(name, Pairs((y, p) => LossTable.CosineSimilarity(y, p, axis))) { LargerIsBetter = true };
+            case "pearsoncorrelation":
+                return Correlation(name, config, isConcordance: false);
+            case "concordancecorrelation":
+                return Correlation(name, config, isConcordance: true);
             case "precision":
                 return Counts(name, config, c => Ratio(c.Tp, c.Tp + c.Fp));
             case "recall":
@@ -74,6 +78,23 @@ static class MetricTable
     }
 
     static MeanMetric OfLoss(string name, KerasLoss loss) => new(name, loss.Values) { LargerIsBetter = false };
+
+    static MeanMetric Correlation(string name, ConfigReader config, bool isConcordance)
+    {
+        int axis = config.OptionalInteger("axis") ?? -1;
+        return new MeanMetric(
+            name,
+            Pairs((y, p) =>
+            {
+                Tensor dy = y.Minus(y.mean([axis], keepdim: true)), dp = p.Minus(p.mean([axis], keepdim: true));
+                Tensor varianceY = dy.Squared().mean([axis]), varianceP = dp.Squared().mean([axis]), common = (dy * dp).mean([axis]);
+                return isConcordance
+                    ? common.Times(2) / varianceY.Plus(varianceP).Plus(y.mean([axis]).Minus(p.mean([axis])).Squared())
+                        .Plus(KerasLoss.Epsilon)
+                    : common / (varianceY.sqrt().Plus(KerasLoss.Epsilon) * varianceP.sqrt().Plus(KerasLoss.Epsilon));
+            }))
+        { LargerIsBetter = true };
+    }
 
     static string Kind(Tensor target, Tensor prediction) =>
         prediction.shape[^1] == 1
@@ -113,10 +134,13 @@ static class MetricTable
 
     static KerasMetric Counts(string name, ConfigReader config, Func<(double Tp, double Fp, double Tn, double Fn), double> result)
     {
-        if (config.IsList("thresholds"))
-            throw new FormatException($"metric {name}: a list of thresholds is not supported, only one");
-        double threshold = config.OptionalNumber("thresholds") ?? 0.5;
-        int? top = config.OptionalInteger("top_k"), only = config.OptionalInteger("class_id");
+        double? given = config.IsList("thresholds")
+            ? config.Numbers("thresholds") is [var only]
+                ? only
+                : throw new FormatException($"metric {name}: a list of several thresholds is not supported, only one")
+            : config.OptionalNumber("thresholds");
+        double threshold = given ?? 0.5;
+        int? top = config.OptionalInteger("top_k"), column = config.OptionalInteger("class_id");
         return new SumsMetric(
             name,
             (y, p, weight) =>
@@ -125,9 +149,9 @@ static class MetricTable
                 Tensor weights = Weights(y, weight);
                 if (top is { } k)
                     p = where(p.ge(p.topk(k).values.amin([-1], keepdim: true)), p, full_like(p, Constant(double.NegativeInfinity)));
-                if (only is { } id)
+                if (column is { } id)
                     (y, p, weights) = (y.select(-1, id), p.select(-1, id), weights.select(-1, id));
-                Tensor positive = (top is not null && config.OptionalNumber("thresholds") is null
+                Tensor positive = (top is not null && given is null
                     ? p.gt(Constant(double.NegativeInfinity))
                     : p.gt(Constant(threshold))).to(y.dtype);
                 Tensor isTrue = y.ne(Constant(0)).to(y.dtype);
@@ -144,9 +168,8 @@ static class MetricTable
     {
         string? average = config.Text("average", null);
         double? threshold = config.OptionalNumber("threshold");
-        if (average is null)
-            throw new FormatException($"metric {name}: average null gives several values, which is not supported; macro, micro and "
-                + "weighted are");
+        if (average is not (null or "macro" or "micro" or "weighted"))
+            throw new FormatException($"metric {name}: the average {average} is not known; macro, micro and weighted are");
         return new SumsMetric(
             name,
             (y, p, weight) =>
@@ -162,6 +185,12 @@ static class MetricTable
             sums =>
             {
                 double[] scores = [.. Enumerable.Range(0, sums[0].Length).Select(i => Score(sums[0][i], sums[1][i], sums[2][i]))];
+                if (average is null && scores.Length > 1)
+                {
+                    throw new InvalidOperationException($"metric {name}: average null gives a value for each of {scores.Length} classes, "
+                        + "which is not supported; macro, micro and weighted are. Give the metrics with Compile");
+                }
+
                 return average == "weighted"
                     ? scores.Zip(sums[3], (score, count) => score * Ratio(count, sums[3].Sum())).Sum()
                     : scores.Average();
@@ -213,15 +242,15 @@ static class MetricTable
         int[]? counted = config.IsList("target_class_ids") ? [.. config.Numbers("target_class_ids").Select(id => (int)id)] : null;
         int? ignored = config.OptionalInteger("ignore_class");
         bool sparseTarget = config.Boolean("sparse_y_true", true), sparsePrediction = config.Boolean("sparse_y_pred", true);
-        config.OptionalInteger("axis");
+        long axis = config.OptionalInteger("axis") ?? -1;
         if (key is "onehotiou" or "onehotmeaniou")
             (sparseTarget, sparsePrediction) = (false, config.Boolean("sparse_y_pred", false));
         return new SumsMetric(
             name,
             (y, p, weight) =>
             {
-                Tensor truth = (sparseTarget ? y : y.argmax(-1)).to(ScalarType.Int64).flatten();
-                Tensor found = (key == "binaryiou" ? p.ge(Constant(threshold)) : sparsePrediction ? p : p.argmax(-1)).to(ScalarType.Int64)
+                Tensor truth = (sparseTarget ? y : y.argmax(axis)).to(ScalarType.Int64).flatten();
+                Tensor found = (key == "binaryiou" ? p.ge(Constant(threshold)) : sparsePrediction ? p : p.argmax(axis)).to(ScalarType.Int64)
                     .flatten();
                 Tensor weights = weight is null
                     ? ones_like(truth, dtype: ScalarType.Float64)

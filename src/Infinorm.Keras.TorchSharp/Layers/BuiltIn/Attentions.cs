@@ -143,18 +143,33 @@ sealed class Projection : KerasLayer
     readonly LayerWeight _kernel;
     readonly LayerWeight? _bias;
     readonly string _equation;
+    readonly Regularizer? _outputs;
 
-    public Projection(LayerConfig config, string equation, bool hasBias)
-        : base(config)
+    /// <param name="owner">The settings of the attention.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="equation">The product of inputs and kernel.</param>
+    /// <param name="hasBias">Whether it has a bias.</param>
+    public Projection(LayerConfig owner, string name, string equation, bool hasBias)
+        : base(owner.Part("EinsumDense", name))
     {
         _equation = equation;
+        _outputs = owner.Regularizer("activity_regularizer");
         _kernel = AddWeight("kernel", regularizer: "kernel_regularizer");
         _bias = hasBias ? AddWeight("bias", regularizer: "bias_regularizer") : null;
     }
 
-    protected internal override object Call(LayerCall call) => Project(call.Input);
+    protected internal override object Call(LayerCall call) => Project(call.Input, call);
 
-    public Tensor Project(Tensor x) => einsum(_equation, x, _kernel.Value) is var y && _bias is not null ? y.Plus(_bias.Value) : y;
+    /// <summary>The projection; what the regularizer of its outputs adds goes to the loss.</summary>
+    public Tensor Project(Tensor x, LayerCall call)
+    {
+        Tensor output = einsum(_equation, x, _kernel.Value);
+        if (_bias is not null)
+            output = output.Plus(_bias.Value);
+        if (_outputs is not null)
+            call.AddLoss(_outputs.Of(output).Over(output.shape[0]));
+        return output;
+    }
 }
 
 sealed class MultiHeadAttention : KerasLayer
@@ -171,17 +186,18 @@ sealed class MultiHeadAttention : KerasLayer
         config.Ignore("num_heads", "value_dim", "kernel_regularizer", "bias_regularizer", "query_shape", "value_shape", "key_shape",
             "flash_attention");
         config.Only("use_gate", false);
+        RegularizesOutputs = false;
         _keySize = config.Integer("key_dim");
         _dropout = config.Number("dropout", 0);
         bool hasBias = config.Boolean("use_bias", true);
         _axes = config.Axes("attention_axes");
         _window = config.OptionalInteger("sliding_window");
         int outputAxes = config.Axes("output_shape")?.Length ?? 1;
-        _query = AddLayer(new Projection(config.Part("EinsumDense", "query"), "...d,dhk->...hk", hasBias), "query_dense");
-        _key = AddLayer(new Projection(config.Part("EinsumDense", "key"), "...d,dhk->...hk", hasBias), "key_dense");
-        _value = AddLayer(new Projection(config.Part("EinsumDense", "value"), "...d,dhk->...hk", hasBias), "value_dense");
+        _query = AddLayer(new Projection(config, "query", "...d,dhk->...hk", hasBias), "query_dense");
+        _key = AddLayer(new Projection(config, "key", "...d,dhk->...hk", hasBias), "key_dense");
+        _value = AddLayer(new Projection(config, "value", "...d,dhk->...hk", hasBias), "value_dense");
         string outputs = "opqr"[..outputAxes];
-        _output = AddLayer(new Projection(config.Part("EinsumDense", "attention_output"), $"...hk,hk{outputs}->...{outputs}", hasBias),
+        _output = AddLayer(new Projection(config, "attention_output", $"...hk,hk{outputs}->...{outputs}", hasBias),
             "output_dense");
     }
 
@@ -194,8 +210,8 @@ sealed class MultiHeadAttention : KerasLayer
             ? Enumerable.Range(1, (int)query.dim() - 2)
             : _axes.Select(axis => (int)Axes.FromFront(axis, query.dim()))];
         var heads = new HeadAxes(axes, (int)query.dim());
-        Tensor q = heads.ToRows(_query.Project(query).Times(1 / Math.Sqrt(_keySize))), k = heads.ToRows(_key.Project(key)),
-            v = heads.ToRows(_value.Project(value));
+        Tensor q = heads.ToRows(_query.Project(query, call).Times(1 / Math.Sqrt(_keySize))), k = heads.ToRows(_key.Project(key, call)),
+            v = heads.ToRows(_value.Project(value, call));
         Tensor scores = q.matmul(k.transpose(-1, -2));
         Tensor? masked = Allowed(call, query, value, key);
         if (masked is not null)
@@ -209,7 +225,7 @@ sealed class MultiHeadAttention : KerasLayer
         Tensor mixed = heads.FromRows(used.matmul(v), query);
         if (masked is not null && query.dim() == 3 && _dropout == 0 && call.Argument("return_attention_scores") is not true)
             mixed = ScoreMasks.AsFused(mixed, masked, key.shape[1]);
-        Tensor result = _output.Project(mixed);
+        Tensor result = _output.Project(mixed, call);
 
         // Keras takes the masks off the inputs, so that what is added to the result has none.
         foreach (Tensor input in (Tensor[])[query, value, key])
@@ -256,10 +272,10 @@ sealed class GroupedQueryAttention : KerasLayer
         _repeats = config.Integer("num_query_heads") / config.Integer("num_key_value_heads");
         _dropout = config.Number("dropout", 0);
         bool hasBias = config.Boolean("use_bias", true);
-        _query = AddLayer(new Projection(config.Part("EinsumDense", "query"), "...d,dhk->...hk", hasBias), "query_dense");
-        _key = AddLayer(new Projection(config.Part("EinsumDense", "key"), "...d,dhk->...hk", hasBias), "key_dense");
-        _value = AddLayer(new Projection(config.Part("EinsumDense", "value"), "...d,dhk->...hk", hasBias), "value_dense");
-        _output = AddLayer(new Projection(config.Part("EinsumDense", "attention_output"), "...hk,hko->...o", hasBias), "output_dense");
+        _query = AddLayer(new Projection(config, "query", "...d,dhk->...hk", hasBias), "query_dense");
+        _key = AddLayer(new Projection(config, "key", "...d,dhk->...hk", hasBias), "key_dense");
+        _value = AddLayer(new Projection(config, "value", "...d,dhk->...hk", hasBias), "value_dense");
+        _output = AddLayer(new Projection(config, "attention_output", "...hk,hko->...o", hasBias), "output_dense");
     }
 
     protected override bool PassesMask => true;
@@ -269,8 +285,8 @@ sealed class GroupedQueryAttention : KerasLayer
         Tensor query = call.Input;
         Tensor value = (Tensor?)call.Argument("value", 1) ?? throw new ArgumentException($"{Path} needs a query and a value.");
         Tensor key = call.Argument("key", 2) as Tensor ?? value;
-        Tensor q = _query.Project(query), k = _key.Project(key).repeat_interleave(_repeats, 2),
-            v = _value.Project(value).repeat_interleave(_repeats, 2);
+        Tensor q = _query.Project(query, call), k = _key.Project(key, call).repeat_interleave(_repeats, 2),
+            v = _value.Project(value, call).repeat_interleave(_repeats, 2);
         Tensor scores = einsum("bqhd,bkhd->bhqk", q, k).Times(1 / Math.Sqrt(_headSize));
         Tensor? allowed = Mask("query_mask", query)?.to(ScalarType.Bool).unsqueeze(2);
         allowed = ScoreMasks.And(allowed, Mask("value_mask", value)?.to(ScalarType.Bool).unsqueeze(1));
@@ -284,7 +300,7 @@ sealed class GroupedQueryAttention : KerasLayer
                 .Times(scores.dtype == ScalarType.Float16 ? -3e4 : -1e9));
         Tensor weights = scores.softmax(-1);
         Tensor used = call.Training && _dropout > 0 ? NoiseLayer.Drop(weights, _dropout, weights.shape) : weights;
-        Tensor result = _output.Project(einsum("bhqk,bkhd->bqhd", used, v));
+        Tensor result = _output.Project(einsum("bhqk,bkhd->bqhd", used, v), call);
         return call.Argument("return_attention_scores") is true ? (object?[])[result, weights] : result;
 
         Tensor? Mask(string name, Tensor tensor) => call.Argument(name) as Tensor ?? call.MaskOf(tensor);

@@ -12,6 +12,8 @@ abstract class NoiseLayer(LayerConfig config, string rateKey) : Passing(config)
 {
     protected double Rate { get; } = config.Number(rateKey, 0);
 
+    private protected override bool TakesModeSecond => true;
+
     protected sealed override Tensor Compute(Tensor x, LayerCall call) => call.Training && Rate > 0 ? Disturb(x) : x;
 
     protected abstract Tensor Disturb(Tensor x);

@@ -66,6 +66,8 @@ sealed class BatchNormalization : ScaledNormalization
         double? Limit(string key) => clipping?[key]?.GetValue<double>();
     }
 
+    private protected override bool TakesModeSecond => true;
+
     protected override Tensor Normalize(Tensor x, LayerCall call, out long[] shape)
     {
         long axis = Axes.FromFront(_axis, x.dim());
@@ -222,6 +224,8 @@ sealed class SpectralNormalization : KerasLayer
 
     LayerWeight Kernel => _layer.Weights.FirstOrDefault(weight => weight.Name is "kernel" or "embeddings")
         ?? throw new InvalidOperationException($"{Path}: a {_layer.ClassName} has no kernel to normalize.");
+
+    private protected override bool TakesModeSecond => true;
 
     protected internal override object Call(LayerCall call)
     {

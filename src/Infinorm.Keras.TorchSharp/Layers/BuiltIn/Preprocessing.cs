@@ -5,47 +5,20 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
-sealed class Normalization : Plain
+/// <summary>A setting that is a number, a list of numbers, or lists in lists, as arrays are written.</summary>
+static class NestedNumbers
 {
-    readonly long[] _axes;
-    readonly bool _inverts;
-    readonly double[]? _givenMean, _givenVariance;
-    readonly LayerWeight? _mean, _variance;
-
-    public Normalization(LayerConfig config)
-        : base(config)
+    /// <summary>All numbers in order, and the shape; null for none.</summary>
+    public static (double[] Values, long[] Shape)? Read(JsonNode? node)
     {
-        _axes = config.Axes("axis") ?? [];
-        _inverts = config.Boolean("invert", false);
-        _givenMean = Given(config.Json("mean"));
-        _givenVariance = Given(config.Json("variance"));
-        if (_givenMean is null)
-        {
-            _mean = AddWeight("mean", isTrained: false);
-            _variance = AddWeight("variance", isTrained: false);
-            AddWeight("count", isTrained: false);
-        }
-    }
-
-    protected override Tensor Compute(Tensor x, LayerCall call)
-    {
-        if (!x.is_floating_point())
-            x = x.to(ComputeType);
-        long[] shape = Axes.Broadcast(x, Axes.FromFront(_axes, x.dim()));
-        Tensor mean = Statistic(_mean, _givenMean), deviation = Statistic(_variance, _givenVariance).sqrt().clamp_min(Constant(1e-7));
-        return _inverts ? mean.Plus(x * deviation) : x.Minus(mean) / deviation;
-
-        Tensor Statistic(LayerWeight? weight, double[]? given) =>
-            weight is not null ? weight.Value.view(shape)
-            : given!.Length == 1 ? full([1], Constant(given[0]), dtype: x.dtype)
-            : tensor(given, dtype: x.dtype).view(shape);
-    }
-
-    static double[]? Given(JsonNode? node)
-    {
+        if (node is JsonObject serialized)
+            node = (serialized["config"] as JsonObject)?["value"] ?? serialized["config"]; // __numpy__, __tuple__
         var values = new List<double>();
+        var shape = new List<long>();
+        for (JsonNode? level = node; level is JsonArray list; level = list.FirstOrDefault())
+            shape.Add(list.Count);
         Collect(node);
-        return values.Count == 0 ? null : [.. values];
+        return values.Count == 0 ? null : ([.. values], [.. shape]);
 
         void Collect(JsonNode? item)
         {
@@ -62,12 +35,60 @@ sealed class Normalization : Plain
     }
 }
 
-sealed class Rescaling : Plain
+sealed class Normalization : Passing
 {
-    readonly double[] _scale, _offset;
+    readonly long[] _axes;
+    readonly bool _inverts;
+    readonly (double[] Values, long[] Shape)? _givenMean, _givenVariance;
+    readonly LayerWeight? _mean, _variance;
+
+    public Normalization(LayerConfig config)
+        : base(config)
+    {
+        _axes = config.Axes("axis") ?? [];
+        _inverts = config.Boolean("invert", false);
+        _givenMean = NestedNumbers.Read(config.Json("mean"));
+        _givenVariance = NestedNumbers.Read(config.Json("variance"));
+        if (_givenMean is null)
+        {
+            _mean = AddWeight("mean", isTrained: false);
+            _variance = AddWeight("variance", isTrained: false);
+            AddWeight("count", isTrained: false);
+        }
+    }
+
+    protected override Tensor Compute(Tensor x, LayerCall call)
+    {
+        if (!x.is_floating_point())
+            x = x.to(ComputeType);
+        long[] axes = Axes.FromFront(_axes, x.dim());
+        Array.Sort(axes);
+        long[] shape = Axes.Broadcast(x, axes);
+        Tensor mean = Statistic(_mean, _givenMean), deviation = Statistic(_variance, _givenVariance).sqrt().clamp_min(Constant(1e-7));
+        return _inverts ? mean.Plus(x * deviation) : x.Minus(mean) / deviation;
+
+        Tensor Statistic(LayerWeight? weight, (double[] Values, long[] Shape)? given) =>
+            weight is not null ? weight.Value.view(shape) : tensor(given!.Value.Values, dtype: x.dtype).view(Placed(given.Value.Shape));
+
+        // What is given with fewer axes belongs to the last ones.
+        long[] Placed(long[] own)
+        {
+            var placed = new long[x.dim()];
+            Array.Fill(placed, 1);
+            for (int i = 1; i <= own.Length; i++)
+                placed[axes[^i]] = own[^i];
+            return placed;
+        }
+    }
+}
+
+sealed class Rescaling : Passing
+{
+    readonly (double[] Values, long[] Shape) _scale, _offset;
 
     public Rescaling(LayerConfig config)
-        : base(config) => (_scale, _offset) = (Read(config, "scale", 1), Read(config, "offset", 0));
+        : base(config) => (_scale, _offset) = (NestedNumbers.Read(config.Json("scale")) ?? ([1], []),
+            NestedNumbers.Read(config.Json("offset")) ?? ([0], []));
 
     protected override Tensor Compute(Tensor x, LayerCall call)
     {
@@ -75,12 +96,8 @@ sealed class Rescaling : Plain
             x = x.to(ComputeType);
         return (x * Of(_scale, x)).Plus(Of(_offset, x));
 
-        static Tensor Of(double[] values, Tensor x) =>
-            values.Length == 1 ? full([], Constant(values[0]), dtype: x.dtype) : tensor(values, dtype: x.dtype);
+        static Tensor Of((double[] Values, long[] Shape) given, Tensor x) => tensor(given.Values, dtype: x.dtype).view(given.Shape);
     }
-
-    static double[] Read(LayerConfig config, string key, double defaultValue) =>
-        config.Json(key) is JsonArray ? config.Numbers(key) : [config.Number(key, defaultValue)];
 }
 
 /// <summary>Numbers of classes as vectors: one for each element, or one for all of a row.</summary>

@@ -15,7 +15,7 @@ sealed class Recurrent : KerasLayer
     ];
 
     readonly RecurrentCell _cell;
-    readonly bool _zeroesMasked, _isBackward, _isStateful;
+    readonly bool _isBackward, _isStateful;
     Tensor[]? _kept; // by a stateful layer, since its last batch
 
     /// <summary>A layer with a cell of its own kind, whose settings are the layer's.</summary>
@@ -39,13 +39,16 @@ sealed class Recurrent : KerasLayer
         ReturnsSequences = config.Boolean("return_sequences", false);
         ReturnsState = config.Boolean("return_state", false);
         _isBackward = config.Boolean("go_backwards", false);
-        _zeroesMasked = config.Boolean("zero_output_for_mask", false);
+        ZeroesMasked = config.Boolean("zero_output_for_mask", false);
         _cell = AddLayer(cell(config), "cell");
     }
 
     public bool ReturnsSequences { get; }
 
     public bool ReturnsState { get; }
+
+    /// <summary>Whether the output of a masked step is 0; else it is that of the step before.</summary>
+    public bool ZeroesMasked { get; set; }
 
     public int StateCount => _cell.StateCount;
 
@@ -111,7 +114,7 @@ sealed class Recurrent : KerasLayer
             if (kept is not null)
             {
                 Tensor keep = Axes.Extend(kept[step], output.dim());
-                output = where(keep, output, previous is null || _zeroesMasked ? zeros_like(output) : previous);
+                output = where(keep, output, previous is null || ZeroesMasked ? zeros_like(output) : previous);
                 for (int s = 0; s < next.Length; s++)
                     next[s] = where(Axes.Extend(kept[step], next[s].dim()), next[s], states[s]);
             }
@@ -149,6 +152,7 @@ sealed class Bidirectional : KerasLayer
             ? config.Layer("backward_layer")
             : config.Layer(Reversed((JsonObject)config.Json("layer")!),
                 $"backward_{_forward.LayerName.Replace("forward_", "", StringComparison.Ordinal)}"), "backward_layer"));
+        _forward.ZeroesMasked = _backward.ZeroesMasked = _forward.ReturnsSequences; // whatever is set
     }
 
     protected internal override object Call(LayerCall call)
@@ -197,6 +201,8 @@ sealed class TimeDistributed : KerasLayer
 
     public TimeDistributed(LayerConfig config)
         : base(config) => _layer = AddLayer(config.Layer("layer"), "layer");
+
+    private protected override bool TakesModeSecond => true;
 
     // Keras calls the layer's own function, not the layer: what is around it, such as the regularizer of its outputs, has no part.
     protected internal override object Call(LayerCall call)
