@@ -203,6 +203,31 @@ public sealed class LayerOptionTests
         Assert.Equal(expected + added, plain.Evaluate(x, y)["loss"], 1e-5);
     }
 
+    [Fact]
+    public void AQueryThatSeesNoKeyHasTheSameGradientInBothAttentions()
+    {
+        using var scope = NewDisposeScope();
+        Tensor x = Numbers(1, 2, 3, 4);
+        Tensor[] kernels = [Numbers(2, 4, 2, 2), Numbers(3, 4, 2, 2), Numbers(4, 4, 2, 2), Numbers(5, 2, 2, 4)];
+        const string mask = """{"attention_mask": {"class_name": "__numpy__", "config": {"dtype": "bool", "value": [[[true, true, false], [false, false, false], [true, false, true]]]}}}""";
+        (float[] Result, float[][] Gradients) multi = Run("MultiHeadAttention", """{"num_heads": 2, "key_dim": 2, "use_bias": false}""",
+            "multi_head_attention", ""), grouped = Run("GroupQueryAttention",
+            """{"head_dim": 2, "num_query_heads": 2, "num_key_value_heads": 2, "use_bias": false}""", "grouped_query_attention", "_");
+        AssertClose([.. multi.Result], tensor(grouped.Result));
+        for (int i = 0; i < kernels.Length; i++)
+            AssertClose([.. multi.Gradients[i]], tensor(grouped.Gradients[i]));
+
+        (float[], float[][]) Run(string className, string config, string group, string prefix)
+        {
+            string[] names = ["query", "key", "value", "output"];
+            using var model = OfInputs([[-1, 3, 4], [-1, 3, 4]], className, config, kwargs: mask,
+                weights: [.. names.Zip(kernels, (name, kernel) => ($"layers/{group}/{prefix}{name}_dense/vars/0", kernel))]);
+            Tensor result = model.Call([x, x])[0];
+            result.square().sum().backward();
+            return (Values(result), [.. model.parameters().Select(parameter => Values(parameter.grad!))]);
+        }
+    }
+
     [Theory]
     [InlineData("MultiHeadAttention", """{"num_heads": 2, "key_dim": 2, "use_bias": false, """, "multi_head_attention", false)]
     [InlineData("GroupQueryAttention", """{"head_dim": 2, "num_query_heads": 2, "num_key_value_heads": 2, "use_bias": false, """,

@@ -84,6 +84,11 @@ public sealed class OperationTests
         0.0, 1, 0, /**/ 0, 0, 0, /**/ 0, 0, 0, /**/ 0, 0, 1, /**/ 0, 0, 0,
         0, 0, 0, /**/ 1, 0, 0, /**/ 0, 0, 0, /**/ 0, 0, 0, /**/ 0, 0, 1,
     })]
+    [InlineData("Repeat", """{"repeats": 2, "axis": 0}""", new[] { -2, 0.5, 3, -2, 0.5, 3, 1, -1, 4, 1, -1, 4 })]
+    [InlineData("Repeat", """{"repeats": [1, 0, 2], "axis": 1}""", new[] { -2.0, 3, 3, 1, 4, 4 })]
+    [InlineData("Roll", """{"shift": [1, 1], "axis": [0, 1]}""", new[] { 4, 1, -1, 3, -2, 0.5 })]
+    [InlineData("Roll", """{"shift": 1, "axis": 1}""", new[] { 3, -2, 0.5, 4, 1, -1 })]
+    [InlineData("Roll", """{"shift": 1, "axis": null}""", new[] { 4, -2, 0.5, 3, 1, -1 })]
     [InlineData("FullLike", """{"arg1": 2.5}""", new[] { 2.5, 2.5, 2.5, 2.5, 2.5, 2.5 })]
     public void OfArrays(string name, string config, double[] expected) => Check(name, config, expected);
 

@@ -157,13 +157,11 @@ static class OperationTable
         ["Split"] = Split,
         ["Tile"] = a => a.Tensor(0).tile(a.Axes("repeats")!),
         ["Repeat"] = a =>
-            a.Whole("axis") is { } axis
-                ? a.Tensor(0).repeat_interleave(a.Whole("repeats")!.Value, axis)
-                : a.Tensor(0).flatten().repeat_interleave(a.Whole("repeats")!.Value, 0),
+            a.Whole("axis") is { } axis ? Repeat(a.Tensor(0), a.Axes("repeats")!, axis) : Repeat(a.Tensor(0).flatten(), a.Axes("repeats")!, 0),
         ["Flip"] = a => a.Tensor(0).flip(a.AllAxes()),
         ["Roll"] = a =>
-            a.Whole("axis") is { } axis
-                ? a.Tensor(0).roll(a.Whole("shift")!.Value, axis)
+            a.Axes() is { } axes
+                ? a.Axes("shift")!.Zip(axes).Aggregate(a.Tensor(0), (x, shift) => x.roll(shift.First, shift.Second))
                 : a.Tensor(0).flatten().roll(a.Whole("shift")!.Value, 0).view_as(a.Tensor(0)),
         ["BroadcastTo"] = a => a.Tensor(0).broadcast_to(a.Axes("shape")!),
         ["GetItem"] = a => GetItem(a.Tensor(0), a.Raw(1)),
@@ -191,6 +189,11 @@ static class OperationTable
         Tensor? other = a.AllTensors.Skip(1).FirstOrDefault();
         return full([], Constant(OperationArguments.AsNumber(value) ?? 0), dtype: other?.dtype ?? ScalarType.Float32);
     }
+
+    // All elements so many times, or each its own number of times.
+    static Tensor Repeat(Tensor x, long[] counts, long axis) => counts is [var all]
+        ? x.repeat_interleave(all, axis)
+        : x.index_select(axis, tensor([.. counts.SelectMany((count, i) => Enumerable.Repeat((long)i, (int)count))], dtype: ScalarType.Int64));
 
     static Tensor With(Tensor x, double? initial, Func<Tensor, Tensor, Tensor> join) =>
         initial is { } number ? join(x, full([], Constant(number), dtype: x.dtype)) : x;

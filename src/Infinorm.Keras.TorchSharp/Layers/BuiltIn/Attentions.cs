@@ -300,7 +300,10 @@ sealed class GroupedQueryAttention : KerasLayer
                 .Times(scores.dtype == ScalarType.Float16 ? -3e4 : -1e9));
         Tensor weights = scores.softmax(-1);
         Tensor used = call.Training && _dropout > 0 ? NoiseLayer.Drop(weights, _dropout, weights.shape) : weights;
-        Tensor result = _output.Project(einsum("bhqk,bkhd->bqhd", used, v), call);
+        Tensor mixed = einsum("bhqk,bkhd->bqhd", used, v);
+        if (allowed is not null && _dropout == 0 && call.Argument("return_attention_scores") is not true)
+            mixed = ScoreMasks.AsFused(mixed, allowed, key.shape[1]);
+        Tensor result = _output.Project(mixed, call);
         return call.Argument("return_attention_scores") is true ? (object?[])[result, weights] : result;
 
         Tensor? Mask(string name, Tensor tensor) => call.Argument(name) as Tensor ?? call.MaskOf(tensor);
