@@ -349,6 +349,19 @@ public sealed class LayerOptionTests
             model.Predict(tensor(new[] { -1, 0, -3 }, [1, 3])));
     }
 
+    [Theory]
+    [InlineData(5)]
+    [InlineData(-6)]
+    public void AnEmbeddingHasNoRowBeyondItsLast(int index)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Of(
+            [-1, 3], [("Embedding", """{"input_dim": 5, "output_dim": 2}""")],
+            [("layers/embedding/vars/0", Numbers(1, 5, 2))], "int32");
+        var exception = Assert.Throws<ArgumentException>(() => model.Predict(tensor(new[] { 0, 1, index }, [1, 3])));
+        Assert.Contains("5 rows", exception.Message);
+    }
+
     [Fact]
     public void AnEmbeddingThatIsReversedScoresItsRows()
     {

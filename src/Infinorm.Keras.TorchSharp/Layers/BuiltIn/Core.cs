@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Infinorm.Torch;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
@@ -102,10 +103,20 @@ sealed class Embedding : KerasLayer
     }
 
     /// <summary>The rows of these numbers. As in Python, those below 0 count from the end.</summary>
+    /// <exception cref="ArgumentException">A number is not that of a row.</exception>
     public static Tensor Rows(Tensor rows, Tensor numbers)
     {
+        long count = rows.shape[0];
         Tensor index = numbers.flatten().to(ScalarType.Int64);
-        return rows.index_select(0, index.remainder(Constant(rows.shape[0]))).view([.. numbers.shape, rows.shape[1]]);
+        try
+        {
+            return rows.index_select(0, where(index.lt(Constant(0)), index.Plus(count), index)).view([.. numbers.shape, rows.shape[1]]);
+        }
+        catch (ExternalException e) when (index.min().ToInteger() < -count || index.max().ToInteger() >= count)
+        {
+            throw new ArgumentException(
+                $"An embedding of {count} rows was asked for those of {index.min().ToInteger()} to {index.max().ToInteger()}.", nameof(numbers), e);
+        }
     }
 
     protected override Tensor? ComputeMask(LayerCall call, Tensor? previous) => _masksZero ? call.Input.ne(Constant(0)) : null;
