@@ -65,8 +65,8 @@ static partial class OtherFiles
     {
         if (root.Groups.ContainsKey("model_weights"))
         {
-            throw new InvalidFileException(file, "a whole model in the HDF5 layout of Keras 2 (model.save('model.h5')), which is not supported. "
-                + "In Python: keras.models.load_model('model.h5').save('model.keras')");
+            throw new InvalidFileException(file, "a whole model in the HDF5 layout of Keras 2 (model.save('model.h5')), which an archive does not have. "
+                + "KerasModel of Infinorm.Keras.TorchSharp opens it; or in Python: keras.models.load_model('model.h5').save('model.keras')");
         }
 
         if (root.Attributes.ContainsKey("layer_names"))

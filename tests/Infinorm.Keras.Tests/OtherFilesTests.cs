@@ -10,8 +10,8 @@ public class OtherFilesTests
 {
     [Fact]
     public void AWholeModelInTheLayoutOfKeras2() =>
-        Refuses(TestFile.PathOf("legacy.h5"), "a whole model in the HDF5 layout of Keras 2 (model.save('model.h5')), which is not supported. "
-            + "In Python: keras.models.load_model('model.h5').save('model.keras')");
+        Refuses(TestFile.PathOf("legacy.h5"), "a whole model in the HDF5 layout of Keras 2 (model.save('model.h5')), which an archive does not have. "
+            + "KerasModel of Infinorm.Keras.TorchSharp opens it; or in Python: keras.models.load_model('model.h5').save('model.keras')");
 
     [Theory]
     [InlineData("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "a pointer of Git LFS")]
