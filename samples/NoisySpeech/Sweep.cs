@@ -68,7 +68,7 @@ static class Sweep
         plot.XLabel("learning rate ÷ the default rate");
         plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual(
             [.. Factors.Select(factor => Math.Log10(factor))], [.. Factors.Select(factor => FormattableString.Invariant($"{factor}"))]);
-        plot.ShowLegend(Alignment.LowerLeft);
+        plot.ShowLegend(Alignment.LowerRight);
         plot.Font.Set(Picture.FontName);
         Picture.Save(plots, path);
     }
