@@ -39,8 +39,10 @@ static class TensorReduction
         }
         else if (plan.Clip == ClipKind.GlobalNorm)
         {
-            DType type = sums.Any(sum => sum.State.ComputeType == DType.Float64) ? DType.Float64 : DType.Float32;
-            norm = ClipOperands.Factor(sums.Sum(sum => SquaredNorm(sum.State, sum.Squares)), plan.ClipLimit, type);
+            var all = new GlobalNorm();
+            foreach ((TensorState state, _, torch.Tensor squares) in sums)
+                all.Add(SquaredNorm(state, squares), state.ComputeType);
+            norm = all.ClippedTo(plan.ClipLimit);
             foreach (TensorState state in states)
                 state.ClipOperand = norm.Factor!.Value;
         }

@@ -34,3 +34,21 @@ static class ClipOperands
 
     static double Root(double value, DType type) => Rounded(Math.Sqrt(value), type);
 }
+
+/// <summary>Adds up the squared norms of all gradients, and remembers the wider of their types.</summary>
+struct GlobalNorm()
+{
+    double _squared;
+    DType _type = DType.Float32;
+
+    /// <summary>Adds the squared norm of a gradient, which is clipped in some type.</summary>
+    public void Add(double squaredNorm, DType type)
+    {
+        _squared += squaredNorm;
+        if (type == DType.Float64)
+            _type = type;
+    }
+
+    /// <summary>The norm, and the factor that clips it.</summary>
+    public readonly GradientNorm ClippedTo(double limit) => ClipOperands.Factor(_squared, limit, _type);
+}

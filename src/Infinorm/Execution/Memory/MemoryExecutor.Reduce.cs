@@ -169,19 +169,16 @@ sealed unsafe partial class MemoryExecutor
 
     GradientNorm SetGlobalFactor(in StepPlan plan)
     {
-        DType type = DType.Float32;
-        double sum = 0;
+        var all = new GlobalNorm();
         for (int i = 0; i < _states.Length; i++)
         {
             if (!IsStepped(i))
                 continue;
-            DType own = ClipType(i, in plan);
-            sum += SquaredNorm(i, own);
-            if (own == DType.Float64)
-                type = DType.Float64;
+            DType type = ClipType(i, in plan);
+            all.Add(SquaredNorm(i, type), type);
         }
 
-        GradientNorm norm = ClipOperands.Factor(sum, plan.ClipLimit, type);
+        GradientNorm norm = all.ClippedTo(plan.ClipLimit);
         foreach (ref VariableState state in _states.AsSpan())
             state.ClipOperand = norm.Factor!.Value;
         return norm;

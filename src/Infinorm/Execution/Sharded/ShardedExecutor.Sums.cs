@@ -16,9 +16,8 @@ sealed unsafe partial class ShardedExecutor
         sums.Begin(Plan.CallsBefore, Fingerprint(), isFinite, _present);
         for (int i = 0; i < _own.Length; i++)
             sums.Set(i, isFinite ? _inner.ChunkSums(i) : []);
-        sums.Gather();
+        sums.Gather(_present);
         sums.RequireSameStep(_optimizer);
-        sums.Presence.CopyTo(_present, 0);
         missing = _present.Count(present => !present);
         if (!sums.IsFinite)
             return false;
@@ -50,19 +49,16 @@ sealed unsafe partial class ShardedExecutor
 
     GradientNorm ClipAll()
     {
-        DType type = DType.Float32;
-        double sum = 0;
+        var all = new GlobalNorm();
         for (int i = 0; i < _variables.Length; i++)
         {
             if (!IsStepped(i))
                 continue;
-            DType own = ShardMap.SumType(_variables[i]);
-            sum += SquaredNorm(i, own);
-            if (own == DType.Float64)
-                type = DType.Float64;
+            DType type = ShardMap.SumType(_variables[i]);
+            all.Add(SquaredNorm(i, type), type);
         }
 
-        GradientNorm norm = ClipOperands.Factor(sum, Plan.ClipLimit, type);
+        GradientNorm norm = all.ClippedTo(Plan.ClipLimit);
         for (int i = 0; i < _own.Length; i++)
             _inner.SetClipOperand(i, norm.Factor!.Value);
         return norm;
@@ -96,7 +92,6 @@ sealed class SumExchange
     public SumExchange(World world, ShardMap map, Variable[] variables)
     {
         _world = world;
-        Presence = new bool[variables.Length];
         int fixedBytes = HeaderBytes + ((variables.Length + 7) / 8 * 8);
         _counts = [.. Enumerable.Repeat(fixedBytes, world.Size)];
         var pieces = new List<(Piece Piece, int At)>();
@@ -118,9 +113,6 @@ sealed class SumExchange
         ];
     }
 
-    /// <summary>Which variables have a gradient on a rank.</summary>
-    public bool[] Presence { get; }
-
     /// <summary>Whether all gradients of all ranks are finite, where that was asked.</summary>
     public bool IsFinite { get; private set; }
 
@@ -134,16 +126,18 @@ sealed class SumExchange
     /// <summary>Sets the sums of one of this rank's pieces.</summary>
     public void Set(int piece, ReadOnlySpan<double> sums) => MemoryMarshal.AsBytes(sums).CopyTo(_own.AsSpan(_ownAt[piece]));
 
-    public void Gather()
+    /// <summary>Exchanges what was begun and set.</summary>
+    /// <param name="present">Receives which variables have a gradient on any rank.</param>
+    public void Gather(bool[] present)
     {
         _world.AllGather(_own, _all, _counts);
-        Array.Clear(Presence);
+        Array.Clear(present);
         IsFinite = true;
         for (int rank = 0, at = 0; rank < _world.Size; at += _counts[rank++])
         {
             IsFinite &= Header(at)[2] != 0;
-            for (int i = 0; i < Presence.Length; i++)
-                Presence[i] |= _all[at + HeaderBytes + i] != 0;
+            for (int i = 0; i < present.Length; i++)
+                present[i] |= _all[at + HeaderBytes + i] != 0;
         }
     }
 
