@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Infinorm.Keras.Torch.Graph;
 using Infinorm.Keras.Torch.Layers;
+using Infinorm.Torch.Training;
 using static TorchSharp.torch;
 
 namespace Infinorm.Keras.Torch;
@@ -18,22 +19,18 @@ public sealed partial class KerasModel
         string[] head = ["Layer (type)", "Output shape", "Param #"];
         string[][] cells = [.. rows.Select(row => new[] { $"{new string(' ', 2 * row.Depth)}{row.Name} ({row.ClassName})", row.Shape,
             Number(row.Count) })];
-        int[] widths = [.. head.Select((title, i) => cells.Select(line => line[i].Length).Append(title.Length).Max())];
-        string rule = string.Join("  ", widths.Select(width => new string('─', width)));
+        var (lines, rule) = TextTable.Of(head, cells, left: 2);
         long all = Archive.Weights.Sum(weight => (long)weight.Variable.Length),
             trained = TrainedWeights.Sum(weight => (long)weight.Stored!.Variable.Length);
         var text = new StringBuilder();
         text.AppendLine(CultureInfo.InvariantCulture, $"Model: {_root.LayerName}");
-        text.AppendLine(Line(head)).AppendLine(rule);
-        foreach (string[] line in cells)
-            text.AppendLine(Line(line));
+        foreach (string line in lines)
+            text.AppendLine(line);
         text.AppendLine(rule);
         text.AppendLine(CultureInfo.InvariantCulture, $"Total params: {Number(all)}");
         text.AppendLine(CultureInfo.InvariantCulture, $"Trainable params: {Number(trained)}");
         text.AppendLine(CultureInfo.InvariantCulture, $"Non-trainable params: {Number(all - trained)}");
         return text.ToString();
-
-        string Line(string[] line) => $"{line[0].PadRight(widths[0])}  {line[1].PadRight(widths[1])}  {line[2].PadLeft(widths[2])}";
 
         static string Number(long? count) => count?.ToString("N0", CultureInfo.InvariantCulture) ?? "";
     }
