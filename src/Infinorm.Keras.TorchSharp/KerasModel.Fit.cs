@@ -72,13 +72,10 @@ public sealed partial class KerasModel
         var trainer = new Trainer(rows, rows.Loss, Optimizer) { Metrics = rows.Metrics };
         return trainer.Fit(
             new TensorBatches(numbers, numbers, batchSize, shuffle),
-            epochs,
-            (options ?? new()).With(
-                validationNumbers is null
-                    ? options?.ValidationData
-                    : new TensorBatches(validationNumbers, validationNumbers, batchSize, shuffle: false),
-                [rows.NewEpoch, .. options?.Callbacks ?? []]),
-            cancellationToken);
+            validationNumbers is null
+                ? options?.ValidationData
+                : new TensorBatches(validationNumbers, validationNumbers, batchSize, shuffle: false),
+            rows.NewEpoch, epochs, options, cancellationToken);
     }
 
     /// <inheritdoc cref="Fit(KerasData, int, int, KerasData?, bool, FitOptions?, CancellationToken)" path="/summary|/remarks|/returns|/exception"/>

@@ -109,19 +109,4 @@ public sealed class FitOptions
     /// there is no such file, the run starts from the beginning. Null, the default, for a new run.
     /// </summary>
     public string? ResumeFrom { get; init; }
-
-    /// <summary>The same with other validation data and callbacks.</summary>
-    internal FitOptions With(IEnumerable<Batch>? validationData, IReadOnlyList<Callback> callbacks) => new()
-    {
-        ValidationData = validationData,
-        ValidationSplit = ValidationSplit,
-        ValidateEvery = ValidateEvery,
-        ClassWeights = ClassWeights,
-        StepsPerEpoch = StepsPerEpoch,
-        InitialEpoch = InitialEpoch,
-        Callbacks = callbacks,
-        Verbosity = Verbosity,
-        Seed = Seed,
-        ResumeFrom = ResumeFrom,
-    };
 }

@@ -193,10 +193,14 @@ public sealed partial class Trainer
     /// <exception cref="InvalidFileException">The file to resume from is malformed.</exception>
     public History Fit(
         IEnumerable<Batch> data, int epochs = 1, FitOptions? options = null,
-        CancellationToken cancellationToken = default)
+        CancellationToken cancellationToken = default) => Fit(data, options?.ValidationData, first: null, epochs, options, cancellationToken);
+
+    /// <summary>As Fit, with these validation data in place of those of the options, and a callback that is told before theirs.</summary>
+    internal History Fit(
+        IEnumerable<Batch> data, IEnumerable<Batch>? validation, Callback? first, int epochs, FitOptions? options,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(data);
-        IEnumerable<Batch>? validation = options?.ValidationData;
         if (options?.ValidationSplit is { } part)
         {
             (data, validation) = (data, validation) switch
@@ -210,7 +214,7 @@ public sealed partial class Trainer
         }
 
         int? count = data is IReadOnlyCollection<Batch> counted ? counted.Count : null;
-        return new TrainingLoop(this, () => BatchStream.Of(data), count, (data as TensorBatches)?.ToString(), validation, epochs, options)
+        return new TrainingLoop(this, () => BatchStream.Of(data), count, (data as TensorBatches)?.ToString(), validation, first, epochs, options)
             .RunAsync(cancellationToken).GetAwaiter().GetResult(); // nothing in it waits
     }
 
@@ -231,7 +235,7 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(data);
         if (options?.ValidationSplit is not null)
             throw new ArgumentException("A stream of batches cannot be split; give validation data instead.", nameof(options));
-        return new TrainingLoop(this, () => BatchStream.Of(data), count: null, description: null, options?.ValidationData, epochs, options)
+        return new TrainingLoop(this, () => BatchStream.Of(data), count: null, description: null, options?.ValidationData, first: null, epochs, options)
             .RunAsync(cancellationToken);
     }
 

@@ -23,8 +23,8 @@ sealed class TrainingLoop
     CancellationToken _cancellation;
 
     public TrainingLoop(
-        Trainer trainer, Func<IAsyncEnumerable<Batch>> data, int? count, string? description, IEnumerable<Batch>? validation, int epochs,
-        FitOptions? options)
+        Trainer trainer, Func<IAsyncEnumerable<Batch>> data, int? count, string? description, IEnumerable<Batch>? validation,
+        Callback? first, int epochs, FitOptions? options)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(epochs, 1);
         (_trainer, _data, _validation, _options) = (trainer, data, validation, options ?? new());
@@ -35,7 +35,7 @@ sealed class TrainingLoop
                 + "completed.", nameof(options));
         }
 
-        _callbacks = [.. _options.Callbacks, .. ProgressBar.For(_options, Console.IsOutputRedirected)];
+        _callbacks = [.. first is null ? (Callback[])[] : [first], .. _options.Callbacks, .. ProgressBar.For(_options, Console.IsOutputRedirected)];
         (_optimizer, _parameters) = (trainer.Driver, trainer.Driver.Parameters);
         if (_optimizer.World is { } world)
             _callbacks = [.. _callbacks.Where(callback => world.IsFirst || !callback.IsForFirstRank)];
