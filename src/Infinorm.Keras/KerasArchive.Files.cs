@@ -208,7 +208,11 @@ public sealed partial class KerasArchive
     IEnumerable<ZipEntry> Entries()
     {
         if (_entries.Count == 0)
-            return [Entry(MetadataEntry, JsonText.Write(Metadata ?? NewMetadata())), Entry(ConfigEntry, Config()), new(WeightsEntry, Hdf5(), DateTimeOffset.Now)];
+            return
+            [
+                Entry(MetadataEntry, JsonText.Write(Metadata ?? NewMetadata())), Entry(ConfigEntry, Config()),
+                new(WeightsEntry, Hdf5(), DateTimeOffset.Now),
+            ];
         return _entries.Select(entry => entry.Name switch
         {
             ConfigEntry when _configChanged => entry with { Image = Config() },

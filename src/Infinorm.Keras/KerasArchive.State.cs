@@ -12,12 +12,14 @@ namespace Infinorm.Keras;
 public sealed partial class KerasArchive
 {
     const string NewOptimizer =
-        $"To continue with another optimizer, keep the weights and start with new state: build one for {nameof(TrainableVariables)}, and set it as {nameof(Optimizer)}.";
+        $"To continue with another optimizer, keep the weights and start with new state: build one for {nameof(TrainableVariables)}, and set "
+        + $"it as {nameof(Optimizer)}.";
 
     // The names that Keras gives its optimizers, without a number: their classes in lower case. One's own name says nothing.
     static readonly string[] KerasOptimizers =
     [
-        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "lossscaleoptimizer", "multioptimizer", "muon", "nadam", "rmsprop",
+        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "lossscaleoptimizer", "multioptimizer", "muon", "nadam",
+        "rmsprop",
         "schedulefreeadamw", "sgd",
     ];
 
@@ -95,7 +97,8 @@ public sealed partial class KerasArchive
     static string Listed(string[] names) => names.Length == 0 ? "no optimizers" : string.Join(", ", names);
 
     // The class of the optimizer whose variables are in a group.
-    static string ClassAt(Optimizer optimizer, string group) => PlacesOf(optimizer).Zip(All(optimizer)).First(pair => pair.First.Group == group).Second.GetType().Name;
+    static string ClassAt(Optimizer optimizer, string group) =>
+        PlacesOf(optimizer).Zip(All(optimizer)).First(pair => pair.First.Group == group).Second.GetType().Name;
 
     // In the order of PlacesOf.
     static IEnumerable<Optimizer> All(Optimizer optimizer) => optimizer switch
@@ -150,7 +153,11 @@ public sealed partial class KerasArchive
         }
 
         Variable[] all = [.. Weights.Where(weight => weight.Variable.DType.IsFloating()).Select(weight => weight.Variable)];
-        KerasWeight[] frozen = [.. Weights.Where(weight => !weight.IsTrainable && all.Contains(weight.Variable) && !optimizer.TrainableVariables.Contains(weight.Variable))];
+        KerasWeight[] frozen =
+        [
+            .. Weights.Where(weight =>
+                !weight.IsTrainable && all.Contains(weight.Variable) && !optimizer.TrainableVariables.Contains(weight.Variable)),
+        ];
         if (frozen.Length > 0 && stored > optimizer.Variables.Count)
         {
             return "Keras keeps the state of layers that are frozen after compile(). "

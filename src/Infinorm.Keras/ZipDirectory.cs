@@ -19,7 +19,8 @@ static class ZipDirectory
         long at = Start(file, stream), most = FreeEntries + (stream.Length / BytesPerEntry);
         var places = new List<(long Start, long End)>();
         var entry = new byte[EntryLength];
-        for (; TryRead(stream, at, entry) && entry.AsSpan().StartsWith("PK\x01\x02"u8); at += EntryLength + Number16(entry, 28) + Number16(entry, 30) + Number16(entry, 32))
+        for (; TryRead(stream, at, entry) && entry.AsSpan().StartsWith("PK\x01\x02"u8);
+            at += EntryLength + Number16(entry, 28) + Number16(entry, 30) + Number16(entry, 32))
         {
             if (places.Count >= most)
                 throw new InvalidFileException(file, $"the zip file has more than {most} entries");

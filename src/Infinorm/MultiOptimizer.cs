@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Infinorm.Config;
 using Infinorm.Execution;
@@ -13,7 +12,7 @@ namespace Infinorm;
 /// is that of its own variables. Keras: <c>MultiOptimizer</c>.
 /// </summary>
 /// <remarks>An exact path wins over patterns; a pattern must match the whole path; what nothing matches goes to the default.</remarks>
-public sealed class MultiOptimizer : Optimizer
+public sealed partial class MultiOptimizer : Optimizer
 {
     readonly Hyperparameter<double?> _lossScaleFactor;
     readonly Func<Variable, RuleOptimizer>? _optimizerOf;
@@ -371,105 +370,7 @@ public sealed class MultiOptimizer : Optimizer
         SetAll(inner => inner.SetFloatX(floatX));
     }
 
-    private protected override void WriteConfig(JsonObject config)
-    {
-        var map = new JsonObject();
-        for (int i = 0; i < _patterns.Length; i++)
-            map[_patterns[i]] = _inner[i].GetConfig();
-        if (_optimizerOf is not null && !IsBuilt)
-            throw new InvalidOperationException($"{Name}: a function divides the variables; its config is known once it is built.");
-        config.Remove("name"); // in Keras's order
-        config["optimizer_map"] = KerasObject.Wrap(
-            KerasModule, MapClass, new JsonObject { ["default_optimizer"] = _inner[^1].GetConfig(), ["optimizer_map"] = map }, null);
-        config["loss_scale_factor"] = null; // its place; the value is written with the hyperparameters
-        config["name"] = Name;
-    }
-
-    internal static MultiOptimizer FromConfig(ConfigReader config)
-    {
-        JsonObject map = config.Object("optimizer_map")
-            ?? throw new FormatException($"{config.ClassName}: config key 'optimizer_map' is missing.");
-        MultiOptimizer optimizer = KerasObject.Read(MapClass, map).Create(reader => new MultiOptimizer(
-            Inner(reader.Object("default_optimizer") ?? throw new FormatException($"{MapClass}: config key 'default_optimizer' is missing.")),
-            (reader.Object("optimizer_map") ?? []).Select(item => KeyValuePair.Create(item.Key, Inner(item.Value as JsonObject)))));
-        optimizer.ReadName(config);
-        optimizer.Hyperparameters.Read(config);
-        Array.ForEach(optimizer._inner, inner => inner.SetLossScaleFactor(optimizer.LossScaleFactor));
-        return optimizer;
-
-        RuleOptimizer Inner(JsonObject? json) => FromConfig(
-                json ?? throw new FormatException($"{MapClass}: an optimizer is not an object."), DType.Float32) as RuleOptimizer
-            ?? throw new FormatException($"{config.ClassName}: LossScaleOptimizer and MultiOptimizer cannot be inside of it.");
-    }
-
-    const string MapClass = "OptimizerMap";
-
-    static readonly TimeSpan MatchTime = TimeSpan.FromSeconds(1); // a file may hold an expression that takes for ever
-
     IEnumerable<RuleOptimizer> Built => _inner.Where(inner => inner.IsBuilt);
-
-    static Regex Whole(string pattern)
-    {
-        ArgumentNullException.ThrowIfNull(pattern);
-        _ = new Regex(pattern); // by itself: a bracket must not close ours
-        return new($@"\A(?:{pattern})\z", RegexOptions.CultureInvariant, MatchTime);
-    }
-
-    int OwnerOf(Variable variable)
-    {
-        int exact = Array.IndexOf(_patterns, variable.Path);
-        if (exact >= 0)
-            return exact;
-        int[] matching = [.. Enumerable.Range(0, _patterns.Length).Where(i => Matches(i, variable.Path))];
-        return matching.Length < 2
-            ? matching.FirstOrDefault(_patterns.Length)
-            : throw new ArgumentException(
-                $"{variable.Path}: {matching.Length} patterns of {Name} match it: {string.Join(", ", matching.Select(i => _patterns[i]))}.");
-    }
-
-    bool Matches(int pattern, string path)
-    {
-        try
-        {
-            return _expressions[pattern].IsMatch(path);
-        }
-        catch (RegexMatchTimeoutException e)
-        {
-            throw new ArgumentException($"{path}: the pattern {_patterns[pattern]} of {Name} takes too long to match it.", e);
-        }
-    }
-
-    // What the function gives becomes the inner optimizers, in the order in which it gives them.
-    int[] AskForOwners(Variable[] variables)
-    {
-        RuleOptimizer[] given = Array.ConvertAll(
-            variables,
-            variable => _optimizerOf!(variable) ?? throw new ArgumentException($"{variable.Path}: the function of {Name} gave no optimizer."));
-        RuleOptimizer[] inner = [.. given.Distinct()];
-        Adopt(inner, "optimizerOf");
-        foreach (Action<RuleOptimizer> set in _settings)
-            Array.ForEach(inner, set);
-        return Array.ConvertAll(given, one => Array.IndexOf(inner, one));
-    }
-
-    void Adopt(RuleOptimizer[] inner, string argument)
-    {
-        for (int i = 0; i < inner.Length; i++)
-        {
-            ArgumentNullException.ThrowIfNull(inner[i], argument);
-            if (inner[i].IsBuilt)
-                throw new ArgumentException($"{inner[i].Name} is built already; put it into a MultiOptimizer before.", argument);
-            if (Array.IndexOf(inner, inner[i]) < i)
-                throw new ArgumentException($"{inner[i].Name} occurs twice; join its patterns, as a config would make two of it.", argument);
-            if (inner[i].FloatX != inner[0].FloatX)
-                throw new ArgumentException($"{inner[i].Name} has FloatX {inner[i].FloatX}, {inner[0].Name} has {inner[0].FloatX}; all must have the same.", argument);
-        }
-
-        foreach (RuleOptimizer one in inner)
-            one.SetLossScaleFactor(LossScaleFactor);
-        base.SetFloatX(inner[0].FloatX);
-        _inner = inner;
-    }
 
     // Also those that a function will give.
     void SetAll(Action<RuleOptimizer> set)

@@ -161,7 +161,8 @@ sealed record LayerWeight(
 
     /// <summary>How the layer is quantized where its trained variables then are not known: "float8"; else null.</summary>
     public static string? UnknownQuantization(string? layerClass, JsonObject? config) =>
-        layerClass is not null && Quantizable.Contains(layerClass) && Policy(config) is { } policy && policy.StartsWith("float8", StringComparison.Ordinal) ? "float8" : null;
+        layerClass is not null && Quantizable.Contains(layerClass) && Policy(config) is { } policy
+            && policy.StartsWith("float8", StringComparison.Ordinal) ? "float8" : null;
 
     /// <summary>Whether a setting is there and false.</summary>
     public static bool IsFalse(JsonNode? setting) => setting?.GetValueKind() is JsonValueKind.False;
