@@ -37,7 +37,8 @@ static class Curves
         Line(accuracy, steps, run.Probes.Select(probe => probe.Averaged), Averaged, "averaged weights (EMA)");
         Label(accuracy, run, "accuracy on unseen batches, %", 0, 105);
         accuracy.XLabel("step");
-        accuracy.ShowLegend(Alignment.LowerRight, Orientation.Horizontal);
+        accuracy.ShowLegend(Edge.Bottom);
+        accuracy.Legend.Orientation = Orientation.Horizontal;
 
         Picture.Save(plots, path);
     }
@@ -67,7 +68,7 @@ static class Curves
             var shade = plot.Add.HorizontalSpan(start, Math.Min(start + length, run.History.Count), Shades[kind]);
             shade.LineStyle.Width = 0;
             if (seen.Add(kind) && named)
-                shade.LegendText = kind.ToString().ToLowerInvariant();
+                shade.LegendText = kind == NoiseKind.Clean ? "clean (unshaded)" : kind.ToString().ToLowerInvariant();
         }
     }
 
