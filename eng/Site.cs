@@ -1,9 +1,14 @@
-// Checks every link between the repository's pages, then lays the pages out for docfx: dotnet run eng/Site.cs OUTPUT-FOLDER [REPOSITORY-URL].
-// A link to a file that is no page becomes an address in the repository. Ends with 1 if a link leads nowhere; without a folder it only checks.
+// dotnet run eng/Site.cs: checks every link between the pages of the repository, then builds the site with docfx into artifacts/docs/site.
+// A link to a file that is no page becomes an address in the repository. A broken link or a warning of docfx ends it with 1. With --check it
+// checks the links and builds nothing.
 #:property PublishAot=false
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 
-string? output = args.ElementAtOrDefault(0), repository = args.ElementAtOrDefault(1);
+string? output = args.Contains("--check") ? null : "artifacts/docs";
+string repository = Regex.Match(File.ReadAllText("Directory.Build.props"), "<RepositoryUrl>(.*)</RepositoryUrl>").Groups[1].Value;
+if (Directory.Exists(output))
+    Directory.Delete(output, recursive: true);
 
 // Pages keep their places, so links between them hold; what docs/site has is the root of the site.
 string[] pages =
@@ -31,7 +36,7 @@ foreach ((string page, string source) in sources)
         else if (isPage && anchor.Length > 0 && !Anchors(File.ReadAllText(linked!)).Contains(anchor[1..]))
             Report($"{source}: {link.Value[1..]}: {linked} has no such heading.");
         bool onSite = isPage || path.StartsWith("docs/images/", StringComparison.Ordinal) || path.StartsWith("api/", StringComparison.Ordinal);
-        return onSite || repository is null ? link.Value : $"]({repository}/{(Directory.Exists(path) ? "tree" : "blob")}/main/{path}{anchor})";
+        return onSite ? link.Value : $"]({repository}/{(Directory.Exists(path) ? "tree" : "blob")}/main/{path}{anchor})";
     }));
     if (output is not null)
         Write(page, text);
@@ -50,7 +55,20 @@ if (output is not null)
 }
 
 Console.WriteLine($"{sources.Count} pages, {broken} broken links");
-return broken == 0 ? 0 : 1;
+if (broken > 0)
+    return 1;
+if (output is null)
+    return 0;
+bool built = Docfx("metadata") && Docfx("build");
+Console.WriteLine(built ? $"the site: {output}/site/index.html" : "docfx failed");
+return built ? 0 : 1;
+
+bool Docfx(string command)
+{
+    using var docfx = Process.Start("dotnet", ["docfx", command, $"{output}/docfx.json", "--warningsAsErrors"]);
+    docfx.WaitForExit();
+    return docfx.ExitCode == 0;
+}
 
 void Report(string message)
 {

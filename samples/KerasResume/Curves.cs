@@ -1,4 +1,5 @@
 using ScottPlot;
+using ScottPlot.TickGenerators;
 
 namespace Infinorm.Samples.KerasResume;
 
@@ -15,18 +16,17 @@ static class Curves
         Plot loss = plots.GetPlot(0), accuracy = plots.GetPlot(1);
         loss.Add.Scatter(result.Epochs.Select(log => (double)log.Epoch).ToArray(),
             result.Epochs.Select(log => log.Values["loss"]).ToArray(), After);
-        loss.Title("A Keras model is trained on while the noise changes");
+        loss.Title("A Keras model continues its training while the noise changes");
         loss.YLabel("training loss");
         loss.XLabel("epoch");
+        loss.Axes.Bottom.TickGenerator = new NumericAutomatic { IntegerTicksOnly = true };
 
         Bars(test => test.Before, -0.2, Before, "before");
         Bars(test => test.After, 0.2, After, "after");
         accuracy.YLabel("accuracy on unheard voices, %");
         accuracy.Axes.SetLimitsY(0, 105);
         accuracy.Axes.Bottom.SetTicks([.. result.Tests.Select((_, i) => (double)i)], [.. result.Tests.Select(test => test.Noise)]);
-        accuracy.ShowLegend(Alignment.LowerRight, Orientation.Horizontal);
-        loss.Font.Set(Picture.FontName);
-        accuracy.Font.Set(Picture.FontName);
+        accuracy.ShowLegend(Alignment.UpperRight, Orientation.Horizontal);
         Picture.Save(plots, path);
 
         void Bars(Func<Heard, double> value, double offset, Color color, string legend)

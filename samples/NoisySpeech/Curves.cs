@@ -47,7 +47,6 @@ static class Curves
     {
         plot.YLabel(label);
         plot.Axes.SetLimits(0, run.History.Count, low, high);
-        plot.Font.Set(Picture.FontName);
     }
 
     static void Line(Plot plot, double[] steps, IEnumerable<double> values, Color color, string name)

@@ -68,8 +68,7 @@ static class Sweep
         plot.XLabel("learning rate ÷ the default rate");
         plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual(
             [.. Factors.Select(factor => Math.Log10(factor))], [.. Factors.Select(factor => FormattableString.Invariant($"{factor}"))]);
-        plot.ShowLegend(Alignment.LowerRight);
-        plot.Font.Set(Picture.FontName);
+        plot.ShowLegend(Alignment.LowerLeft);
         Picture.Save(plots, path);
     }
 }

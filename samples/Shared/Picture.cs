@@ -18,6 +18,13 @@ static class Picture
     public static void Save(Multiplot plots, string path)
     {
         string temporary = path + ".tmp";
+        foreach (Plot plot in plots.GetPlots())
+        {
+            plot.Font.Set(FontName);
+            plot.Axes.Left.MinimumSize = 60; // the same for all, so that they are aligned
+            plot.Axes.Right.MinimumSize = 30; // room for half of the last number
+        }
+
         try
         {
             File.WriteAllBytes(temporary, plots.Render(1400, 800).GetImageBytes());

@@ -25,7 +25,6 @@ static class Curves
         Add($"val_{name}", "test, clean, averaged weights", Color.FromHex("#1f3b73"));
         plot.YLabel(name);
         plot.ShowLegend(name == "loss" ? Alignment.UpperRight : Alignment.LowerRight);
-        plot.Font.Set(Picture.FontName);
 
         void Add(string value, string legend, Color color)
         {

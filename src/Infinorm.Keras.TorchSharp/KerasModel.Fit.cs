@@ -47,7 +47,7 @@ public sealed partial class KerasModel
     /// <param name="batchSize">Examples in a batch, ≥ 1. The default is 32.</param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="validation">What to validate with after each epoch; null, the default, for nothing, or a split in the options.</param>
-    /// <param name="shuffle">Whether the order is drawn anew for each epoch, by torch's generator. The default is true.</param>
+    /// <param name="shuffle">Whether each epoch has a new order, drawn from torch's generator. The default is true.</param>
     /// <param name="options">Callbacks, seed, resuming.</param>
     /// <param name="cancellationToken">Stops the training after the present step.</param>
     /// <returns>What was seen in each epoch.</returns>

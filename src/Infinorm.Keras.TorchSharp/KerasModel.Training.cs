@@ -37,7 +37,7 @@ public sealed partial class KerasModel
     /// <summary>
     /// Gives losses, metrics or an optimizer in code, in place of the archive's. What is null stays as it is. Keras: <c>compile</c>.
     /// </summary>
-    /// <param name="optimizer">Not yet built: it begins anew.</param>
+    /// <param name="optimizer">An optimizer that is not built yet; it starts with new state.</param>
     /// <param name="losses">One for each of <see cref="OutputNames"/>; null for an output that has none.</param>
     /// <param name="lossWeights">One for each output.</param>
     /// <param name="metrics">A list for each output.</param>

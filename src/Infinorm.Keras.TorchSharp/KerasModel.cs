@@ -209,8 +209,8 @@ public sealed partial class KerasModel : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>
-    /// Lets stateful recurrent layers begin anew, with states of zeros. Until then each batch goes on where the last one ended. An
-    /// archive has no such states. Keras: <c>reset_state</c> of each layer.
+    /// Sets the states of stateful recurrent layers to zeros. Until then each batch continues where the last one ended. An archive does
+    /// not contain these states. Keras: <c>reset_state</c> of each layer.
     /// </summary>
     public void ResetStates()
     {

@@ -22,13 +22,13 @@ public sealed partial class KerasArchive
     /// order of the weights are not known.
     /// </param>
     /// <param name="trainablePaths">
-    /// What <c>[v.path for v in model.trainable_variables]</c> is in Python, if the archive does not tell it: in which order the model has
-    /// the variables, which of them it trains, and what those of layers of one's own are called. A path may also be one of
-    /// <see cref="Weights"/>, or a location.
+    /// The value of <c>[v.path for v in model.trainable_variables]</c> in Python, if the archive does not tell the order of the model's
+    /// variables, which of them are trained, or the names of those of custom layers. A path may also be one of <see cref="Weights"/>, or a
+    /// location.
     /// </param>
     /// <exception cref="InvalidFileException">The file is malformed, or uses something that is not supported.</exception>
     /// <exception cref="ArgumentException">
-    /// A config is given for an archive, which has its own; or a path is of no weight, or of several.
+    /// A config is given for an archive, which has its own; or a path belongs to no weight, or to several.
     /// </exception>
     /// <exception cref="IOException">The file does not exist or cannot be read.</exception>
     public static KerasArchive Open(string path, JsonObject? modelConfig = null, IEnumerable<string>? trainablePaths = null)
@@ -45,7 +45,7 @@ public sealed partial class KerasArchive
     /// <param name="trainablePaths">As there.</param>
     /// <exception cref="InvalidFileException">The file is malformed, or uses something that is not supported.</exception>
     /// <exception cref="ArgumentException">
-    /// A config is given for an archive, which has its own; or a path is of no weight, or of several.
+    /// A config is given for an archive, which has its own; or a path belongs to no weight, or to several.
     /// </exception>
     /// <exception cref="IOException">The stream cannot be read.</exception>
     public static KerasArchive Open(Stream stream, JsonObject? modelConfig = null, IEnumerable<string>? trainablePaths = null)
@@ -81,7 +81,7 @@ public sealed partial class KerasArchive
     /// <param name="groupNames">Keras's names of the groups, see <see cref="GroupNames"/>; empty groups are made too.</param>
     /// <param name="modelConfig">See <see cref="ModelConfig"/>; needed to save a <c>.keras</c> archive.</param>
     /// <param name="metadata">See <see cref="Metadata"/>; null for the version of Keras that Infinorm follows, and now.</param>
-    /// <exception cref="ArgumentException">A location is no path of at least two names, or is also that of a group.</exception>
+    /// <exception cref="ArgumentException">A location has fewer than two names, or is also the location of a group.</exception>
     public static KerasArchive Create(
         IEnumerable<KeyValuePair<string, NdArray>> arrays,
         IEnumerable<KeyValuePair<string, string>>? groupNames = null,

@@ -35,11 +35,11 @@ public sealed partial class KerasArchive
 
     /// <summary>
     /// The optimizer whose state and settings <see cref="Save(string, int)"/> writes: the one that <see cref="LoadOptimizer"/> loaded, or another that is
-    /// built. Null, at first, for leaving what is stored as it is.
+    /// built. It is null at first: what is stored then stays as it is.
     /// </summary>
     /// <exception cref="ArgumentException">It is not built, for the model's variables in another order, or has slots of one byte.</exception>
     /// <exception cref="InvalidOperationException">
-    /// In which order the model has its variables is not known: <see cref="Open(string, JsonObject?, IEnumerable{string}?)"/> takes it.
+    /// The archive does not tell the order of the model's variables: give it to <see cref="Open(string, JsonObject?, IEnumerable{string}?)"/>.
     /// </exception>
     public Optimizer? Optimizer
     {
@@ -222,8 +222,8 @@ public sealed partial class KerasArchive
     }
 
     /// <summary>
-    /// Where the variables of an optimizer that was loaded are stored, with their names in a checkpoint. Those of an optimizer in another
-    /// one come several times, last those that Keras reads last.
+    /// Where the variables of an optimizer that was loaded are stored, with their names in a checkpoint. Variables of an inner optimizer are
+    /// stored several times; the copy that Keras reads last comes last.
     /// </summary>
     internal IEnumerable<(string Location, StateTensor Tensor)> StateLocations(Optimizer optimizer)
     {

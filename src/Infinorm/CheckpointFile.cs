@@ -198,7 +198,7 @@ static class CheckpointFile
             : null;
     }
 
-    /// <summary>Reads straight to where the values live. If the disk fails meanwhile, what they were is put back.</summary>
+    /// <summary>Reads directly into the memory of the values. If the disk fails while it reads, the old values are restored.</summary>
     static void Carry(SafetensorsFile file, List<Transfer> transfers, Predicate<Transfer> isKept)
     {
         using var kept = new KeptValues();

@@ -63,13 +63,13 @@ public sealed partial class MultiOptimizer : Optimizer
         : base(0) => _lossScaleFactor = Hyperparameters.OptionalNumber("loss_scale_factor", null, NumberRange.NotZero, nameof(LossScaleFactor));
 
     /// <summary>
-    /// The inner optimizers: those of the patterns, in order, then the default; those that a function gave, once this is built.
+    /// The inner optimizers: those of the patterns, in order, then the default. With a function, those that it returned, once this is built.
     /// </summary>
     public IReadOnlyList<RuleOptimizer> Optimizers => _inner;
 
     /// <summary>
-    /// What losses are multiplied by and gradients divided by; null, the default, for nothing. It replaces that of every inner optimizer,
-    /// also where it is null. Keras: <c>loss_scale_factor</c>.
+    /// The factor by which losses are multiplied and gradients divided; null, the default, for none. It replaces the factor of every inner
+    /// optimizer, even if it is null. Keras: <c>loss_scale_factor</c>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The number is 0 or not finite.</exception>
     public double? LossScaleFactor
@@ -94,7 +94,7 @@ public sealed partial class MultiOptimizer : Optimizer
     /// <inheritdoc/>
     public override long Iterations => Counter;
 
-    /// <summary>There is none: each of <see cref="Optimizers"/> has its own.</summary>
+    /// <summary>Not available: each of <see cref="Optimizers"/> has its own.</summary>
     /// <exception cref="InvalidOperationException">Always.</exception>
     public override LearningRate LearningRate
     {

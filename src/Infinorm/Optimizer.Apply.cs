@@ -11,7 +11,7 @@ public abstract partial class Optimizer
     /// Makes the optimizer's state for these variables. A second call with the same variables does nothing. Keras: <c>build</c>.
     /// </summary>
     /// <param name="trainableVariables">Float variables, each once, over memory that does not overlap.</param>
-    /// <exception cref="ArgumentException">There is none, one occurs twice, two overlap, or one is of an integer type.</exception>
+    /// <exception cref="ArgumentException">There is no variable, one occurs twice, two overlap, or one has an integer type.</exception>
     /// <exception cref="InvalidOperationException">
     /// The optimizer was built for other variables, or its settings exclude each other.
     /// </exception>

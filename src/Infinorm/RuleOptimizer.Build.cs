@@ -159,7 +159,7 @@ public abstract partial class RuleOptimizer
         ForgetVariables();
     }
 
-    /// <exception cref="ArgumentException">There is none, one occurs twice, or one cannot be trained.</exception>
+    /// <exception cref="ArgumentException">There is no variable, one occurs twice, or one cannot be trained.</exception>
     internal static void CheckTrainable(string optimizer, ReadOnlySpan<Variable> variables)
     {
         if (variables.IsEmpty)

@@ -27,9 +27,9 @@ public sealed class KerasModelTests
             Console.WriteLine(model.Summary());
             using Tensor before = model.Predict(images);                    // Keras's numbers
             var data = new KerasData(images, labels);
-            History history = model.Fit(data, batchSize: 4, epochs: 3);     // Keras's next steps, but for the order of the examples
+            History history = model.Fit(data, batchSize: 4, epochs: 3);     // the steps Keras would take next, but for the order of the examples
             Console.WriteLine($"loss {history["loss"][^1]:F3}, {model.Evaluate(data)["accuracy"]:P0} right");
-            model.Save("digits.keras");                                     // and Python goes on
+            model.Save("digits.keras");                                     // Python can continue from it
             // end
             Assert.Equal(9 + 2, KerasArchive.Open("digits.keras").LoadOptimizer().Iterations);
             Assert.False(before.allclose(model.Predict(images)));

@@ -29,7 +29,7 @@ public sealed class ReadmeTests
             using Tensor probabilities = model.Predict(images);
             History history = model.Fit(images, labels, batchSize: 32, epochs: 3);
             Console.WriteLine($"loss {history["loss"][0]:F3} → {history["loss"][^1]:F3}");
-            model.Save(file); // and Python goes on
+            model.Save(file); // Python can continue from it
         }
         // end
     }

@@ -45,7 +45,7 @@ static class Activations
         ["threshold"] = x => Threshold(x, 0, 0),
     };
 
-    /// <exception cref="FormatException">There is none of this name.</exception>
+    /// <exception cref="FormatException">There is no activation of this name.</exception>
     public static Func<Tensor, Tensor> Get(string name) => Functions.GetValueOrDefault(name switch
     {
         "swish" => "silu",
@@ -58,7 +58,7 @@ static class Activations
     {
         string name = serialized["config"]?.ToString() ?? "?";
         if (serialized["registered_name"]?.ToString() is { } registered && registered.Contains('>'))
-            throw new FormatException($"the activation '{registered}' is a function of the model's author, and is not known. Make it "
+            throw new FormatException($"the activation '{registered}' is a custom function, whose code is not in the file. Make it "
                 + "a layer of its own in Python, and register that with KerasModel.Register");
         return Get(name);
     }

@@ -42,7 +42,7 @@ public sealed class KerasLoss
     /// <summary>
     /// One of Keras's losses by its name or class, such as <c>mse</c> or <c>CategoricalCrossentropy</c>, with Keras's defaults.
     /// </summary>
-    /// <exception cref="FormatException">There is none of this name.</exception>
+    /// <exception cref="FormatException">There is no loss of this name.</exception>
     public static KerasLoss Of(string name) => LossTable.Create(name, new ConfigReader(name, []));
 
     /// <summary>The loss of a batch.</summary>
@@ -91,7 +91,7 @@ public sealed class KerasLoss
             case JsonObject serialized:
                 var read = KerasObject.Read("loss", serialized);
                 if (read.RegisteredName?.Contains('>') == true)
-                    throw new FormatException($"loss: '{read.RegisteredName}' is of the model's author, and is not known. Give a "
+                    throw new FormatException($"loss: '{read.RegisteredName}' is a custom loss, whose code is not in the file. Give a "
                         + "loss in code");
                 if (read.ClassName == KerasObject.FunctionClass)
                     return Of(read.Config.ToString());

@@ -37,7 +37,7 @@ public abstract class KerasMetric(string name)
     /// <summary>
     /// One of Keras's metrics by name or class, such as <c>accuracy</c>, <c>mae</c> or <c>Precision</c>, with Keras's defaults.
     /// </summary>
-    /// <exception cref="FormatException">There is none of this name.</exception>
+    /// <exception cref="FormatException">There is no metric of this name.</exception>
     public static KerasMetric Of(string name)
     {
         KerasMetric metric = MetricTable.Create(name, new ConfigReader(name, []));
@@ -49,7 +49,7 @@ public abstract class KerasMetric(string name)
     {
         null => null,
         JsonObject serialized => KerasObject.Read("metric", serialized) is var read && read.RegisteredName?.Contains('>') == true
-            ? throw new FormatException($"metric: '{read.RegisteredName}' is of the model's author, and is not known. Give the "
+            ? throw new FormatException($"metric: '{read.RegisteredName}' is a custom metric, whose code is not in the file. Give the "
                 + "metrics in code")
             : read.ClassName == KerasObject.FunctionClass ? Of(read.Config.ToString())
             : read.Create(config => MetricTable.Create(read.ClassName, config)),

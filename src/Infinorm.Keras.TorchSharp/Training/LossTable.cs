@@ -131,7 +131,7 @@ static class LossTable
     };
 
     /// <summary>The loss with these settings.</summary>
-    /// <exception cref="FormatException">There is none of this name, or a setting is of the wrong kind.</exception>
+    /// <exception cref="FormatException">There is no loss of this name, or a setting is of the wrong kind.</exception>
     public static KerasLoss Create(string name, ConfigReader config)
     {
         string key = Key(name);

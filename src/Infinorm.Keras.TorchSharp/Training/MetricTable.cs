@@ -9,7 +9,7 @@ namespace Infinorm.Keras.Torch.Training;
 static class MetricTable
 {
     /// <summary>The metric with these settings.</summary>
-    /// <exception cref="FormatException">There is none of this name, or a setting is of the wrong kind.</exception>
+    /// <exception cref="FormatException">There is no metric of this name, or a setting is of the wrong kind.</exception>
     public static KerasMetric Create(string className, ConfigReader config)
     {
         string name = config.Text("name", className);

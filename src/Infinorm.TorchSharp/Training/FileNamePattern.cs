@@ -13,7 +13,7 @@ sealed partial class FileNamePattern
     readonly (string Name, string Format)[] _values;
 
     /// <exception cref="ArgumentException">
-    /// The path is empty, has values in its folder, a lone brace, or a format that is none of numbers.
+    /// The path is empty, has values in its folder, a lone brace, or a format that is not one for numbers.
     /// </exception>
     public FileNamePattern(string path)
     {
@@ -104,7 +104,7 @@ sealed partial class FileNamePattern
         return NumberFormat().IsMatch(format)
             ? format
             : throw new ArgumentException(
-                $"{path}: '{format}' is no format of a number. Write D2, F3, E2, G4 or 0.000, for instance.", nameof(path));
+                $"{path}: '{format}' is not a format for numbers. Write D2, F3, E2, G4 or 0.000, for instance.", nameof(path));
     }
 
     [GeneratedRegex(@"\{\{|\}\}|\{([A-Za-z_][^{}:]*)(?::([^{}]*))?\}")]

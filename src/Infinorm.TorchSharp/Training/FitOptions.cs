@@ -34,7 +34,7 @@ public sealed class FitOptions
     /// must have one value for each example. If the batch has weights too, the product counts. The default is null: all classes count 1.
     /// Keras: <c>class_weight</c>.
     /// </summary>
-    /// <exception cref="ArgumentException">There is none, or one is negative or not finite.</exception>
+    /// <exception cref="ArgumentException">There is no weight, or one is negative or not finite.</exception>
     public IReadOnlyDictionary<long, double>? ClassWeights
     {
         get;

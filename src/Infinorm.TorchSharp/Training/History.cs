@@ -85,7 +85,7 @@ public sealed class History
     /// <summary>Why a callback stopped the training; null if none did.</summary>
     public string? StopReason { get; internal set; }
 
-    /// <summary>The seed of the run: with it, the same run can be had again.</summary>
+    /// <summary>The seed of the run. The same seed gives the same run.</summary>
     public long Seed { get; internal set; }
 
     /// <summary>

@@ -72,7 +72,7 @@ public sealed partial class Metric
     int Output { get; init; }
 
     /// <summary>The same metric of another output of a model that has several.</summary>
-    /// <param name="output">Which output, and which target, from 0. A metric is of the first one until it is told.</param>
+    /// <param name="output">The index of the output and of its target, from 0. By default, a metric belongs to the first.</param>
     /// <param name="name">Its name, so that several can be told apart.</param>
     /// <exception cref="ArgumentException">The output is below 0, or the name empty.</exception>
     public Metric For(int output, string name)

@@ -89,8 +89,8 @@ public sealed class TensorBatches : IReadOnlyCollection<Batch>
     }
 
     /// <summary>
-    /// The batches of one epoch, as new tensors that whoever enumerates may keep or dispose; <see cref="Trainer"/> disposes each after its
-    /// step. Batches that are not kept are freed eventually.
+    /// The batches of one epoch, as new tensors that the caller may keep or dispose; <see cref="Trainer"/> disposes each after its step.
+    /// Batches that are not kept are freed eventually.
     /// </summary>
     public IEnumerator<Batch> GetEnumerator()
     {

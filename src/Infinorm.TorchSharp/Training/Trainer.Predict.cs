@@ -131,7 +131,7 @@ public sealed partial class Trainer
         return Predictions(BatchStream.Of(batches, batch => [batch])).ToBlockingEnumerable(); // nothing in it waits
     }
 
-    /// <summary>As <see cref="Predict(IEnumerable{Tensor})"/>, with batches that may be waited for; who makes them disposes them.</summary>
+    /// <summary>As <see cref="Predict(IEnumerable{Tensor})"/>, with batches from an asynchronous source, which disposes them.</summary>
     /// <param name="batches">Inputs.</param>
     /// <param name="cancellationToken">
     /// Stops between batches; the stream of batches gets it too. A token given by <c>WithCancellation</c> does the same.

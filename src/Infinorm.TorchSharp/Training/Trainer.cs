@@ -221,7 +221,7 @@ public sealed partial class Trainer
     /// <summary>
     /// As <see cref="Fit(IEnumerable{Batch}, int, FitOptions?, CancellationToken)"/>, with batches from an asynchronous source.
     /// </summary>
-    /// <param name="data">Batches, enumerated once an epoch. Who makes them disposes them, when the next one is asked for.</param>
+    /// <param name="data">Batches, enumerated once an epoch. The source disposes each batch when the next one is requested.</param>
     /// <param name="epochs">How many times to go through the data, ≥ 1.</param>
     /// <param name="options">Validation data (a split is for <see cref="TensorBatches"/>), callbacks, seed, resuming.</param>
     /// <param name="cancellationToken">

@@ -68,7 +68,7 @@ public sealed class TrainingRun
     /// <summary>The learning rate of the last step; 0 before the first one.</summary>
     public double LearningRate { get; internal set; }
 
-    /// <summary>What the optimizer did in the last step; null before the first one, and where it is none of Infinorm's.</summary>
+    /// <summary>What the optimizer did in the last step; null before the first one, and for an optimizer that is not Infinorm's.</summary>
     public StepInfo? LastStep => Trainer.Driver.LastStep;
 
     /// <summary>The mean loss and the metrics over the present epoch so far, in this order; NaN before its first step.</summary>

@@ -81,6 +81,6 @@ public sealed partial class Muon
     /// <summary>Whether the momentum looks ahead; true by default. Keras: <c>nesterov</c>.</summary>
     public bool Nesterov => _nesterov;
 
-    /// <summary>What steps are scaled by, with the root of the longer side; 0.2 by default, null for neither. Keras: <c>rms_rate</c>.</summary>
+    /// <summary>The factor of steps, together with the root of the longer side; 0.2 by default, null to use neither. Keras: <c>rms_rate</c>.</summary>
     public double? RmsRate => _rmsRate;
 }

@@ -7,7 +7,7 @@ namespace Infinorm.Variables;
 public sealed class VariableGroup
 {
     /// <param name="variables">The variables, each in one group.</param>
-    /// <exception cref="ArgumentNullException">There is none, or one is null.</exception>
+    /// <exception cref="ArgumentNullException">There is no variable, or one is null.</exception>
     public VariableGroup(params IEnumerable<Variable> variables)
     {
         ArgumentNullException.ThrowIfNull(variables);

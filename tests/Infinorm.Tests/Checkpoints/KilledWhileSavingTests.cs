@@ -20,22 +20,25 @@ public sealed class KilledWhileSavingTests(ITestOutputHelper output)
             var random = new Random(lane);
             for (int kill = 0; kill < Kills / Lanes; kill++)
             {
-                long saved = SaveUntilKilled(path, random.Next(20));
+                Action anyTime = () => Thread.Sleep(random.Next(20)), whileWriting = () => SpinWait.SpinUntil(() => Unfinished(folder).Any());
+                long saved = SaveUntilKilled(path, kill % 2 == 0 ? anyTime : whileWriting);
                 long found = Number(path);
                 Assert.InRange(found, saved, saved + 1);
                 if (File.Exists(path + ".1"))
                     Assert.InRange(Number(path + ".1"), found - 1, found);
-                string[] left = [.. folder.Files.Where(name => name.EndsWith(".tmp"))];
+                string[] left = [.. Unfinished(folder)];
                 Assert.InRange(left.Length, 0, 1); // those of former kills were removed by the next process
                 Interlocked.Add(ref caughtWriting, left.Length);
             }
         });
         output.WriteLine($"{caughtWriting} of {Kills} were killed while they wrote the file.");
-        Assert.InRange(caughtWriting, 1, Kills); // most on a disk, a fifth in memory, where nothing waits for a flush
+        Assert.InRange(caughtWriting, 1, Kills);
+
+        static IEnumerable<string> Unfinished(TemporaryFolder folder) => folder.Files.Where(name => name.EndsWith(".tmp"));
     }
 
     /// <returns>The number of the last state that the process reported as saved.</returns>
-    static long SaveUntilKilled(string path, int milliseconds)
+    static long SaveUntilKilled(string path, Action wait)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Infinorm.SaveLoop.dll"), path])
         {
@@ -43,7 +46,7 @@ public sealed class KilledWhileSavingTests(ITestOutputHelper output)
         };
         using Process process = Process.Start(start)!;
         string? last = process.StandardOutput.ReadLine();
-        Thread.Sleep(milliseconds);
+        wait();
         process.Kill(); // SIGKILL
         while (process.StandardOutput.ReadLine() is { } line)
             last = line;

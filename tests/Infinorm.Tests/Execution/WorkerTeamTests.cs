@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using System.Collections.Concurrent;
 using System.Globalization;
 using Infinorm.Execution.Memory;
 using Infinorm.Optimizers;
@@ -16,10 +16,8 @@ public sealed class WorkerTeamTests
     public void HelpersTakePart()
     {
         Assert.SkipUnless(Environment.ProcessorCount > 1, "There are no helpers on one processor.");
-        var job = new ThreadsSeen();
-        // A helper that is parked may come too late for a job, on a busy machine for many.
-        for (var time = Stopwatch.StartNew(); time.Elapsed < TimeSpan.FromMinutes(1) && job.Threads.Count < 2;)
-            job.Run(tasks: 2, helpers: 1);
+        using var job = new TwoAtOnce();
+        job.Run(tasks: 2, helpers: 1);
         Assert.Contains(job.Threads, name => name?.StartsWith("Infinorm helper", StringComparison.Ordinal) == true);
     }
 
@@ -29,17 +27,21 @@ public sealed class WorkerTeamTests
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Only /proc tells the processor time of a thread by its name.");
         Assert.SkipUnless(Environment.ProcessorCount > 1, "There are no helpers on one processor.");
         Step(MakeOptimizer(out float[] gradient), gradient);
-        Thread.Sleep(50); // helpers spin for a tenth of a millisecond
+        while (Helpers().Any(fields => fields[0] != "S"))
+            Thread.Sleep(1); // they spin for a tenth of a millisecond, on a busy machine whenever they get to it; then they sleep
         long before = HelperTicks();
         Thread.Sleep(1000);
         Assert.True(HelperTicks() - before <= 1, "A parked team used more than a hundredth of a processor.");
 
-        // Hundredths of a second in user and kernel mode: fields 14 and 15, after the name in parentheses.
-        static long HelperTicks() => Directory.GetDirectories("/proc/self/task")
+        // Hundredths of a second in user and kernel mode: fields 14 and 15. The first field here is the third, the state.
+        static long HelperTicks() => Helpers()
+            .Sum(fields => long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture));
+
+        // The fields after the name in parentheses.
+        static IEnumerable<string[]> Helpers() => Directory.GetDirectories("/proc/self/task")
             .Select(StatOf)
             .Where(stat => stat.Contains("(Infinorm helper", StringComparison.Ordinal))
-            .Select(stat => stat[(stat.LastIndexOf(')') + 2)..].Split(' '))
-            .Sum(fields => long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture));
+            .Select(stat => stat[(stat.LastIndexOf(')') + 2)..].Split(' '));
 
         static string StatOf(string task)
         {
@@ -141,15 +143,19 @@ public sealed class WorkerTeamTests
 
     static void Step(Optimizer optimizer, float[] gradient) => optimizer.Apply(gradient);
 
-    sealed class ThreadsSeen : Job
+    /// <summary>Each of two tasks waits for the other, so two threads must do them, however late the second comes.</summary>
+    sealed class TwoAtOnce : Job, IDisposable
     {
-        public HashSet<string?> Threads { get; } = [];
+        readonly Barrier _both = new(2);
+
+        public ConcurrentBag<string?> Threads { get; } = [];
 
         protected override void Execute(int task)
         {
-            Thread.Sleep(1);
-            lock (Threads)
-                Threads.Add(Thread.CurrentThread.Name);
+            Threads.Add(Thread.CurrentThread.Name);
+            Assert.True(_both.SignalAndWait(TimeSpan.FromMinutes(10)), "No helper took the second task.");
         }
+
+        public void Dispose() => _both.Dispose();
     }
 }

@@ -212,7 +212,7 @@ public sealed class Checkpoint : Callback
             List<string> names = [.. state[key]!.AsArray().Select(
                 name => (string?)name ?? throw new FormatException("a file has no name"))];
             return names.Find(name => !pattern.Fits(name) || Path.GetFileName(name) != name) is { } other
-                ? throw new FormatException($"'{other}' is no file of the pattern's")
+                ? throw new FormatException($"'{other}' does not match the pattern")
                 : names;
         }
 

@@ -117,7 +117,7 @@ public sealed class CheckpointPatternTests : IDisposable
         using var other = new Problem();
         byte[] before = other.Weights();
         Assert.Contains(
-            $"'{name}' is no file of the pattern's",
+            $"'{name}' does not match the pattern",
             Assert.Throws<InvalidFileException>(() => other.Trainer.Fit(other.Data, 3, Options(At("forged.st")))).Message);
         Assert.Equal(before, other.Weights());
     }
