@@ -67,7 +67,7 @@ static class ArrayOperations
         ["Logdet"] = a => a.Float().logdet(),
         ["Inv"] = a => linalg.inv(a.Float()),
         ["Cholesky"] = a => a.IsTrue("upper") ? linalg.cholesky(a.Float()).transpose(-2, -1) : linalg.cholesky(a.Float()),
-        ["Solve"] = a => linalg.solve(a.Float(), a.Tensor(1)),
+        ["Solve"] = OfBothFloat((x, y) => linalg.solve(x, y)),
         ["Average"] = Average,
         ["Median"] = a => Quantile(a, tensor(0.5)),
         ["Quantile"] = a => Quantile(a, a.Optional(1, "q")!),
@@ -116,6 +116,9 @@ static class ArrayOperations
     static Tensor SaturateCast(OperationArguments a)
     {
         ScalarType type = a.Type()!.Value;
+        Tensor x = a.Tensor(0);
+        if (type == ScalarType.Int64 && !x.is_floating_point())
+            return x.to(type);
         (double least, double greatest) = type switch
         {
             ScalarType.Bool => (0, 1),
@@ -123,13 +126,10 @@ static class ArrayOperations
             ScalarType.Int8 => (sbyte.MinValue, sbyte.MaxValue),
             ScalarType.Int16 => (short.MinValue, short.MaxValue),
             ScalarType.Int32 => (int.MinValue, int.MaxValue),
-            ScalarType.Int64 => (long.MinValue, long.MaxValue),
+            ScalarType.Int64 => (long.MinValue, Math.BitDecrement(long.MaxValue)), // the double below 2⁶³
             _ => (finfo(type).min, finfo(type).max),
         };
-
-        // In double, which has all these ends but that of int64: there the next below it.
-        double top = type == ScalarType.Int64 ? Math.BitDecrement(greatest) : greatest;
-        return a.Tensor(0).to(ScalarType.Float64).clamp(Constant(least), Constant(top)).to(type);
+        return x.to(ScalarType.Float64).clamp(Constant(least), Constant(greatest)).to(type);
     }
 
     static Tensor Average(OperationArguments a)
@@ -150,7 +150,8 @@ static class ArrayOperations
         long[] axes = a.AllAxes();
         long[] kept = [.. Enumerable.Range(0, (int)x.dim()).Select(i => (long)i).Except(axes)];
         Tensor rows = x.permute([.. kept, .. axes]).reshape([.. kept.Select(axis => x.shape[axis]), -1]);
-        Tensor result = rows.quantile(q.to(x.dtype), rows.dim() - 1);
+        ScalarType wide = x.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        Tensor result = rows.to(wide).quantile(q.to(wide), rows.dim() - 1).to(x.dtype);
         return a.IsTrue("keepdims") ? result.view([.. q.shape, .. x.shape.Select((size, axis) => axes.Contains(axis) ? 1 : size)]) : result;
     }
 

@@ -1,6 +1,5 @@
 using Infinorm.Keras.Torch.Layers;
 using Infinorm.Keras.Torch.Layers.BuiltIn;
-using Infinorm.Keras.Torch.Training;
 using Infinorm.Torch;
 using static Infinorm.Keras.Torch.Graph.OperationArguments;
 using static Infinorm.Torch.Numbers;
@@ -52,7 +51,9 @@ static class NetworkOperations
         ["DotProductAttention"] = DotProductAttention,
         ["MaxPool"] = a => Pool(a, isMaximum: true),
         ["AveragePool"] = a => Pool(a, isMaximum: false),
-        ["BinaryCrossentropy"] = a => LossTable.BinaryCrossEntropy(a.Tensor(0), a.Tensor(1), a.IsTrue("from_logits")),
+        ["BinaryCrossentropy"] = a => a.IsTrue("from_logits")
+            ? functional.binary_cross_entropy_with_logits(a.Tensor(1), a.Tensor(0), reduction: Reduction.None)
+            : functional.binary_cross_entropy(Clipped(a.Tensor(1)), a.Tensor(0), reduction: Reduction.None),
         ["CategoricalCrossentropy"] = a => CrossEntropy(a, a.Tensor(0)),
         ["SparseCategoricalCrossentropy"] = a =>
         {
@@ -80,7 +81,7 @@ static class NetworkOperations
         double epsilon = a.Number("epsilon") ?? Epsilon;
         if (a.Whole("order") is { } order and not 2)
             return x / Norms.Of(x, order, axes, keepsAxes: true).clamp_min(Constant(epsilon));
-        return x * x.Squared().sum(axes, keepdim: true).rsqrt().clamp_max(Constant(1 / epsilon));
+        return x * x.Squared().sum(axes, keepdim: true).rsqrt().clamp_max(Constant(Math.Min(1 / epsilon, finfo(x.dtype).max)));
     }
 
     static Tensor LayerNorm(OperationArguments a)
@@ -129,8 +130,12 @@ static class NetworkOperations
     static Tensor CrossEntropy(OperationArguments a, Tensor target)
     {
         long axis = a.Whole("axis") ?? -1;
-        return (target * LossTable.LogProbabilities(a.Tensor(1), a.IsTrue("from_logits"), axis)).sum(axis).neg();
+        Tensor scores = a.Tensor(1);
+        Tensor logarithms = a.IsTrue("from_logits") ? scores.log_softmax(axis) : Clipped(scores / scores.sum(axis, keepdim: true)).log();
+        return (target * logarithms).sum(axis).neg();
     }
+
+    static Tensor Clipped(Tensor probabilities) => probabilities.clamp(Constant(Epsilon), Constant(1 - Epsilon));
 
     static Tensor Resize(OperationArguments a)
     {

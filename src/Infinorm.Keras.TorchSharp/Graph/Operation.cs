@@ -49,15 +49,12 @@ sealed class OperationArguments(
     IReadOnlyDictionary<string, object?> settings)
 {
     /// <summary>A tensor argument; a number becomes a scalar tensor of the other argument's type where that takes it.</summary>
-    public Tensor Tensor(int index) => ToTensor(Raw(index), AllTensors.FirstOrDefault());
+    public Tensor Tensor(int index) => Raw(index) as Tensor ?? ToTensor(Raw(index), Values.Tensors(arguments).FirstOrDefault());
 
     /// <summary>The first argument as a list of tensors.</summary>
     public Tensor[] Tensors(int index = 0) => Raw(index) is object?[] list
-        ? OfOneType([.. list.Select(item => ToTensor(item, AllTensors.FirstOrDefault()))])
+        ? OfOneType([.. list.Select(item => ToTensor(item, Values.Tensors(list).FirstOrDefault()))])
         : [.. Tensor(index).unbind(0)];
-
-    /// <summary>All tensor arguments.</summary>
-    public Tensor[] AllTensors => [.. arguments.SelectMany(Values.Tensors)];
 
     /// <summary>Two arguments, as tensors of the type that both become.</summary>
     public (Tensor X, Tensor Y) Both(int first = 0, int second = 1)
@@ -95,7 +92,7 @@ sealed class OperationArguments(
     public object? Raw(int index, string key) => arguments.Count > index ? arguments[index] : Setting(key);
 
     /// <summary>The same as a tensor; null for none.</summary>
-    public Tensor? Optional(int index, string key) => Raw(index, key) is { } value ? ToTensor(value, AllTensors.FirstOrDefault()) : null;
+    public Tensor? Optional(int index, string key) => Raw(index, key) is { } value ? ToTensor(value, Values.Tensors(arguments).FirstOrDefault()) : null;
 
     public object? Setting(string key) => settings.TryGetValue(key, out object? value) || named.TryGetValue(key, out value) ? value : null;
 

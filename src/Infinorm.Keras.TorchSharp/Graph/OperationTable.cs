@@ -16,9 +16,13 @@ static class OperationTable
         ["Add"] = a => a.Tensor(0).Plus(a.Tensor(1)),
         ["Subtract"] = OfBoth((x, y) => x.Minus(y)),
         ["Multiply"] = a => a.Tensor(0) * a.Tensor(1),
-        ["Divide"] = TrueDivide,
-        ["TrueDivide"] = TrueDivide,
-        ["DivideNoNan"] = a => where(a.Tensor(1).eq(Constant(0)), zeros_like(a.Tensor(0)), a.Tensor(0) / a.Tensor(1)),
+        ["Divide"] = OfBothFloat((x, y) => x / y),
+        ["TrueDivide"] = OfBothFloat((x, y) => x / y),
+        ["DivideNoNan"] = OfBothFloat((x, y) =>
+        {
+            Tensor isZero = y.eq(Constant(0));
+            return where(isZero, zeros_like(x), x / where(isZero, ones_like(y), y));
+        }),
         ["FloorDivide"] = a => a.Tensor(0).floor_divide(a.Tensor(1)),
         ["Mod"] = a => a.Numeric().remainder(a.Tensor(1)),
         ["Power"] = a => AsScalar(a.Raw(1)) is { } exponent ? a.Numeric().pow(exponent) : a.Tensor(0).pow(a.Tensor(1)),
@@ -191,12 +195,6 @@ static class OperationTable
     /// <summary>All of them.</summary>
     public static Dictionary<string, Func<OperationArguments, object>> Operations { get; } =
         new(Common.Concat(ArrayOperations.Operations).Concat(NetworkOperations.Operations), StringComparer.Ordinal);
-
-    static object TrueDivide(OperationArguments a)
-    {
-        Tensor x = a.Tensor(0), y = a.Tensor(1);
-        return (x.is_floating_point() || y.is_floating_point() ? x : x.to(ScalarType.Float32)) / y;
-    }
 
     // All elements so many times, or each its own number of times.
     static Tensor Repeat(Tensor x, long[] counts, long axis) => counts is [var all]

@@ -230,10 +230,10 @@ static class LossTable
             nn.Reduction.None);
     }
 
-    public static Tensor LogProbabilities(Tensor p, bool isLogits, long axis) =>
+    static Tensor LogProbabilities(Tensor p, bool isLogits, long axis) =>
         isLogits ? p.log_softmax(axis) : (p / p.sum(axis, keepdim: true)).clamp(Constant(Epsilon), Constant(1 - Epsilon)).log();
 
-    public static Tensor BinaryCrossEntropy(Tensor y, Tensor p, bool isLogits)
+    static Tensor BinaryCrossEntropy(Tensor y, Tensor p, bool isLogits)
     {
         if (isLogits)
             return p.relu().Minus(p * y).Plus(p.abs().neg().exp().Plus(1).log());
