@@ -433,6 +433,8 @@ public sealed class OperationTests
     [InlineData("SliceUpdate", """{"arg1": [1, 1], "arg2": [[7, 8]]}""", new[] { -2, 0.5, 3, 1, 7, 8 })]
     [InlineData("ExtractSequences", """{"sequence_length": 2, "sequence_stride": 1}""", new[] { -2, 0.5, 0.5, 3, 1, -1, -1, 4 })]
     [InlineData("SegmentSum", """{"num_segments": 3, "sorted": false, "arg1": [2, 2]}""", new[] { 0, 0, 0, 0, 0, 0, -1, -0.5, 7 })]
+    [InlineData("SegmentSum", """{"num_segments": 1, "sorted": false, "arg1": [-1, 0]}""", new[] { 1.0, -1, 4 })]
+    [InlineData("SegmentSum", """{"num_segments": null, "sorted": false, "arg1": [1, 0]}""", new[] { 1, -1, 4, -2, 0.5, 3 })]
     [InlineData("Glu", """{"axis": 0}""", new[] { -2 * 0.7310586, 0.5 * 0.2689414, 3 * 0.9820138 })]
     [InlineData("LayerNorm", """{"axis": -1, "epsilon": 0.001, "rms_scaling": false}""", new[] { -1.224598, 0, 1.224598, -0.1622022, -1.135415, 1.297618 })]
     [InlineData("LayerNorm", """{"axis": [1], "epsilon": 0.001, "rms_scaling": false, "arg1": [1, 2, 0.5], "arg2": [0.1, 0, -1]}""", new[] { -1.124598, 0, -0.387701, -0.06220221, -2.270831, -0.3511911 })]
@@ -523,6 +525,18 @@ public sealed class OperationTests
     }
 
     [Fact]
+    public void DivideNoNanHasTheGradientZeroWhereItDividesByZero()
+    {
+        using var scope = NewDisposeScope();
+        Tensor x = tensor(new[] { 1f, 2 }, requires_grad: true), y = tensor(new[] { 0f, 4 }, requires_grad: true);
+        var none = new Dictionary<string, object?>();
+        var quotient = (Tensor)OperationTable.Operations["DivideNoNan"](new OperationArguments("DivideNoNan", [x, y], none, none));
+        quotient.sum().backward();
+        AssertClose([0, 0.25], x.grad!);
+        AssertClose([0, -0.125], y.grad!);
+    }
+
+    [Fact]
     public void TruthValuesAreSubtractedFromNumbers()
     {
         using var scope = NewDisposeScope();
@@ -565,6 +579,26 @@ public sealed class OperationTests
         AssertClose(expected, cat([.. found.Select(part => part.to(ScalarType.Float32).flatten())]));
     }
 
+    // Of x + yi, or of x alone; the expected numbers come from the sums that define the transforms.
+    [Theory]
+    [InlineData("FFT", new[] { 1.5, -3.75, -3.75, 4, -3.9641, 2.9641 }, new[] { 4, 3.16506, -1.16506, 4, 5.33013, -3.33013 })]
+    [InlineData("FFT2", new[] { 5.5, -7.7141, -0.785898, -2.5, 0.214102, -6.7141 }, new[] { 8, 8.49519, -4.49519, 0.0, -2.16506, 2.16506 })]
+    [InlineData("IFFT2", new[] { 0.916667, -0.130983, -1.28568, -0.416667, -1.11902, 0.035684 }, new[] { 1.33333, -0.749198, 1.41586, 0.0, 0.360844, -0.360844 })]
+    [InlineData("RFFT", new[] { 1.5, -3.75, 4, -0.5 }, new[] { 0.0, 2.16506, 0.0, 4.33013 })]
+    [InlineData("IRFFT", new[] { 0.5, -1.75, 0.0, -0.75, 0.75, -0.25, 1.75, -1.25 }, null)]
+    public void FourierTransforms(string name, double[] real, double[]? imaginary)
+    {
+        using var scope = NewDisposeScope();
+        Tensor x = tensor(Floats(X), [2, 3]), y = tensor(Floats(Y), [2, 3]);
+        bool isComplex = name != "RFFT";
+        using var model = OfInputs(isComplex ? [[2, 3], [2, 3]] : [[2, 3]], name, """{"name": "op"}""", isList: isComplex,
+            outputs: imaginary is null ? 1 : 2, module: "keras.src.ops.math");
+        Tensor[] found = [.. model.Predict(isComplex ? [x, y] : [x])];
+        AssertClose(real, found[0]);
+        if (imaginary is not null)
+            AssertClose(imaginary, found[1]);
+    }
+
     [Fact]
     public void MeshgridHasItsAxesAsNumpyHas()
     {
@@ -603,6 +637,9 @@ public sealed class OperationTests
     [InlineData("Argsort", """{"axis": 1}""", "float32", "Int32", new[] { 0.0, 1, 2, 1, 0, 2 })]
     [InlineData("CountNonzero", """{"axis": null}""", "int32", "Int32", new[] { 5.0 })]
     [InlineData("Round", """{"decimals": -1}""", "int32", "Int32", new[] { 0.0, 0, 0, 0, 0, 0 })]
+    [InlineData("Round", """{"decimals": 0}""", "int32", "Int32", new[] { -2.0, 0, 3, 1, -1, 4 })]
+    [InlineData("Round", """{"decimals": 2}""", "int32", "Int32", new[] { -2.0, 0, 3, 1, -1, 4 })]
+    [InlineData("Abs", "{}", "bool", "Bool", new[] { 1.0, 0, 1, 1, 1, 1 })]
     [InlineData("Floor", "{}", "int32", "Float32", new[] { -2.0, 0, 3, 1, -1, 4 })]
     [InlineData("Sqrt", "{}", "bool", "Float32", new[] { 1.0, 0, 1, 1, 1, 1 })]
     [InlineData("Square", "{}", "int32", "Int32", new[] { 4.0, 0, 9, 1, 1, 16 })]
@@ -782,6 +819,7 @@ public sealed class OperationTests
     [InlineData("Cast", "{}", "the setting 'dtype' is missing")]
     [InlineData("Swapaxes", """{"axis1": 0}""", "the setting 'axis2' is missing")]
     [InlineData("Sum", """{"axis": 0, "where": 3}""", "the setting 'where' is not known")]
+    [InlineData("Sum", """{"axis": []}""", "the setting 'axis' is a list of none")]
     [InlineData("Relu", """{"max_value": 6.0}""", "the setting 'max_value' is not known")]
     [InlineData("Norm", """{"ord": 3, "axis": [0, 1]}""", "the order '3' is not supported for 2 axes")]
     [InlineData("Norm", """{"ord": "fro", "axis": 1}""", "the order 'fro' is not supported for 1 axes")]

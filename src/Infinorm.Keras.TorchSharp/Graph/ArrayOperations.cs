@@ -95,7 +95,7 @@ static class ArrayOperations
         },
         ["Digitize"] = a => bucketize(a.Tensor(0), a.Tensor(1), outInt32: true, right: true),
         ["SearchSorted"] = a => searchsorted(a.Tensor(0), a.Tensor(1), out_int32: true, right: a.Text("side") == "right"),
-        ["SegmentSum"] = a => Segments(a).index_add(0, a.Tensor(1).to(ScalarType.Int64), a.Tensor(0), Constant(1)),
+        ["SegmentSum"] = SegmentSum,
         ["Ravel"] = a => a.Tensor(0).flatten(),
         ["Rot90"] = a => a.Tensor(0).rot90(a.Whole("k") ?? 1, a.Axes("axes") is [var from, var to] ? (from, to) : (0, 1)),
         ["Append"] = a =>
@@ -108,7 +108,19 @@ static class ArrayOperations
         ["Size"] = a => tensor((int)a.Tensor(0).numel()),
         ["Unstack"] = a => a.Tensor(0).unbind((int)(a.Whole("axis") ?? 0)).Cast<object?>().ToArray(),
         ["Pad"] = Pad,
+        ["FFT"] = a => Parts(fft.fft_(OfParts(a))),
+        ["FFT2"] = a => Parts(fft.fft2(OfParts(a))),
+        ["IFFT2"] = a => Parts(fft.ifft2(OfParts(a))),
+        ["RFFT"] = a => Parts(fft.rfft(a.Float(), a.Whole("fft_length") ?? -1)),
+        ["IRFFT"] = a => fft.irfft(OfParts(a), a.Whole("fft_length") ?? -1),
     };
+
+    // Keras has complex numbers as two tensors.
+    static object?[] Parts(Tensor numbers) => [numbers.real.clone(), numbers.imag.clone()];
+
+    static Tensor OfParts(OperationArguments a) => a.Tensors() is [var real, var imaginary]
+        ? complex(real, imaginary)
+        : throw new InvalidOperationException("A Fourier transform takes the real parts and the imaginary parts.");
 
     static Tensor Convert(OperationArguments a) => a.Tensor(0).to(a.Type() ?? a.Tensor(0).dtype);
 
@@ -194,8 +206,15 @@ static class ArrayOperations
         return product.movedim([-1], [all ?? a.Whole("axisc") ?? -1]);
     }
 
-    static Tensor Segments(OperationArguments a) => zeros(
-        [a.Whole("num_segments") ?? a.Tensor(1).max().ToInteger() + 1, .. a.Tensor(0).shape[1..]], dtype: a.Tensor(0).dtype);
+    // What belongs to no segment is added to one more, which is dropped.
+    static Tensor SegmentSum(OperationArguments a)
+    {
+        (Tensor x, Tensor segments) = (a.Tensor(0), a.Tensor(1).to(ScalarType.Int64));
+        long count = a.Whole("num_segments") ?? segments.max().ToInteger() + 1;
+        Tensor isNone = segments.lt(Constant(0)).logical_or(segments.ge(Constant(count)));
+        return zeros([count + 1, .. x.shape[1..]], dtype: x.dtype)
+            .index_add(0, where(isNone, full_like(segments, Constant(count)), segments), x, Constant(1)).narrow(0, 0, count);
+    }
 
     // The choice of the first condition that holds.
     static Tensor Select(OperationArguments a)

@@ -45,7 +45,9 @@ static class NetworkOperations
         {
             long[] shape = Axes.Broadcast(a.Tensor(0), Axes.FromFront(a.Whole("axis")!.Value, a.Tensor(0).dim()));
             Tensor factor = a.Tensor(2).view(shape).Plus(a.Number("epsilon") ?? 1e-3).rsqrt();
-            Tensor result = a.Tensor(0).Minus(a.Tensor(1).view(shape)) * (a.Optional(4, "scale") is { } scale ? factor * scale.view(shape) : factor);
+            if (a.Optional(4, "scale") is { } scale)
+                factor *= scale.view(shape);
+            Tensor result = a.Tensor(0).Minus(a.Tensor(1).view(shape)) * factor;
             return a.Optional(3, "offset") is { } offset ? result.Plus(offset.view(shape)) : result;
         },
         ["DotProductAttention"] = DotProductAttention,
@@ -140,7 +142,9 @@ static class NetworkOperations
     static Tensor Resize(OperationArguments a)
     {
         bool isFirst = a.Text("data_format") == "channels_first", isOne = a.Tensor(0).dim() == 3;
-        (long height, long width) = a.Axes("size") is [var h, var w] ? (h, w) : throw new InvalidOperationException("Resize: size should be two numbers.");
+        (long height, long width) = a.Axes("size") is [var h, var w]
+            ? (h, w)
+            : throw new InvalidOperationException("Resize: size should be two numbers.");
         Tensor x = isOne ? a.Tensor(0).unsqueeze(0) : a.Tensor(0);
         x = isFirst ? x : Axes.ToChannelsFirst(x);
         if (a.IsTrue("crop_to_aspect_ratio"))

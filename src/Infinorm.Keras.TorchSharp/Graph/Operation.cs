@@ -92,7 +92,8 @@ sealed class OperationArguments(
     public object? Raw(int index, string key) => arguments.Count > index ? arguments[index] : Setting(key);
 
     /// <summary>The same as a tensor; null for none.</summary>
-    public Tensor? Optional(int index, string key) => Raw(index, key) is { } value ? ToTensor(value, Values.Tensors(arguments).FirstOrDefault()) : null;
+    public Tensor? Optional(int index, string key) =>
+        Raw(index, key) is { } value ? ToTensor(value, Values.Tensors(arguments).FirstOrDefault()) : null;
 
     public object? Setting(string key) => settings.TryGetValue(key, out object? value) || named.TryGetValue(key, out value) ? value : null;
 
@@ -113,7 +114,8 @@ sealed class OperationArguments(
     public long[]? Axes(string key = "axis") => AsAxes(Setting(key));
 
     /// <summary>The axes that are given, from the front; all where none are.</summary>
-    public long[] AllAxes(string key = "axis") => Axes(key) is { } axes ? FromFront(axes) : [.. Enumerable.Range(0, (int)Tensor(0).dim()).Select(i => (long)i)];
+    public long[] AllAxes(string key = "axis") =>
+        FromFront(Axes(key) ?? [.. Enumerable.Range(0, (int)Tensor(0).dim()).Select(i => (long)i)]);
 
     /// <summary>The axes that are given, from the front; all for null, and one of them where the config has none.</summary>
     public long[] AxesOr(long axis) => settings.ContainsKey("axis") ? AllAxes() : FromFront([axis]);
@@ -137,25 +139,22 @@ sealed class OperationArguments(
     public static Scalar? AsScalar(object? value) =>
         value switch { long whole => Constant(whole), double number => Constant(number), _ => null };
 
-    static Tensor ToFloat(Tensor x, ScalarType ofInt64) => x.is_floating_point() ? x : x.to(x.dtype == ScalarType.Int64 ? ofInt64 : ScalarType.Float32);
+    static Tensor ToFloat(Tensor x, ScalarType ofInt64) =>
+        x.is_floating_point() ? x : x.to(x.dtype == ScalarType.Int64 ? ofInt64 : ScalarType.Float32);
 
     long[] FromFront(long[] axes) => Layers.BuiltIn.Axes.FromFront(axes, Tensor(0).dim());
 
-    Tensor ToTensor(object? value, Tensor? other)
+    Tensor ToTensor(object? value, Tensor? other) => value switch
     {
-        return value switch
-        {
-            Tensor tensor => tensor,
-            long whole => Single(whole, other?.dtype ?? ScalarType.Int32),
-            double number => Single(number, other is not null && other.is_floating_point() ? other.dtype : ScalarType.Float32),
-            bool truth => TorchSharp.torch.tensor(truth),
-            object?[] list => OfList(list),
-            _ => throw Missing("a tensor"),
-        };
+        Tensor tensor => tensor,
+        long whole => Single(whole, other?.dtype is null or ScalarType.Bool ? ScalarType.Int32 : other.dtype),
+        double number => Single(number, other is not null && other.is_floating_point() ? other.dtype : ScalarType.Float32),
+        bool truth => TorchSharp.torch.tensor(truth),
+        object?[] list => OfList(list),
+        _ => throw Missing("a tensor"),
+    };
 
-        static Tensor Single(double number, ScalarType type) =>
-            full([], Constant(number), dtype: type == ScalarType.Bool ? ScalarType.Int32 : type);
-    }
+    static Tensor Single(double number, ScalarType type) => full([], Constant(number), dtype: type);
 
     // A list of numbers, or of lists of the same length.
     Tensor OfList(object?[] list) => list switch

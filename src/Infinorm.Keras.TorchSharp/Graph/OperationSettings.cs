@@ -31,9 +31,11 @@ static class OperationSettings
         ("Einsum", "subscripts!"),
         ("ExpandDims", "axis!"),
         ("ExtractSequences", "sequence_length! sequence_stride!"),
+        ("FFT", "axis"),
         ("FullLike", "fill_value dtype"),
         ("Gelu", "approximate"),
         ("HardShrink SoftShrink", "threshold"),
+        ("IRFFT RFFT", "fft_length"),
         ("InTopK", "k!"),
         ("IsIn", "assume_unique invert"),
         ("Isclose", "rtol atol equal_nan"),
@@ -72,6 +74,7 @@ static class OperationSettings
 
     static readonly Dictionary<(string Operation, string Setting), object?[]> Supported = new()
     {
+        [("FFT", "axis")] = [-1L],
         [("Pad", "mode")] = ["constant", "reflect", "symmetric", "edge", "wrap", "circular"],
         [("Quantile", "method")] = ["linear"],
         [("SearchSorted", "side")] = ["left", "right"],
@@ -106,14 +109,19 @@ static class OperationSettings
             {
                 yield return $"the type '{value}' is not supported";
             }
+            else if (key == "axis" && value is object?[] { Length: 0 })
+            {
+                yield return "the setting 'axis' is a list of none";
+            }
             else if (Supported.TryGetValue((operation, key), out object?[]? supported) && !supported.Contains(value))
             {
                 yield return $"the setting '{key}' is '{value}'; supported are {string.Join(", ", supported)}";
             }
         }
 
-        if (operation == "Norm" && ProblemOfNorm(settings.GetValueOrDefault("ord"), OperationArguments.AsAxes(settings.GetValueOrDefault("axis"))) is { } norm)
-            yield return norm;
+        long[]? axes = operation == "Norm" ? OperationArguments.AsAxes(settings.GetValueOrDefault("axis")) : null;
+        if (operation == "Norm" && ProblemOfNorm(settings.GetValueOrDefault("ord"), axes) is { } problem)
+            yield return problem;
         if (operation == "Normalize" && settings.GetValueOrDefault("order") is not (null or >= 1L))
             yield return $"the setting 'order' is '{settings["order"]}'; it should be a whole number from 1";
     }

@@ -59,8 +59,8 @@ static class OperationTable
             return where(a.Tensor(0).to(ScalarType.Bool), x, y);
         },
 
-        ["Absolute"] = a => a.Tensor(0).abs(),
-        ["Abs"] = a => a.Tensor(0).abs(),
+        ["Absolute"] = Absolute,
+        ["Abs"] = Absolute,
         ["Negative"] = a => a.Tensor(0).neg(),
         ["Square"] = a => a.Numeric().Squared(),
         ["Sqrt"] = a => a.Float().sqrt(),
@@ -89,9 +89,10 @@ static class OperationTable
         ["Floor"] = a => a.Float().floor(),
         ["Ceil"] = a => a.Float().ceil(),
         ["Round"] = a =>
-            a.Whole("decimals") is { } decimals and not 0
-                ? a.Float().Times(Math.Pow(10, decimals)).round().Over(Math.Pow(10, decimals)).to(a.Tensor(0).dtype)
-                : a.Tensor(0).round(),
+        {
+            double power = Math.Pow(10, a.Whole("decimals") ?? 0);
+            return (power == 1 ? a.Float().round() : a.Float().Times(power).round().Over(power)).to(a.Tensor(0).dtype);
+        },
         ["Isnan"] = a => a.Tensor(0).isnan(),
         ["Isfinite"] = a => a.Tensor(0).isfinite(),
         ["Isinf"] = a => a.Tensor(0).isinf(),
@@ -195,6 +196,8 @@ static class OperationTable
     /// <summary>All of them.</summary>
     public static Dictionary<string, Func<OperationArguments, object>> Operations { get; } =
         new(Common.Concat(ArrayOperations.Operations).Concat(NetworkOperations.Operations), StringComparer.Ordinal);
+
+    static Tensor Absolute(OperationArguments a) => a.Tensor(0).dtype == ScalarType.Bool ? a.Tensor(0) : a.Tensor(0).abs();
 
     // All elements so many times, or each its own number of times.
     static Tensor Repeat(Tensor x, long[] counts, long axis) => counts is [var all]
