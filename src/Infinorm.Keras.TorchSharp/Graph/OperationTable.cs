@@ -1,4 +1,3 @@
-using Infinorm.Keras.Torch.Layers;
 using Infinorm.Keras.Torch.Layers.BuiltIn;
 using Infinorm.Torch;
 using static Infinorm.Keras.Torch.Graph.OperationArguments;
