@@ -7,7 +7,7 @@ public sealed class ArchitectureTests() : RoomTests(typeof(KerasModel).Assembly,
 [
     ("Layers", []),
     ("Layers.BuiltIn", ["Layers"]),
-    ("Graph", ["Layers"]),
+    ("Graph", ["Layers.BuiltIn", "Layers"]),
     ("Training", []),
     ("", ["Training", "Graph", "Layers.BuiltIn", "Layers"]),
 ]);

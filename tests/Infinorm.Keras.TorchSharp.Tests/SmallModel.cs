@@ -34,21 +34,23 @@ static class SmallModel
     /// <param name="weights">By location.</param>
     /// <param name="outputs">How many outputs there are.</param>
     /// <param name="module">The module of the class: another for an operation.</param>
+    /// <param name="types">The inputs' types; all float32 where they are not given.</param>
     public static KerasModel OfInputs(
         long[][] shapes, string className, string config, bool isList = false, string kwargs = "{}", (string, Tensor)[]? weights = null,
             int outputs = 1,
-        string module = "keras.layers")
+        string module = "keras.layers", string[]? types = null)
     {
         var list = new JsonArray();
         var places = new JsonArray();
         var arguments = new JsonArray();
         for (int i = 0; i < shapes.Length; i++)
         {
-            JsonObject input = Layer("InputLayer", $$"""{"batch_shape": {{Shape(shapes[i])}}, "dtype": "float32", "name": "input{{i}}"}""");
+            string type = types is null ? "float32" : types[i];
+            JsonObject input = Layer("InputLayer", $$"""{"batch_shape": {{Shape(shapes[i])}}, "dtype": "{{type}}", "name": "input{{i}}"}""");
             input["name"] = $"input{i}";
             list.Add(input);
             places.Add(JsonNode.Parse($"""["input{i}", 0, 0]"""));
-            arguments.Add(JsonNode.Parse($$$"""{"class_name": "__keras_tensor__", "config": {"shape": {{{Shape(shapes[i])}}}, "dtype": "float32", "keras_history": ["input{{{i}}}", 0, 0]}}"""));
+            arguments.Add(Reference($"input{i}"));
         }
 
         JsonObject layer = Layer(className, config);
@@ -75,6 +77,38 @@ static class SmallModel
         return Of(
             new JsonObject { ["name"] = "small", ["layers"] = list, ["input_layers"] = places, ["output_layers"] = ends }, "Functional",
                 weights, compile: null);
+    }
+
+    /// <summary>A model of operations, one after the other, whose input is input0.</summary>
+    /// <param name="shape">The input's shape.</param>
+    /// <param name="nodes">Name, class, settings and arguments of each; an argument "T:name" is what the node of that name gives.</param>
+    public static KerasModel OfNodes(long[] shape, params ReadOnlySpan<(string Name, string Class, string Config, string Arguments)> nodes)
+    {
+        var list = new JsonArray { Layer("InputLayer", $$"""{"batch_shape": {{Shape(shape)}}, "dtype": "float32", "name": "input0"}""") };
+        list[0]!["name"] = "input0";
+        foreach (var (name, className, config, arguments) in nodes)
+        {
+            JsonObject layer = Layer(className, config);
+            (layer["module"], layer["name"]) = ("keras.src.ops.numpy", name);
+            layer["inbound_nodes"] = new JsonArray(new JsonObject { ["args"] = Resolve(JsonNode.Parse(arguments)), ["kwargs"] = new JsonObject() });
+            list.Add(layer);
+        }
+
+        return Of(
+            new JsonObject
+            {
+                ["name"] = "small",
+                ["layers"] = list,
+                ["input_layers"] = JsonNode.Parse("""[["input0", 0, 0]]"""),
+                ["output_layers"] = JsonNode.Parse($"""[["{nodes[^1].Name}", 0, 0]]"""),
+            }, "Functional", weights: null, compile: null);
+
+        static JsonNode? Resolve(JsonNode? argument) => argument switch
+        {
+            JsonArray items => new JsonArray([.. items.Select(Resolve)]),
+            JsonValue text when text.ToString().StartsWith("T:", StringComparison.Ordinal) => Reference(text.ToString()[2..]),
+            _ => argument?.DeepClone(),
+        };
     }
 
     /// <summary>The values, in order, with the shape.</summary>
@@ -106,6 +140,10 @@ static class SmallModel
         return KerasModel.Of(KerasArchive.Create((weights ?? []).ToDictionary(weight => weight.Location, weight => Array(weight.Value)),
             modelConfig: model));
     }
+
+    // What a node's first call gives.
+    static JsonNode Reference(string node) =>
+        JsonNode.Parse($$$"""{"class_name": "__keras_tensor__", "config": {"keras_history": ["{{{node}}}", 0, 0]}}""")!;
 
     static JsonObject Layer(string className, string config)
     {

@@ -1,13 +1,13 @@
-using Infinorm.Keras.Torch.Layers;
+using Infinorm.Keras.Torch.Layers.BuiltIn;
 using Infinorm.Torch;
+using static Infinorm.Keras.Torch.Graph.OperationArguments;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
-using Activations = Infinorm.Keras.Torch.Layers.Activations;
 
 namespace Infinorm.Keras.Torch.Graph;
 
-/// <summary>The rarer operations of <c>keras.ops</c>: the rest of numpy's, and of the functions of networks.</summary>
+/// <summary>The rarer operations of <c>keras.ops</c> on arrays.</summary>
 static class ArrayOperations
 {
     public static Dictionary<string, Func<OperationArguments, object>> Operations { get; } = new(StringComparer.Ordinal)
@@ -15,102 +15,240 @@ static class ArrayOperations
         ["Arccosh"] = a => a.Float().acosh(),
         ["Arcsinh"] = a => a.Float().asinh(),
         ["Arctanh"] = a => a.Float().atanh(),
-        ["Cbrt"] = a => a.Float().abs().pow(Constant(1 / 3.0)) * a.Float().sign(),
+        ["Cbrt"] = a => a.Float(ScalarType.Float64).abs().pow(Constant(1 / 3.0)) * a.Float(ScalarType.Float64).sign(),
         ["Exp2"] = a => a.Float().exp2(),
+        ["Erfc"] = a => a.Float().erfc(),
         ["Erfinv"] = a => a.Float().erfinv(),
+        ["Sinc"] = a => a.Float().sinc(),
         ["Trunc"] = a => a.Tensor(0).trunc(),
-        ["Deg2rad"] = a => a.Float().deg2rad(),
-        ["Hypot"] = a => a.Tensor(0).hypot(a.Tensor(1)),
-        ["Heaviside"] = a => heaviside(a.Tensor(0), a.Tensor(1)),
+        ["Deg2rad"] = a => a.Float(ScalarType.Float64).deg2rad(),
+        ["Rad2deg"] = a => a.Float(ScalarType.Float64).rad2deg(),
+        ["Hypot"] = OfBothFloat((x, y) => x.hypot(y), ScalarType.Float64),
+        ["Heaviside"] = OfBothFloat(heaviside, ScalarType.Float64),
         ["Xlogy"] = a => xlogy(a.Tensor(0), a.Tensor(1)),
         ["Copy"] = a => a.Tensor(0).clone(),
         ["NanToNum"] = a => a.Tensor(0).nan_to_num(a.Number("nan") ?? 0, a.Number("posinf"), a.Number("neginf")),
-        ["Isclose"] = a => a.Tensor(0).isclose(a.Tensor(1), a.Number("rtol") ?? 1e-5, a.Number("atol") ?? 1e-8, a.IsTrue("equal_nan")),
-        ["FullLike"] = a => full_like(a.Tensor(0), Constant(OperationArguments.AsNumber(a.Raw(1)) ?? a.Number("fill_value") ?? 0)),
+        ["Isclose"] = a =>
+        {
+            (Tensor x, Tensor y) = a.Both();
+            double relative = AsNumber(a.Raw(2, "rtol")) ?? 1e-5, absolute = AsNumber(a.Raw(3, "atol")) ?? 1e-8;
+            return x.isclose(y, relative, absolute, a.Raw(4, "equal_nan") is true);
+        },
+        ["IsIn"] = a =>
+        {
+            (Tensor x, Tensor y) = a.Both();
+            return isin(x, y, invert: a.IsTrue("invert"));
+        },
+        ["FullLike"] = a =>
+        {
+            ScalarType type = a.Type() ?? a.Tensor(0).dtype;
+            return a.Optional(1, "fill_value")!.to(type).expand(a.Tensor(0).shape).clone();
+        },
+        ["Array"] = Convert,
+        ["ConvertToTensor"] = Convert,
+        ["SaturateCast"] = SaturateCast,
+        ["BitwiseAnd"] = a => a.Tensor(0).bitwise_and(a.Tensor(1)),
+        ["BitwiseOr"] = a => a.Tensor(0).bitwise_or(a.Tensor(1)),
+        ["BitwiseXor"] = a => a.Tensor(0).bitwise_xor(a.Tensor(1)),
+        ["BitwiseNot"] = a => a.Tensor(0).bitwise_not(),
+        ["BitwiseInvert"] = a => a.Tensor(0).bitwise_not(),
 
         ["Outer"] = a => a.Tensor(0).flatten().outer(a.Tensor(1).flatten()),
-        ["Inner"] = a => inner(a.Tensor(0), a.Tensor(1)),
-        ["Vdot"] = a => a.Tensor(0).flatten().dot(a.Tensor(1).flatten()),
+        ["Inner"] = OfBoth(inner),
+        ["Vdot"] = OfBoth((x, y) => x.flatten().dot(y.flatten())),
         ["Kron"] = a => kron(a.Tensor(0), a.Tensor(1)),
+        ["Cross"] = Cross,
         ["Diagonal"] = a => a.Tensor(0).diagonal(a.Whole("offset") ?? 0, a.Whole("axis1") ?? 0, a.Whole("axis2") ?? 1),
-        ["Trace"] = a => a.Tensor(0).diagonal(a.Whole("offset") ?? 0, a.Whole("axis1") ?? 0, a.Whole("axis2") ?? 1).sum(-1),
+        ["Trace"] = a => a.Tensor(0).diagonal(a.Whole("offset") ?? 0, a.Whole("axis1") ?? 0, a.Whole("axis2") ?? 1)
+            .sum([-1], type: OperationTable.SumType(a.Tensor(0))),
+        ["Diag"] = a => a.Tensor(0).diag(a.Whole("k") ?? 0),
+        ["Diagflat"] = a => a.Tensor(0).flatten().diag(a.Whole("k") ?? 0),
+        ["Det"] = a => linalg.det(a.Float()),
+        ["Logdet"] = a => a.Float().logdet(),
+        ["Inv"] = a => linalg.inv(a.Float()),
+        ["Cholesky"] = a => a.IsTrue("upper") ? linalg.cholesky(a.Float()).transpose(-2, -1) : linalg.cholesky(a.Float()),
+        ["Solve"] = OfBothFloat((x, y) => linalg.solve(x, y)),
         ["Average"] = Average,
-        ["Median"] = a => Quantile(a, a.Float(), 0.5),
-        ["Quantile"] = a => Quantile(a, a.Float(), OperationArguments.AsNumber(a.Raw(1))
-            ?? throw new InvalidOperationException("Quantile: only one number q is supported.")),
+        ["Median"] = a => Quantile(a, tensor(0.5)),
+        ["Quantile"] = a => Quantile(a, a.Optional(1, "q")!),
+        ["Ptp"] = a => a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")).Minus(a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims"))),
+        ["Nansum"] = a => WithoutNaN(a, 0).sum(a.AllAxes(), a.IsTrue("keepdims"), OperationTable.SumType(a.Tensor(0))),
+        ["Nanmean"] = a => NanMean(a, a.Float(), a.IsTrue("keepdims")),
+        ["Nanvar"] = NanVar,
+        ["Nanstd"] = a => NanVar(a).sqrt(),
+        ["Nanmax"] = a => OrNaN(a, WithoutNaN(a, double.NegativeInfinity).amax(a.AllAxes(), a.IsTrue("keepdims"))),
+        ["Nanmin"] = a => OrNaN(a, WithoutNaN(a, double.PositiveInfinity).amin(a.AllAxes(), a.IsTrue("keepdims"))),
         ["CountNonzero"] = a => a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).sum(a.AllAxes(), type: ScalarType.Int32),
-        ["Cumprod"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).cumprod(axis) : a.Tensor(0).flatten().cumprod(0),
-        ["Diff"] = a => diff(a.Tensor(0), a.Whole("n") ?? 1, a.Whole("axis") ?? -1),
-        ["Sort"] = a => a.Tensor(0).sort(a.Whole("axis") ?? -1, stable: true).Values,
-        ["Argsort"] = a => a.Tensor(0).sort(a.Whole("axis") ?? -1, stable: true).Indices.to(ScalarType.Int32),
-        ["TakeAlongAxis"] = a => a.Whole("axis") is { } axis
-            ? a.Tensor(0).take_along_dim(a.Tensor(1).to(ScalarType.Int64), axis)
-            : a.Tensor(0).flatten().gather(0, a.Tensor(1).flatten().to(ScalarType.Int64)),
-        ["TopK"] = a => a.Tensor(0).topk((int)a.Whole("k")!.Value, -1) is var (values, indices)
-            ? (object?[])[values, indices.to(ScalarType.Int32)]
-            : throw new InvalidOperationException("TopK gave nothing."),
+        ["Diff"] = a => Enumerable.Range(0, (int)(a.Whole("n") ?? 1)).Aggregate(a.Tensor(0), (x, _) => diff(x, 1, a.Whole("axis") ?? -1)),
+        ["Sort"] = a => Sort(a).Values,
+        ["Argsort"] = a => Sort(a).Indices.to(ScalarType.Int32),
+        ["TopK"] = a =>
+        {
+            (Tensor values, Tensor places) = a.Tensor(0).sort(-1, descending: true, stable: true);
+            long count = a.Whole("k")!.Value;
+            return (object?[])[values.narrow(-1, 0, count), places.narrow(-1, 0, count).to(ScalarType.Int32)];
+        },
+        ["InTopK"] = a =>
+        {
+            (Tensor target, Tensor scores) = (a.Tensor(0).to(ScalarType.Int64).unsqueeze(-1), a.Tensor(1));
+            return scores.gt(scores.take_along_dim(target, -1)).sum(-1).lt(Constant(a.Whole("k")!.Value));
+        },
+        ["Digitize"] = a => bucketize(a.Tensor(0), a.Tensor(1), outInt32: true, right: true),
+        ["SearchSorted"] = a => searchsorted(a.Tensor(0), a.Tensor(1), out_int32: true, right: a.Text("side") == "right"),
+        ["SegmentSum"] = SegmentSum,
         ["Ravel"] = a => a.Tensor(0).flatten(),
         ["Rot90"] = a => a.Tensor(0).rot90(a.Whole("k") ?? 1, a.Axes("axes") is [var from, var to] ? (from, to) : (0, 1)),
         ["Append"] = a =>
             a.Whole("axis") is { } axis ? cat([a.Tensor(0), a.Tensor(1)], axis) : cat([a.Tensor(0).flatten(), a.Tensor(1).flatten()]),
+        ["Select"] = Select,
+        ["Slice"] = a => Slice(a, SizesOf(a.Raw(2, "shape"))),
+        ["SliceUpdate"] = SliceUpdate,
+        ["ExtractSequences"] = a => a.Tensor(0).unfold(-1, a.Whole("sequence_length")!.Value, a.Whole("sequence_stride")!.Value),
+        ["Meshgrid"] = a => meshgrid(a.All, a.Text("indexing") ?? "xy").Cast<object?>().ToArray(),
+        ["Size"] = a => tensor((int)a.Tensor(0).numel()),
         ["Unstack"] = a => a.Tensor(0).unbind((int)(a.Whole("axis") ?? 0)).Cast<object?>().ToArray(),
         ["Pad"] = Pad,
-
-        ["Mish"] = a => Activations.Mish(a.Tensor(0)),
-        ["Glu"] = a => a.Tensor(0).chunk(2, a.Whole("axis") ?? -1) is [var value, var gate]
-            ? value * gate.sigmoid()
-            : throw new InvalidOperationException("Glu needs an even axis."),
-        ["TanhShrink"] = a => Activations.Get("tanh_shrink")(a.Tensor(0)),
-        ["SoftShrink"] = a => Activations.SoftShrink(a.Tensor(0), a.Number("threshold") ?? 0.5),
-        ["HardShrink"] = a => Activations.HardShrink(a.Tensor(0), a.Number("threshold") ?? 0.5),
-        ["Threshold"] = a =>
-            Activations.Threshold(a.Tensor(0), a.Number("threshold") ?? 0, a.Number("default_value") ?? a.Number("value") ?? 0),
-        ["Squareplus"] = a => Activations.SquarePlus(a.Tensor(0), a.Number("b") ?? 4),
-        ["SparsePlus"] = a => Activations.Get("sparse_plus")(a.Tensor(0)),
-        ["SparseSigmoid"] = a => Activations.Get("sparse_sigmoid")(a.Tensor(0)),
-        ["Sparsemax"] = a => Activations.SparseMax(a.Tensor(0), a.Whole("axis") ?? -1),
-        ["Normalize"] = Normalize,
-        ["Moments"] = a =>
-            (object?[])[a.Float().mean(a.AllAxes("axes"), a.IsTrue("keepdims")),
-                a.Float().var(a.AllAxes("axes"), unbiased: false, keepdim: a.IsTrue("keepdims"))],
-        ["MultiHot"] = a => OneHot(a).amax([a.Tensor(0).dim() > 1 ? 1 : 0]),
+        ["FFT"] = a => Parts(fft.fft_(OfParts(a))),
+        ["FFT2"] = a => Parts(fft.fft2(OfParts(a))),
+        ["IFFT2"] = a => Parts(fft.ifft2(OfParts(a))),
+        ["RFFT"] = a => Parts(fft.rfft(a.Float(), a.Whole("fft_length") ?? -1)),
+        ["IRFFT"] = a => fft.irfft(OfParts(a), a.Whole("fft_length") ?? -1),
     };
 
-    /// <summary>A vector for each class, along an axis of its own; one of zeros for a class below 0.</summary>
-    public static Tensor OneHot(OperationArguments a)
+    // Keras has complex numbers as two tensors.
+    static object?[] Parts(Tensor numbers) => [numbers.real.clone(), numbers.imag.clone()];
+
+    static Tensor OfParts(OperationArguments a) => a.Tensors() is [var real, var imaginary]
+        ? complex(real, imaginary)
+        : throw new InvalidOperationException("A Fourier transform takes the real parts and the imaginary parts.");
+
+    static Tensor Convert(OperationArguments a) => a.Tensor(0).to(a.Type() ?? a.Tensor(0).dtype);
+
+    // What is beyond the range of the type becomes its end.
+    static Tensor SaturateCast(OperationArguments a)
     {
-        Tensor classes = a.Tensor(0).to(ScalarType.Int64);
-        Tensor vectors = functional.one_hot(classes.clamp_min(Constant(0)), a.Whole("num_classes") ?? a.Whole("num_tokens") ?? -1);
-        vectors = vectors * classes.ge(Constant(0)).unsqueeze(-1).to(ScalarType.Int64);
-        return vectors.movedim([-1], [a.Whole("axis") ?? -1]).to(DTypes.Parse(a.Text("dtype")) ?? ScalarType.Float32);
+        ScalarType type = a.Type()!.Value;
+        Tensor x = a.Tensor(0);
+        if (type == ScalarType.Int64 && !x.is_floating_point())
+            return x.to(type);
+        (double least, double greatest) = type switch
+        {
+            ScalarType.Bool => (0, 1),
+            ScalarType.Byte => (byte.MinValue, byte.MaxValue),
+            ScalarType.Int8 => (sbyte.MinValue, sbyte.MaxValue),
+            ScalarType.Int16 => (short.MinValue, short.MaxValue),
+            ScalarType.Int32 => (int.MinValue, int.MaxValue),
+            ScalarType.Int64 => (long.MinValue, Math.BitDecrement(long.MaxValue)), // the double below 2⁶³
+            _ => (finfo(type).min, finfo(type).max),
+        };
+        return x.to(ScalarType.Float64).clamp(Constant(least), Constant(greatest)).to(type);
     }
 
     static Tensor Average(OperationArguments a)
     {
         Tensor x = a.Float();
-        if (a.Raw(1) is not Tensor given)
+        if (a.Optional(1, "weights") is not { } given)
             return x.mean(a.AllAxes());
         Tensor weights = given.to(x.dtype);
-        if (weights.dim() < x.dim() && a.Axes() is [var axis])
-        {
-            long[] shape = [.. x.shape.Select(_ => 1L)];
-            shape[axis < 0 ? axis + x.dim() : axis] = weights.numel();
-            weights = weights.view(shape);
-        }
-
-        return (x * weights).sum(a.AllAxes()) / weights.broadcast_to(x.shape).sum(a.AllAxes());
+        if (weights.dim() < x.dim() && a.Axes() is not null)
+            weights = weights.view(Axes.Broadcast(x, a.AllAxes()));
+        return (x * weights).sum(a.AllAxes()) / weights.expand(x.shape).sum(a.AllAxes());
     }
 
-    static Tensor Quantile(OperationArguments a, Tensor x, double q)
+    // Several quantiles are along a first axis.
+    static Tensor Quantile(OperationArguments a, Tensor q)
     {
-        if (a.Text("method") is { } method and not "linear")
-            throw new InvalidOperationException($"Quantile: the method {method} is not supported; linear is.");
+        Tensor x = a.Float();
         long[] axes = a.AllAxes();
-        long[] fromFront = Array.ConvertAll(axes, axis => axis < 0 ? axis + x.dim() : axis);
-        long[] kept = [.. Enumerable.Range(0, (int)x.dim()).Select(i => (long)i).Except(fromFront)];
-        Tensor rows = x.permute([.. kept, .. fromFront]).reshape([.. kept.Select(axis => x.shape[axis]), -1]);
-        Tensor result = rows.quantile(tensor(q, dtype: x.dtype), rows.dim() - 1);
-        return a.IsTrue("keepdims") ? result.view([.. x.shape.Select((size, axis) => fromFront.Contains(axis) ? 1 : size)]) : result;
+        long[] kept = [.. Enumerable.Range(0, (int)x.dim()).Select(i => (long)i).Except(axes)];
+        Tensor rows = x.permute([.. kept, .. axes]).reshape([.. kept.Select(axis => x.shape[axis]), -1]);
+        ScalarType wide = x.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        Tensor result = rows.to(wide).quantile(q.to(wide), rows.dim() - 1).to(x.dtype);
+        return a.IsTrue("keepdims") ? result.view([.. q.shape, .. x.shape.Select((size, axis) => axes.Contains(axis) ? 1 : size)]) : result;
+    }
+
+    static Tensor WithoutNaN(OperationArguments a, double instead)
+    {
+        Tensor x = a.Tensor(0);
+        return x.is_floating_point() ? where(x.isnan(), full_like(x, Constant(instead)), x) : x;
+    }
+
+    static Tensor NanMean(OperationArguments a, Tensor x, bool keepsAxes)
+    {
+        Tensor isNumber = x.isnan().logical_not();
+        return where(isNumber, x, zeros_like(x)).sum(a.AllAxes(), keepsAxes) / isNumber.to(x.dtype).sum(a.AllAxes(), keepsAxes);
+    }
+
+    static Tensor NanVar(OperationArguments a)
+    {
+        Tensor x = a.Float();
+        return NanMean(a, x.Minus(NanMean(a, x, keepsAxes: true)).Squared(), a.IsTrue("keepdims"));
+    }
+
+    // NaN where there was nothing else.
+    static Tensor OrNaN(OperationArguments a, Tensor found)
+    {
+        if (!found.is_floating_point())
+            return found;
+        Tensor isNothing = a.Tensor(0).isnan().to(ScalarType.Int32).amin(a.AllAxes(), a.IsTrue("keepdims")).ne(Constant(0));
+        return where(isNothing, full_like(found, Constant(double.NaN)), found);
+    }
+
+    // A null axis stands for all elements.
+    static (Tensor Values, Tensor Indices) Sort(OperationArguments a) =>
+        a.AxesOr(-1) is [var axis] ? a.Tensor(0).sort(axis, stable: true) : a.Tensor(0).flatten().sort(0, stable: true);
+
+    static Tensor Cross(OperationArguments a)
+    {
+        (Tensor x, Tensor y) = a.Both();
+        long? all = a.Whole("axis");
+        Tensor product = linalg.cross(x.movedim([all ?? a.Whole("axisa") ?? -1], [-1]), y.movedim([all ?? a.Whole("axisb") ?? -1], [-1]), -1);
+        return product.movedim([-1], [all ?? a.Whole("axisc") ?? -1]);
+    }
+
+    // What belongs to no segment is added to one more, which is dropped.
+    static Tensor SegmentSum(OperationArguments a)
+    {
+        (Tensor x, Tensor segments) = (a.Tensor(0), a.Tensor(1).to(ScalarType.Int64));
+        long count = a.Whole("num_segments") ?? segments.max().ToInteger() + 1;
+        Tensor isNone = segments.lt(Constant(0)).logical_or(segments.ge(Constant(count)));
+        return zeros([count + 1, .. x.shape[1..]], dtype: x.dtype)
+            .index_add(0, where(isNone, full_like(segments, Constant(count)), segments), x, Constant(1)).narrow(0, 0, count);
+    }
+
+    // The choice of the first condition that holds.
+    static Tensor Select(OperationArguments a)
+    {
+        Tensor[] conditions = a.Tensors(0), choices = a.Tensors(1);
+        Tensor result = a.Optional(2, "default") ?? zeros_like(choices[0]);
+        for (int i = conditions.Length - 1; i >= 0; i--)
+            result = where(conditions[i].to(ScalarType.Bool), choices[i], result);
+        return result;
+    }
+
+    static long[] SizesOf(object? value) => value is Tensor tensor
+        ? tensor.to(ScalarType.Int64).data<long>().ToArray()
+        : AsAxes(value) ?? throw new InvalidOperationException("Slice: a start or a size is missing.");
+
+    // A size of -1 goes to the end.
+    static Tensor Slice(OperationArguments a, long[] sizes)
+    {
+        long[] starts = SizesOf(a.Raw(1, "start_indices"));
+        Tensor x = a.Tensor(0);
+        for (int axis = 0; axis < starts.Length; axis++)
+            x = x.narrow(axis, starts[axis], sizes[axis] < 0 ? x.shape[axis] - starts[axis] : sizes[axis]);
+        return x;
+    }
+
+    static Tensor SliceUpdate(OperationArguments a)
+    {
+        Tensor result = a.Tensor(0).clone(), update = a.Tensor(2);
+        long[] starts = SizesOf(a.Raw(1, "start_indices"));
+        Tensor part = result;
+        for (int axis = 0; axis < starts.Length; axis++)
+            part = part.narrow(axis, starts[axis], update.shape[axis]);
+        part.copy_(update);
+        return result;
     }
 
     static Tensor Pad(OperationArguments a)
@@ -123,18 +261,18 @@ static class ArrayOperations
                 [.. x.shape.Select(_ => ((long)list[0]!, (long)list[1]!))],
             object?[] { Length: 1 } one when x.dim() > 1 => [.. x.shape.Select(_ => Pair(one[0]))],
             object?[] list => [.. list.Select(Pair)],
-            _ => throw new InvalidOperationException("Pad: pad_width is missing."),
+            var other => throw new InvalidOperationException($"Pad: pad_width should be a number or a list, found {other}."),
         };
         long[] fromLast = [.. pads.Reverse().SelectMany(pad => (long[])[pad.Left, pad.Right])];
         string mode = a.Text("mode") ?? "constant";
         if (mode == "constant")
-            return functional.pad(x, fromLast, value: OperationArguments.AsNumber(a.Raw(1)) ?? a.Number("constant_values") ?? 0);
+            return functional.pad(x, fromLast, value: a.Optional(1, "constant_values")?.ToNumber() ?? 0);
         for (int axis = 0; axis < pads.Length; axis++)
             x = Mirror(x, axis, pads[axis].Left, pads[axis].Right, mode);
         return x;
 
         static (long, long) Pair(object? item) =>
-            item is object?[] { Length: 2 } pair ? ((long)pair[0]!, (long)pair[1]!) : ((long)item!, (long)item!);
+            item is object?[] pair ? ((long)pair[0]!, (long)pair[^1]!) : ((long)item!, (long)item!);
     }
 
     static Tensor Mirror(Tensor x, int axis, long left, long right, string mode)
@@ -150,21 +288,7 @@ static class ArrayOperations
             "reflect" => i < 0 ? -i : i >= size ? (2 * size) - 2 - i : i,
             "symmetric" => i < 0 ? -i - 1 : i >= size ? (2 * size) - 1 - i : i,
             "edge" => Math.Clamp(i, 0, size - 1),
-            "wrap" => ((i % size) + size) % size,
-            _ => throw new InvalidOperationException($"Pad: the mode {mode} is not supported."),
+            _ => ((i % size) + size) % size,
         };
-    }
-
-    static Tensor Normalize(OperationArguments a)
-    {
-        Tensor x = a.Float();
-        long[] axes = a.Axes() ?? [-1];
-        double order = a.Number("order") ?? 2, epsilon = a.Number("epsilon") ?? 1e-12;
-        if (order == 2)
-            return x * x.Squared().sum(axes, keepdim: true).clamp_min(Constant(epsilon * epsilon)).rsqrt();
-        Tensor norm = double.IsPositiveInfinity(order)
-            ? x.abs().amax(axes, keepdim: true)
-            : x.abs().pow(Constant(order)).sum(axes, keepdim: true).pow(Constant(1 / order));
-        return x / norm.clamp_min(Constant(epsilon));
     }
 }

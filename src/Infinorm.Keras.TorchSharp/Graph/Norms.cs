@@ -7,20 +7,22 @@ namespace Infinorm.Keras.Torch.Graph;
 /// <summary>Norms of vectors along an axis, and of matrices along two: <c>keras.ops.norm</c>.</summary>
 static class Norms
 {
-    public static Tensor Of(OperationArguments a)
+    /// <summary>The norm.</summary>
+    /// <param name="x">Floating point.</param>
+    /// <param name="order">A number, fro, nuc or null.</param>
+    /// <param name="axes">From the front.</param>
+    /// <param name="keepsAxes">Whether the axes stay, with the length 1.</param>
+    public static Tensor Of(Tensor x, object? order, long[] axes, bool keepsAxes)
     {
-        Tensor x = a.Float();
-        object? order = a.Setting("ord");
         if (order is null)
-            return x.Squared().sum(a.AllAxes(), a.IsTrue("keepdims")).sqrt();
-        long[] axes = Array.ConvertAll(a.AllAxes(), axis => axis < 0 ? axis + x.dim() : axis);
+            return x.Squared().sum(axes, keepsAxes).sqrt();
         Tensor norm = axes switch
         {
             [var axis] when OperationArguments.AsNumber(order) is { } number => OfVectors(x, number, axis),
             [var row, var column] => OfMatrices(x, order, row, column),
             _ => throw new InvalidOperationException($"Norm: the order {order} of {axes.Length} axes is not supported."),
         };
-        return a.IsTrue("keepdims") ? norm : norm.view([.. x.shape.Where((_, axis) => !axes.Contains(axis))]);
+        return keepsAxes ? norm : norm.view([.. x.shape.Where((_, axis) => !axes.Contains(axis))]);
     }
 
     // The axes stay, with the length 1.

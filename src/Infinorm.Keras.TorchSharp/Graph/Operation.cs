@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Infinorm.Keras.Torch.Layers;
+using TorchSharp;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 
@@ -33,6 +34,8 @@ sealed class Operation
 
         var settings = ((serialized["config"] as JsonObject) ?? []).Where(item => item.Key != "name")
             .ToDictionary(item => item.Key, item => GraphArguments.Read(item.Value));
+        foreach (string problem in OperationSettings.Problems(className, settings))
+            report(problem);
         return new Operation(className, compute, settings);
     }
 
@@ -46,17 +49,51 @@ sealed class OperationArguments(
     IReadOnlyDictionary<string, object?> settings)
 {
     /// <summary>A tensor argument; a number becomes a scalar tensor of the other argument's type where that takes it.</summary>
-    public Tensor Tensor(int index) => arguments.Count > index ? ToTensor(arguments[index]) : throw Missing($"argument {index}");
+    public Tensor Tensor(int index) => Raw(index) as Tensor ?? ToTensor(Raw(index), Values.Tensors(arguments).FirstOrDefault());
 
     /// <summary>The first argument as a list of tensors.</summary>
-    public Tensor[] Tensors(int index = 0) => [.. Values.Tensors(arguments[index])];
+    public Tensor[] Tensors(int index = 0) => Raw(index) is object?[] list
+        ? OfOneType([.. list.Select(item => ToTensor(item, Values.Tensors(list).FirstOrDefault()))])
+        : [.. Tensor(index).unbind(0)];
 
-    /// <summary>All tensor arguments.</summary>
-    public Tensor[] AllTensors => [.. arguments.SelectMany(Values.Tensors)];
+    /// <summary>Two arguments, as tensors of the type that both become.</summary>
+    public (Tensor X, Tensor Y) Both(int first = 0, int second = 1)
+    {
+        Tensor x = ToTensor(Raw(first), Raw(second) as Tensor), y = ToTensor(Raw(second), Raw(first) as Tensor);
+        ScalarType type = result_type(x, y);
+        return (x.to(type), y.to(type));
+    }
+
+    /// <summary>What computes an operation from its two arguments, which get one type.</summary>
+    public static Func<OperationArguments, object> OfBoth(Func<Tensor, Tensor, Tensor> compute) => a =>
+    {
+        (Tensor x, Tensor y) = a.Both();
+        return compute(x, y);
+    };
+
+    /// <summary>The same with arguments of floating point.</summary>
+    public static Func<OperationArguments, object> OfBothFloat(
+        Func<Tensor, Tensor, Tensor> compute, ScalarType ofInt64 = ScalarType.Float32) =>
+        OfBoth((x, y) => compute(ToFloat(x, ofInt64), ToFloat(y, ofInt64)));
+
+    /// <summary>Tensors of the type that all become.</summary>
+    public static Tensor[] OfOneType(Tensor[] tensors)
+    {
+        Tensor widest = tensors.Aggregate((x, y) => x.dtype == result_type(x, y) ? x : y.to(result_type(x, y)));
+        return Array.ConvertAll(tensors, x => x.to(widest.dtype));
+    }
+
+    /// <summary>All arguments as tensors of one type.</summary>
+    public Tensor[] All => OfOneType([.. Enumerable.Range(0, arguments.Count).Select(Tensor)]);
 
     public object? Raw(int index) => arguments.ElementAtOrDefault(index);
 
-    public int Count => arguments.Count;
+    /// <summary>An argument that is given by its place or by its name.</summary>
+    public object? Raw(int index, string key) => arguments.Count > index ? arguments[index] : Setting(key);
+
+    /// <summary>The same as a tensor; null for none.</summary>
+    public Tensor? Optional(int index, string key) =>
+        Raw(index, key) is { } value ? ToTensor(value, Values.Tensors(arguments).FirstOrDefault()) : null;
 
     public object? Setting(string key) => settings.TryGetValue(key, out object? value) || named.TryGetValue(key, out value) ? value : null;
 
@@ -68,14 +105,26 @@ sealed class OperationArguments(
 
     public string? Text(string key) => Setting(key) as string;
 
+    public ScalarType? Type(string key = "dtype") => DTypes.Parse(Text(key));
+
+    /// <summary>A number that keeps whole tensors whole if it is whole; null for none.</summary>
+    public Scalar? Bound(string key) => AsScalar(Setting(key));
+
     /// <summary>A whole number or a list of them; null for none.</summary>
     public long[]? Axes(string key = "axis") => AsAxes(Setting(key));
 
-    /// <summary>The axes that are given; all where none are.</summary>
-    public long[] AllAxes(string key = "axis") => Axes(key) ?? [.. Enumerable.Range(0, (int)Tensor(0).dim()).Select(i => (long)i)];
+    /// <summary>The axes that are given, from the front; all where none are.</summary>
+    public long[] AllAxes(string key = "axis") =>
+        FromFront(Axes(key) ?? [.. Enumerable.Range(0, (int)Tensor(0).dim()).Select(i => (long)i)]);
+
+    /// <summary>The axes that are given, from the front; all for null, and one of them where the config has none.</summary>
+    public long[] AxesOr(long axis) => settings.ContainsKey("axis") ? AllAxes() : FromFront([axis]);
 
     /// <summary>The first argument, as floating point.</summary>
-    public Tensor Float() => Tensor(0) is var x && x.is_floating_point() ? x : x.to(ScalarType.Float32);
+    public Tensor Float(ScalarType ofInt64 = ScalarType.Float32) => ToFloat(Tensor(0), ofInt64);
+
+    /// <summary>The first argument, truth values as 0 and 1.</summary>
+    public Tensor Numeric() => Tensor(0) is var x && x.dtype == ScalarType.Bool ? x.to(ScalarType.Int32) : x;
 
     public static long[]? AsAxes(object? value) => value switch
     {
@@ -87,23 +136,25 @@ sealed class OperationArguments(
     public static double? AsNumber(object? value) =>
         value switch { long whole => whole, double number => number, bool truth => truth ? 1 : 0, _ => null };
 
-    Tensor ToTensor(object? value)
-    {
-        if (value is Tensor tensor)
-            return tensor;
-        Tensor? other = AllTensors.FirstOrDefault();
-        return value switch
-        {
-            long whole => torch_tensor(whole, other?.dtype ?? ScalarType.Int32),
-            double number => torch_tensor(number, other is not null && other.is_floating_point() ? other.dtype : ScalarType.Float32),
-            bool truth => TorchSharp.torch.tensor(truth),
-            object?[] list => OfList(list),
-            _ => throw Missing("a tensor"),
-        };
+    public static Scalar? AsScalar(object? value) =>
+        value switch { long whole => Constant(whole), double number => Constant(number), _ => null };
 
-        static Tensor torch_tensor(double number, ScalarType type) =>
-            full([], Constant(number), dtype: type == ScalarType.Bool ? ScalarType.Int32 : type);
-    }
+    static Tensor ToFloat(Tensor x, ScalarType ofInt64) =>
+        x.is_floating_point() ? x : x.to(x.dtype == ScalarType.Int64 ? ofInt64 : ScalarType.Float32);
+
+    long[] FromFront(long[] axes) => Layers.BuiltIn.Axes.FromFront(axes, Tensor(0).dim());
+
+    Tensor ToTensor(object? value, Tensor? other) => value switch
+    {
+        Tensor tensor => tensor,
+        long whole => Single(whole, other?.dtype is null or ScalarType.Bool ? ScalarType.Int32 : other.dtype),
+        double number => Single(number, other is not null && other.is_floating_point() ? other.dtype : ScalarType.Float32),
+        bool truth => TorchSharp.torch.tensor(truth),
+        object?[] list => OfList(list),
+        _ => throw Missing("a tensor"),
+    };
+
+    static Tensor Single(double number, ScalarType type) => full([], Constant(number), dtype: type);
 
     // A list of numbers, or of lists of the same length.
     Tensor OfList(object?[] list) => list switch

@@ -1,5 +1,6 @@
-using Infinorm.Keras.Torch.Layers;
+using Infinorm.Keras.Torch.Layers.BuiltIn;
 using Infinorm.Torch;
+using static Infinorm.Keras.Torch.Graph.OperationArguments;
 using static Infinorm.Torch.Numbers;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -12,26 +13,34 @@ static class OperationTable
     static readonly Dictionary<string, Func<OperationArguments, object>> Common = new(StringComparer.Ordinal)
     {
         ["Add"] = a => a.Tensor(0).Plus(a.Tensor(1)),
-        ["Subtract"] = a => a.Tensor(0).Minus(a.Tensor(1)),
+        ["Subtract"] = OfBoth((x, y) => x.Minus(y)),
         ["Multiply"] = a => a.Tensor(0) * a.Tensor(1),
-        ["Divide"] = TrueDivide,
-        ["TrueDivide"] = TrueDivide,
-        ["DivideNoNan"] = a => where(a.Tensor(1).eq(Constant(0)), zeros_like(a.Tensor(0)), a.Tensor(0) / a.Tensor(1)),
+        ["Divide"] = OfBothFloat((x, y) => x / y),
+        ["TrueDivide"] = OfBothFloat((x, y) => x / y),
+        ["DivideNoNan"] = OfBothFloat((x, y) =>
+        {
+            Tensor isZero = y.eq(Constant(0));
+            return where(isZero, zeros_like(x), x / where(isZero, ones_like(y), y));
+        }),
         ["FloorDivide"] = a => a.Tensor(0).floor_divide(a.Tensor(1)),
-        ["Mod"] = a => a.Tensor(0).remainder(a.Tensor(1)),
-        ["Power"] = a =>
-            OperationArguments.AsNumber(a.Raw(1)) is { } exponent ? a.Tensor(0).pow(Constant(exponent)) : a.Tensor(0).pow(a.Tensor(1)),
+        ["Mod"] = a => a.Numeric().remainder(a.Tensor(1)),
+        ["Power"] = a => AsScalar(a.Raw(1)) is { } exponent ? a.Numeric().pow(exponent) : a.Tensor(0).pow(a.Tensor(1)),
         ["Maximum"] = a => a.Tensor(0).maximum(a.Tensor(1)),
         ["Minimum"] = a => a.Tensor(0).minimum(a.Tensor(1)),
-        ["Matmul"] = a => a.Tensor(0).matmul(a.Tensor(1)),
-        ["Dot"] = a =>
-            a.Tensor(0).dim() < 3 && a.Tensor(1).dim() < 3
-                ? a.Tensor(0).matmul(a.Tensor(1))
-                : tensordot(a.Tensor(0), a.Tensor(1), [-1], [Math.Max(0, a.Tensor(1).dim() - 2)]),
-        ["Einsum"] = a => einsum(a.Text("subscripts")!, a.AllTensors),
-        ["Tensordot"] = a => a.Setting("axes") is object?[] { Length: 2 } axes
-            ? tensordot(a.Tensor(0), a.Tensor(1), OperationArguments.AsAxes(axes[0])!, OperationArguments.AsAxes(axes[1])!)
-            : tensordot(a.Tensor(0), a.Tensor(1), a.Whole("axes") ?? 2),
+        ["Matmul"] = OfBoth((x, y) => x.matmul(y)),
+        ["Dot"] = OfBoth((x, y) =>
+            x.dim() == 0 || y.dim() == 0 ? x * y
+            : x.dim() < 3 && y.dim() < 3 ? x.matmul(y)
+            : tensordot(x, y, [-1], [Math.Max(0, y.dim() - 2)])),
+        ["Einsum"] = a => einsum(a.Text("subscripts")!, a.All),
+        ["Tensordot"] = a =>
+        {
+            (Tensor x, Tensor y) = a.Both();
+            if (a.Setting("axes") is object?[] { Length: 2 } axes)
+                return tensordot(x, y, AsAxes(axes[0])!, AsAxes(axes[1])!);
+            long[] first = [.. Enumerable.Range(0, (int)(a.Whole("axes") ?? 2)).Select(axis => (long)axis)];
+            return tensordot(x, y, Array.ConvertAll(first, axis => x.dim() - first.Length + axis), first);
+        },
 
         ["Equal"] = a => a.Tensor(0).eq(a.Tensor(1)),
         ["NotEqual"] = a => a.Tensor(0).ne(a.Tensor(1)),
@@ -43,12 +52,16 @@ static class OperationTable
         ["LogicalOr"] = a => a.Tensor(0).logical_or(a.Tensor(1)),
         ["LogicalXor"] = a => a.Tensor(0).logical_xor(a.Tensor(1)),
         ["LogicalNot"] = a => a.Tensor(0).logical_not(),
-        ["Where"] = a => where(a.Tensor(0).to(ScalarType.Bool), Like(a.Raw(1), a), Like(a.Raw(2), a)),
+        ["Where"] = a =>
+        {
+            (Tensor x, Tensor y) = a.Both(1, 2);
+            return where(a.Tensor(0).to(ScalarType.Bool), x, y);
+        },
 
-        ["Absolute"] = a => a.Tensor(0).abs(),
-        ["Abs"] = a => a.Tensor(0).abs(),
+        ["Absolute"] = Absolute,
+        ["Abs"] = Absolute,
         ["Negative"] = a => a.Tensor(0).neg(),
-        ["Square"] = a => a.Tensor(0).Squared(),
+        ["Square"] = a => a.Numeric().Squared(),
         ["Sqrt"] = a => a.Float().sqrt(),
         ["Rsqrt"] = a => a.Float().rsqrt(),
         ["Reciprocal"] = a => a.Float().reciprocal(),
@@ -58,7 +71,8 @@ static class OperationTable
         ["Log1p"] = a => a.Float().log1p(),
         ["Log2"] = a => a.Float().log2(),
         ["Log10"] = a => a.Float().log10(),
-        ["Logaddexp"] = a => logaddexp(a.Tensor(0), a.Tensor(1)),
+        ["Logaddexp"] = OfBothFloat(logaddexp),
+        ["Logaddexp2"] = OfBothFloat(logaddexp2),
         ["Sin"] = a => a.Float().sin(),
         ["Cos"] = a => a.Float().cos(),
         ["Tan"] = a => a.Float().tan(),
@@ -74,21 +88,21 @@ static class OperationTable
         ["Floor"] = a => a.Float().floor(),
         ["Ceil"] = a => a.Float().ceil(),
         ["Round"] = a =>
-            a.Whole("decimals") is { } decimals and not 0
-                ? a.Tensor(0).Times(Math.Pow(10, decimals)).round().Over(Math.Pow(10, decimals))
-                : a.Tensor(0).round(),
+        {
+            double power = Math.Pow(10, a.Whole("decimals") ?? 0);
+            return (power == 1 ? a.Float().round() : a.Float().Times(power).round().Over(power)).to(a.Tensor(0).dtype);
+        },
         ["Isnan"] = a => a.Tensor(0).isnan(),
         ["Isfinite"] = a => a.Tensor(0).isfinite(),
         ["Isinf"] = a => a.Tensor(0).isinf(),
-        ["Clip"] = a =>
-            a.Tensor(0).clamp(Constant(a.Number("x_min") ?? double.NegativeInfinity),
-                Constant(a.Number("x_max") ?? double.PositiveInfinity)),
-        ["Cast"] = a =>
-            a.Tensor(0).to(DTypes.Parse(a.Text("dtype"))
-                ?? throw new InvalidOperationException($"Cast to {a.Text("dtype")} is not supported.")),
+        ["Isposinf"] = a => a.Tensor(0).isposinf(),
+        ["Isneginf"] = a => a.Tensor(0).isneginf(),
+        ["Signbit"] = a => a.Tensor(0).signbit(),
+        ["Clip"] = a => a.Numeric().clamp(a.Bound("x_min"), a.Bound("x_max")),
+        ["Cast"] = a => a.Tensor(0).to(a.Type()!.Value),
         ["StopGradient"] = a => a.Tensor(0).detach(),
-        ["ZerosLike"] = a => zeros_like(a.Tensor(0)),
-        ["OnesLike"] = a => ones_like(a.Tensor(0)),
+        ["ZerosLike"] = a => zeros_like(a.Tensor(0), a.Type()),
+        ["OnesLike"] = a => ones_like(a.Tensor(0), a.Type()),
 
         ["Relu"] = a => a.Tensor(0).relu(),
         ["Relu6"] = a => a.Tensor(0).relu6(),
@@ -108,34 +122,30 @@ static class OperationTable
             a.Setting("approximate") is not false
                 ? functional.gelu(a.Tensor(0), TorchSharp.Modules.GELU.Approximate.tanh)
                 : a.Tensor(0).gelu(),
-        ["Softmax"] = a => a.Tensor(0).softmax(a.Whole("axis") ?? -1),
-        ["LogSoftmax"] = a => a.Tensor(0).log_softmax(a.Whole("axis") ?? -1),
-        ["Logsumexp"] = a => OneByOne(a, a.Float(), (x, axis) => x.logsumexp(axis, a.IsTrue("keepdims"))),
-        ["OneHot"] = a => ArrayOperations.OneHot(a),
+        ["Softmax"] = a => a.AxesOr(-1) is [var axis] ? a.Tensor(0).softmax(axis) : LogSoftmax(a.Tensor(0), a.AxesOr(-1)).exp(),
+        ["LogSoftmax"] = a => a.AxesOr(-1) is [var axis] ? a.Tensor(0).log_softmax(axis) : LogSoftmax(a.Tensor(0), a.AxesOr(-1)),
+        ["Logsumexp"] = a => OneByOne(a.Float(), a.AllAxes(), (x, axis) => x.logsumexp(axis, a.IsTrue("keepdims"))),
 
-        ["Sum"] = a => a.Axes() is { } axes ? a.Tensor(0).sum(axes, a.IsTrue("keepdims")) : All(a, x => x.sum()),
-        ["Mean"] = a => a.Axes() is { } axes ? a.Float().mean(axes, a.IsTrue("keepdims")) : All(a, x => x.mean()),
+        ["Sum"] = a => a.Tensor(0).sum(a.AllAxes(), a.IsTrue("keepdims"), SumType(a.Tensor(0))),
+        ["Mean"] = a => a.Float().mean(a.AllAxes(), a.IsTrue("keepdims")),
         ["Max"] = a => With(a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.maximum(y)),
         ["Min"] = a => With(a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.minimum(y)),
         ["Amax"] = a => With(a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.maximum(y)),
         ["Amin"] = a => With(a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.minimum(y)),
         ["Var"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")),
         ["Std"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")).sqrt(),
-        ["Prod"] = a => OneByOne(a, a.Tensor(0), (x, axis) => x.prod(axis, a.IsTrue("keepdims"))),
-        ["Norm"] = Norms.Of,
-        ["Cumsum"] = a => a.Whole("axis") is { } axis ? a.Tensor(0).cumsum(axis) : a.Tensor(0).flatten().cumsum(0),
-        ["Argmax"] = a =>
-            (a.Whole("axis") is { } axis ? a.Tensor(0).argmax(axis, a.IsTrue("keepdims")) : a.Tensor(0).argmax()).to(ScalarType.Int32),
-        ["Argmin"] = a =>
-            (a.Whole("axis") is { } axis ? a.Tensor(0).argmin(axis, a.IsTrue("keepdims")) : a.Tensor(0).argmin()).to(ScalarType.Int32),
-        ["Any"] = a =>
-            a.Axes() is { } axes
-                ? a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amax(axes, a.IsTrue("keepdims")).ne(Constant(0))
-                : All(a, x => x.any()),
-        ["All"] = a =>
-            a.Axes() is { } axes
-                ? a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amin(axes, a.IsTrue("keepdims")).ne(Constant(0))
-                : All(a, x => x.all()),
+        ["Prod"] = a =>
+        {
+            ScalarType type = a.Type() ?? SumType(a.Tensor(0));
+            return OneByOne(a.Tensor(0).to(type), a.AllAxes(), (x, axis) => x.prod(axis, a.IsTrue("keepdims"), type));
+        },
+        ["Norm"] = a => Norms.Of(a.Float(), a.Setting("ord"), a.AllAxes(), a.IsTrue("keepdims")),
+        ["Cumsum"] = a => Cumulate(a, (x, axis, type) => x.cumsum(axis, type)),
+        ["Cumprod"] = a => Cumulate(a, (x, axis, type) => x.cumprod(axis, type)),
+        ["Argmax"] = a => Place(a, (x, axis) => x.argmax(axis, a.IsTrue("keepdims"))),
+        ["Argmin"] = a => Place(a, (x, axis) => x.argmin(axis, a.IsTrue("keepdims"))),
+        ["Any"] = a => a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amax(a.AllAxes(), a.IsTrue("keepdims")).ne(Constant(0)),
+        ["All"] = a => a.Tensor(0).ne(Constant(0)).to(ScalarType.Int32).amin(a.AllAxes(), a.IsTrue("keepdims")).ne(Constant(0)),
 
         ["Reshape"] = a => a.Tensor(0).reshape(a.Axes("newshape")!),
         ["Transpose"] = a =>
@@ -144,51 +154,49 @@ static class OperationTable
                 : a.Tensor(0).permute(Enumerable.Range(0, (int)a.Tensor(0).dim()).Reverse().Select(i => (long)i).ToArray()),
         ["Swapaxes"] = a => a.Tensor(0).transpose(a.Whole("axis1")!.Value, a.Whole("axis2")!.Value),
         ["Moveaxis"] = a => a.Tensor(0).movedim(a.Axes("source")!, a.Axes("destination")!),
-        ["ExpandDims"] = a => a.Axes()!.Order().Aggregate(a.Tensor(0), (x, axis) => x.unsqueeze(axis)),
+        ["ExpandDims"] = a =>
+        {
+            long[] axes = a.Axes()!;
+            return Axes.FromFront(axes, a.Tensor(0).dim() + axes.Length).Order().Aggregate(a.Tensor(0), (x, axis) => x.unsqueeze(axis));
+        },
         ["Squeeze"] = a =>
-            a.Axes() is { } axes
-                ? axes.Select(axis => axis < 0
-                ? axis + a.Tensor(0).dim()
-                : axis).OrderDescending().Aggregate(a.Tensor(0), (x, axis) => x.squeeze(axis)) : a.Tensor(0).squeeze(),
+            a.Axes() is null
+                ? a.Tensor(0).squeeze()
+                : a.AllAxes().OrderDescending().Aggregate(a.Tensor(0), (x, axis) => x.squeeze(axis)),
         ["Concatenate"] = a => cat(a.Tensors(), a.Whole("axis") ?? 0),
         ["Stack"] = a => stack(a.Tensors(), a.Whole("axis") ?? 0),
         ["Hstack"] = a => hstack(a.Tensors()),
         ["Vstack"] = a => vstack(a.Tensors()),
         ["Split"] = Split,
+        ["ArraySplit"] = Split,
         ["Tile"] = a => a.Tensor(0).tile(a.Axes("repeats")!),
         ["Repeat"] = a =>
             a.Whole("axis") is { } axis ? Repeat(a.Tensor(0), a.Axes("repeats")!, axis) : Repeat(a.Tensor(0).flatten(), a.Axes("repeats")!, 0),
         ["Flip"] = a => a.Tensor(0).flip(a.AllAxes()),
         ["Roll"] = a =>
-            a.Axes() is { } axes
-                ? a.Axes("shift")!.Zip(axes).Aggregate(a.Tensor(0), (x, shift) => x.roll(shift.First, shift.Second))
-                : a.Tensor(0).flatten().roll(a.Whole("shift")!.Value, 0).view_as(a.Tensor(0)),
+        {
+            long[] shifts = a.Axes("shift")!;
+            return a.Axes() is { } axes
+                ? axes.Index().Aggregate(a.Tensor(0), (x, axis) => x.roll(shifts[shifts.Length == 1 ? 0 : axis.Index], axis.Item))
+                : a.Tensor(0).flatten().roll(shifts.Sum(), 0).view_as(a.Tensor(0));
+        },
         ["BroadcastTo"] = a => a.Tensor(0).broadcast_to(a.Axes("shape")!),
         ["GetItem"] = a => GetItem(a.Tensor(0), a.Raw(1)),
         ["Take"] = a => a.Whole("axis") is { } axis
-            ? a.Tensor(0).index_select(axis, a.Tensor(1).flatten().to(ScalarType.Int64)).unflatten(axis, a.Tensor(1).shape)
-            : a.Tensor(0).flatten().index_select(0, a.Tensor(1).flatten().to(ScalarType.Int64)).view(a.Tensor(1).shape),
+            ? Take(a.Tensor(0), a.Tensor(1), Axes.FromFront(axis, a.Tensor(0).dim()))
+            : Take(a.Tensor(0).flatten(), a.Tensor(1), 0),
+        ["TakeAlongAxis"] = a => a.Whole("axis") is { } axis
+            ? a.Tensor(0).take_along_dim(Wrapped(a.Tensor(1), a.Tensor(0).shape[Axes.FromFront(axis, a.Tensor(0).dim())]), axis)
+            : a.Tensor(0).flatten().take_along_dim(Wrapped(a.Tensor(1), a.Tensor(0).numel()).flatten(), 0),
         ["Tril"] = a => a.Tensor(0).tril(a.Whole("k") ?? 0),
         ["Triu"] = a => a.Tensor(0).triu(a.Whole("k") ?? 0),
     };
 
     /// <summary>All of them.</summary>
     public static Dictionary<string, Func<OperationArguments, object>> Operations { get; } =
-        new(Common.Concat(ArrayOperations.Operations), StringComparer.Ordinal);
+        new(Common.Concat(ArrayOperations.Operations).Concat(NetworkOperations.Operations), StringComparer.Ordinal);
 
-    static object TrueDivide(OperationArguments a)
-    {
-        Tensor x = a.Tensor(0), y = a.Tensor(1);
-        return (x.is_floating_point() || y.is_floating_point() ? x : x.to(ScalarType.Float32)) / y;
-    }
-
-    static Tensor Like(object? value, OperationArguments a)
-    {
-        if (value is Tensor tensor)
-            return tensor;
-        Tensor? other = a.AllTensors.Skip(1).FirstOrDefault();
-        return full([], Constant(OperationArguments.AsNumber(value) ?? 0), dtype: other?.dtype ?? ScalarType.Float32);
-    }
+    static Tensor Absolute(OperationArguments a) => a.Tensor(0).dtype == ScalarType.Bool ? a.Tensor(0) : a.Tensor(0).abs();
 
     // All elements so many times, or each its own number of times.
     static Tensor Repeat(Tensor x, long[] counts, long axis) => counts is [var all]
@@ -199,11 +207,37 @@ static class OperationTable
         initial is { } number ? join(x, full([], Constant(number), dtype: x.dtype)) : x;
 
     // A reduction of torch's that takes one axis, from the last of the axes to the first.
-    static Tensor OneByOne(OperationArguments a, Tensor x, Func<Tensor, long, Tensor> reduce) =>
-        a.AllAxes().Select(axis => axis < 0 ? axis + x.dim() : axis).OrderDescending().Aggregate(x, reduce);
+    static Tensor OneByOne(Tensor x, long[] axes, Func<Tensor, long, Tensor> reduce) => axes.OrderDescending().Aggregate(x, reduce);
 
-    static Tensor All(OperationArguments a, Func<Tensor, Tensor> reduce) =>
-        a.IsTrue("keepdims") ? reduce(a.Tensor(0)).view([.. a.Tensor(0).shape.Select(_ => 1L)]) : reduce(a.Tensor(0));
+    static Tensor LogSoftmax(Tensor x, long[] axes) => x.Minus(OneByOne(x, axes, (y, axis) => y.logsumexp(axis, keepdim: true)));
+
+    /// <summary>Of what type sums and products are: no narrower than int32.</summary>
+    public static ScalarType SumType(Tensor x) =>
+        x.dtype is ScalarType.Bool or ScalarType.Byte or ScalarType.Int8 or ScalarType.Int16 ? ScalarType.Int32 : x.dtype;
+
+    static Tensor Cumulate(OperationArguments a, Func<Tensor, long, ScalarType, Tensor> cumulate)
+    {
+        Tensor x = a.Numeric();
+        return a.Whole("axis") is { } axis ? cumulate(x, axis, a.Type() ?? x.dtype) : cumulate(x.flatten(), 0, a.Type() ?? x.dtype);
+    }
+
+    static Tensor Place(OperationArguments a, Func<Tensor, long, Tensor> find)
+    {
+        Tensor x = a.Numeric();
+        Tensor place = a.Whole("axis") is { } axis ? find(x, axis) : find(x.flatten(), 0);
+        return (a.IsTrue("keepdims") && place.dim() < x.dim() ? place.view([.. x.shape.Select(_ => 1L)]) : place).to(ScalarType.Int32);
+    }
+
+    // Indices that are counted from the front; those below 0 count from the end.
+    static Tensor Wrapped(Tensor indices, long size)
+    {
+        indices = indices.to(ScalarType.Int64);
+        return where(indices.lt(Constant(0)), indices.Plus(size), indices);
+    }
+
+    static Tensor Take(Tensor x, Tensor indices, long axis) =>
+        x.index_select(axis, Wrapped(indices, x.shape[axis]).flatten())
+            .reshape([.. x.shape[..(int)axis], .. indices.shape, .. x.shape[((int)axis + 1)..]]);
 
     static object Split(OperationArguments a)
     {
@@ -234,9 +268,9 @@ static class OperationTable
                 case SliceArgument slice:
                     x = Slice(x, axis++, slice);
                     break;
-                case Tensor indices when indices.dim() <= 1:
-                    x = x.index_select(axis, indices.view(-1).to(ScalarType.Int64));
-                    axis++;
+                case Tensor indices when indices.dtype != ScalarType.Bool && items.Count(item => item is Tensor) == 1:
+                    x = Take(x, indices, axis);
+                    axis += indices.dim();
                     break;
                 default:
                     throw new InvalidOperationException("GetItem: this kind of index is not supported.");

@@ -5,14 +5,13 @@ namespace Infinorm.Keras.Torch.Layers.BuiltIn;
 
 sealed class Pooling : Plain
 {
-    readonly int _rank;
     readonly bool _isMaximum, _isSame, _isChannelsFirst;
     readonly long[] _size, _strides;
 
     public Pooling(LayerConfig config, int rank, bool isMaximum)
         : base(config)
     {
-        (_rank, _isMaximum) = (rank, isMaximum);
+        _isMaximum = isMaximum;
         _size = config.Sizes("pool_size", rank);
         _strides = config.Json("strides") is null ? _size : config.Sizes("strides", rank);
         _isSame = config.OneOf("padding", "valid", "valid", "same") == "same";
@@ -21,38 +20,46 @@ sealed class Pooling : Plain
 
     protected override Tensor Compute(Tensor x, LayerCall call)
     {
-        if (!_isChannelsFirst)
-            x = Axes.ToChannelsFirst(x);
-        var pads = new long[2 * _rank];
-        for (int i = 0; _isSame && i < _rank; i++)
-            (pads[2 * (_rank - 1 - i)], pads[(2 * (_rank - 1 - i)) + 1]) = Kernels.Same(x.shape[2 + i], _size[i], _strides[i]);
-        bool isPadded = pads.Any(pad => pad > 0);
-        Tensor output = _isMaximum
-            ? Maximum(isPadded ? functional.pad(x, pads, value: double.NegativeInfinity) : x)
-            : Average(isPadded ? functional.pad(x, pads) : x);
-        if (isPadded && !_isMaximum)
-        {
-            // The mean is over the elements that are there.
-            Tensor there = ones([1, 1, .. x.shape[2..]], dtype: x.dtype);
-            output /= Average(functional.pad(there, pads));
-        }
-
+        Tensor output = Pool(_isChannelsFirst ? x : Axes.ToChannelsFirst(x), _isMaximum, _size, _strides, _isSame);
         return _isChannelsFirst ? output : Axes.ToChannelsLast(output);
     }
 
-    Tensor Maximum(Tensor x) => _rank switch
+    /// <summary>The greatest elements or the means of windows.</summary>
+    /// <param name="x">(batch, channels, space).</param>
+    /// <param name="isMaximum">Whether the greatest elements.</param>
+    /// <param name="size">The window's, one for each axis of the space.</param>
+    /// <param name="strides">One for each axis of the space.</param>
+    /// <param name="isSame">Whether windows may reach over the edges.</param>
+    public static Tensor Pool(Tensor x, bool isMaximum, long[] size, long[] strides, bool isSame)
     {
-        1 => functional.max_pool1d(x, _size[0], _strides[0]),
-        2 => functional.max_pool2d(x, _size, _strides),
-        _ => functional.max_pool3d(x, _size, _strides),
-    };
+        int rank = size.Length;
+        var pads = new long[2 * rank];
+        for (int i = 0; isSame && i < rank; i++)
+            (pads[2 * (rank - 1 - i)], pads[(2 * (rank - 1 - i)) + 1]) = Kernels.Same(x.shape[2 + i], size[i], strides[i]);
+        bool isPadded = pads.Any(pad => pad > 0);
+        if (isMaximum)
+            return Maximum(isPadded ? functional.pad(x, pads, value: double.NegativeInfinity) : x);
+        if (!isPadded)
+            return Average(x);
 
-    Tensor Average(Tensor x) => _rank switch
-    {
-        1 => functional.avg_pool1d(x, _size[0], _strides[0]),
-        2 => functional.avg_pool2d(x, _size, _strides),
-        _ => functional.avg_pool3d(x, _size, _strides),
-    };
+        // The mean is over the elements that are there.
+        Tensor there = ones([1, 1, .. x.shape[2..]], dtype: x.dtype);
+        return Average(functional.pad(x, pads)) / Average(functional.pad(there, pads));
+
+        Tensor Maximum(Tensor padded) => rank switch
+        {
+            1 => functional.max_pool1d(padded, size[0], strides[0]),
+            2 => functional.max_pool2d(padded, size, strides),
+            _ => functional.max_pool3d(padded, size, strides),
+        };
+
+        Tensor Average(Tensor padded) => rank switch
+        {
+            1 => functional.avg_pool1d(padded, size[0], strides[0]),
+            2 => functional.avg_pool2d(padded, size, strides),
+            _ => functional.avg_pool3d(padded, size, strides),
+        };
+    }
 }
 
 sealed class GlobalPooling : Plain
