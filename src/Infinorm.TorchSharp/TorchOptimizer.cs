@@ -1,4 +1,5 @@
 using Infinorm.Checkpoints;
+using Infinorm.Execution.Memory;
 using Infinorm.Schedules;
 using Infinorm.Variables;
 using TorchSharp;
@@ -79,6 +80,9 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     /// <summary>What the last step did, such as whether it was skipped; null before the first.</summary>
     public StepInfo? LastStep { get; private set; }
 
+    /// <summary>Whether a step runs on libtorch's threads if it can; see <see cref="LibtorchTeam"/>.</summary>
+    internal bool UsesLibtorchThreads { get; set; } = true;
+
     /// <summary>The groups, each with its learning rate, for schedulers.</summary>
     public override IEnumerable<ILearningRateController> ParamGroups => _groups;
 
@@ -147,6 +151,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
             for (int i = 0; i < _parameters.Length; i++)
                 _gradients[i] = _parameters[i].Parameter.requires_grad ? _parameters[i].FetchGradient() : default;
             int batch = _buffers is null ? 0 : Optimizer.PendingCalls / Optimizer.World!.Size;
+            Job.Borrowed = UsesLibtorchThreads ? LibtorchTeam.Instance : null;
             LastStep = Optimizer.Apply(_gradients);
             _buffers?.End(batch, LastStep.Value.Result);
         }
@@ -157,6 +162,7 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
         }
         finally
         {
+            Job.Borrowed = null;
             foreach (OptimizedParameter parameter in _parameters)
                 parameter.ReleaseGradient();
         }

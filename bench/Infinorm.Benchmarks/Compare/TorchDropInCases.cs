@@ -13,7 +13,10 @@ static class TorchDropInCases
     static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(10);
 
     public static IEnumerable<Case> All() =>
-        [Step("torchsharp-step/mixed25M", MixedLengths(), onTensors: false), Loop(), Memory(), Step("device-path/25M", [25 * M], onTensors: true)];
+    [
+        Step("torchsharp-step/mixed25M", MixedLengths(), onTensors: false), SmallLoop(), DeepLoop(), Threads(), Memory(),
+        Step("device-path/25M", [25 * M], onTensors: true),
+    ];
 
     /// <summary>The tensors of a network with one large embedding: 100 weights, of which most have 16k to 512k elements, and 100 biases.</summary>
     public static int[] MixedLengths()
@@ -30,27 +33,51 @@ static class TorchDropInCases
     });
 
     /// <summary>Whole training steps of a small network for images of 28 by 28.</summary>
-    static Case Loop() => new("torchsharp-loop/cnn", budget =>
+    static Case SmallLoop() => AgainstTorch("torchsharp-loop/cnn", () => nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(16 * 5 * 5, 64), nn.ReLU(), nn.Linear(64, 10)));
+
+    /// <summary>Whole training steps of a network of 42 layers, 2.8M parameters.</summary>
+    static Case DeepLoop() => AgainstTorch("torchsharp-loop/mlp", DeepNetwork);
+
+    static Case AgainstTorch(string name, Func<nn.Module<Tensor, Tensor>> network) =>
+        Loops(name, network, model => Bare(AllThreads).For(model), model => Adamax(model.parameters()));
+
+    /// <summary>The same network: its training steps with our step on our own threads against those with our step on libtorch's.</summary>
+    static Case Threads() => Loops(
+        "torchsharp-threads/mlp", DeepNetwork, model => Bare(AllThreads).For(model),
+        model =>
+        {
+            TorchOptimizer optimizer = Bare(AllThreads).For(model);
+            optimizer.UsesLibtorchThreads = false;
+            return optimizer;
+        });
+
+    static nn.Module<Tensor, Tensor> DeepNetwork() => nn.Sequential(
+    [
+        nn.Flatten(), nn.Linear(28 * 28, 256), nn.ReLU(),
+        .. Enumerable.Range(0, 40).SelectMany(_ => (nn.Module<Tensor, Tensor>[])[nn.Linear(256, 256), nn.ReLU()]),
+        nn.Linear(256, 10),
+    ]);
+
+    static Case Loops(
+        string name, Func<nn.Module<Tensor, Tensor>> network,
+        Func<nn.Module<Tensor, Tensor>, optim.Optimizer> ours, Func<nn.Module<Tensor, Tensor>, optim.Optimizer> theirs) => new(name, budget =>
     {
         set_num_threads(AllThreads);
         using Tensor images = rand(32, 1, 28, 28), labels = randint(0, 10, [32]);
-        using nn.Module<Tensor, Tensor> ours = Network(), theirs = Network();
-        using TorchOptimizer optimizer = Bare(AllThreads).For(ours);
-        using var torchOptimizer = optim.Adamax(theirs.parameters(), lr: 1e-3);
+        using nn.Module<Tensor, Tensor> first = network(), second = network();
+        using optim.Optimizer firstOptimizer = ours(first), secondOptimizer = theirs(second);
         return Measurement.Of(
-            Rounds.Measure([new(() => Train(ours, optimizer)), new(() => Train(theirs, torchOptimizer))], budget, Settle), OtherOverOurs);
+            Rounds.Measure([new(() => Train(first, firstOptimizer)), new(() => Train(second, secondOptimizer))], budget, Settle), OtherOverOurs);
 
-        void Train(nn.Module<Tensor, Tensor> network, optim.Optimizer optimizer)
+        void Train(nn.Module<Tensor, Tensor> model, optim.Optimizer optimizer)
         {
             using DisposeScope scope = NewDisposeScope();
             optimizer.zero_grad();
-            nn.functional.cross_entropy(network.forward(images), labels).backward();
+            nn.functional.cross_entropy(model.forward(images), labels).backward();
             optimizer.step();
         }
-
-        static nn.Module<Tensor, Tensor> Network() => nn.Sequential(
-            nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(16 * 5 * 5, 64), nn.ReLU(), nn.Linear(64, 10));
     });
 
     /// <summary>The memory that a step needs beyond what is there between steps; less than a megabyte counts as one.</summary>

@@ -2,6 +2,16 @@ using System.Runtime.ExceptionServices;
 
 namespace Infinorm.Execution.Memory;
 
+/// <summary>Threads that somebody else keeps and that can work on a job.</summary>
+interface ITeam
+{
+    /// <summary>Has the calling thread and others claim and do the tasks of a job until none is left.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="helpers">How many threads may help the calling one.</param>
+    /// <returns>False if the threads cannot be had; then no task was done.</returns>
+    bool TryRun(Job job, int helpers);
+}
+
 /// <summary>
 /// A number of independent tasks that the calling thread and helpers work off together. The caller claims from the front, helpers from
 /// the back, so in every step a thread meets the memory it had in the last one, and the caller never waits for a helper that has not
@@ -15,6 +25,10 @@ abstract class Job
     int _tasks;
     int _finished;
     Exception? _failure;
+
+    /// <summary>The threads that help the present thread with its jobs in place of <see cref="WorkerTeam"/>; null for none.</summary>
+    [field: ThreadStatic]
+    public static ITeam? Borrowed { get; set; }
 
     /// <summary>Does one task; at the same time as others.</summary>
     protected abstract void Execute(int task);
@@ -33,8 +47,12 @@ abstract class Job
         _finished = 0;
         _failure = null;
         Volatile.Write(ref _unclaimed, (long)tasks << 32);
-        WorkerTeam.Help(this, Math.Min(helpers, tasks - 1));
-        RunTasks(fromFront: true);
+        if (Borrowed is not { } team || !team.TryRun(this, helpers))
+        {
+            WorkerTeam.Help(this, Math.Min(helpers, tasks - 1));
+            RunTasks(fromFront: true);
+        }
+
         Interrupts.Postpone(this, static job =>
         {
             var wait = default(SpinWait);
