@@ -20,6 +20,9 @@ public class SafetensorsFileTests
         NdArray b = file.Read(file.Tensors["b"]);
         Assert.Equal(bytes[^4..], b.Bytes);
         Assert.Equal(DType.Int32, b.DType);
+        var part = new byte[2];
+        file.Read(file.Tensors["b"], start: 1, part);
+        Assert.Equal(bytes[^3..^1], part);
         var variable = new Variable<float>("a", new float[2], [2, 1]);
         file.Read(file.Tensors["a"], variable);
         Assert.Equal(bytes[^12..^4], variable.ToNdArray().Bytes);
@@ -31,6 +34,21 @@ public class SafetensorsFileTests
         byte[] bytes = PlainSafetensors.Make(Header, 12);
         using var file = new SafetensorsFile(new FailingStream(new MemoryStream(bytes), bytes.Length - 12), "x");
         Assert.Throws<IOException>(() => file.Read(file.Tensors["b"]));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)] // as a download
+    public void AStreamIsReadFromWhereItStands(bool seeks)
+    {
+        byte[] bytes = PlainSafetensors.Make(Header, 12);
+        using var stream = seeks ? new MemoryStream([1, 2, 3, .. bytes]) : new ForwardStream([1, 2, 3, .. bytes]);
+        stream.ReadExactly(new byte[3]);
+        using SafetensorsFile file = SafetensorsFile.Open(stream);
+        Assert.Equal(bytes[^4..], file.Read(file.Tensors["b"]).Bytes);
+        Assert.Equal(bytes[^12..^4], file.Read(file.Tensors["a"]).Bytes);
+        file.Dispose();
+        Assert.True(stream.CanRead); // it is its owner who closes it
     }
 
     [Fact]
@@ -138,6 +156,21 @@ public class SafetensorsFileTests
     {
         using var folder = new TemporaryFolder();
         Refusal.Is<InvalidFileException>($"{folder / ""}: it is a folder, not a file", () => SafetensorsFile.Open(folder / ""));
+    }
+
+    sealed class ForwardStream(byte[] bytes) : MemoryStream(bytes)
+    {
+        public override bool CanSeek => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override long Seek(long offset, SeekOrigin loc) => throw new NotSupportedException();
     }
 
     static SafetensorsFile Open(byte[] bytes) => new(new MemoryStream(bytes), "x");
