@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Infinorm.Rules;
+using Infinorm.Types;
 
 namespace Infinorm.Kernels;
 
@@ -9,12 +10,10 @@ namespace Infinorm.Kernels;
 /// </summary>
 static unsafe class BlockKernels
 {
-    const MethodImplOptions Hot = MethodImplOptions.AggressiveOptimization;
-
     /// <summary>
     /// accumulator ← gradient / scale + accumulator; the division only where there is a loss scale, and zero for a spent accumulator.
     /// </summary>
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static void Accumulate<L>(byte* accumulator, byte* gradient, nint bytes, in GradientFormula<L> formula, bool spent)
         where L : struct, ILane<L>
     {
@@ -24,7 +23,7 @@ static unsafe class BlockKernels
     }
 
     /// <summary>target ← the gradient that the rule sees; accumulator null where there is none.</summary>
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static void Prepare<L>(byte* target, byte* gradient, byte* accumulator, nint bytes, in GradientFormula<L> formula)
         where L : struct, ILane<L>
     {
@@ -37,7 +36,7 @@ static unsafe class BlockKernels
         }
     }
 
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static void Max<L>(byte* target, byte* left, byte* right, nint bytes)
         where L : struct, ILane<L>
     {
@@ -46,7 +45,7 @@ static unsafe class BlockKernels
     }
 
     /// <summary>Decays the weights, if there is weight decay.</summary>
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static void Decay<L>(byte* weights, nint bytes, in WeightFormula<L> formula)
         where L : struct, ILane<L>
     {
@@ -58,7 +57,7 @@ static unsafe class BlockKernels
     }
 
     /// <summary>Moves the averages towards the weights and, if they overwrite, the weights to the averages.</summary>
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static void Average<L>(byte* averages, byte* weights, nint bytes, in WeightFormula<L> formula)
         where L : struct, ILane<L>
     {
@@ -74,7 +73,7 @@ static unsafe class BlockKernels
     }
 
     /// <summary>Whether every element is finite.</summary>
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static bool IsFinite<L>(byte* source, nint bytes)
         where L : struct, ILane<L>
     {
