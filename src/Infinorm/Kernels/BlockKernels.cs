@@ -22,6 +22,21 @@ static unsafe class BlockKernels
             Store(accumulator, i, Stages.Accumulate(in stages, Load<L>(gradient, i), spent ? default : Load<L>(accumulator, i)));
     }
 
+    /// <summary>As above; target ← what the accumulator then means, divided by the number of gradients. In one loop, the divisions wait for no memory.</summary>
+    [MethodImpl(Hot.Loop)]
+    public static void AccumulateMean<L>(
+        byte* target, byte* accumulator, byte* gradient, nint bytes, in GradientFormula<L> formula, in GradientFormula<L> mean)
+        where L : struct, ILane<L>
+    {
+        GradientFormula<L> stages = formula, division = mean;
+        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
+        {
+            L sum = Stages.Accumulate(in stages, Load<L>(gradient, i), Load<L>(accumulator, i));
+            Store(accumulator, i, sum);
+            Store(target, i, division.Unscale(sum));
+        }
+    }
+
     /// <summary>target ← the gradient that the rule sees; accumulator null where there is none.</summary>
     [MethodImpl(Hot.Loop)]
     public static void Prepare<L>(byte* target, byte* gradient, byte* accumulator, nint bytes, in GradientFormula<L> formula)
