@@ -25,16 +25,16 @@ static unsafe class Prefetch
             Sse.Prefetch1((byte*)position + at);
     }
 
-    /// <summary>The lines of two lanes.</summary>
+    /// <summary>The lines of two lanes, into the L2 cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Lanes<L>(byte* lanes)
         where L : struct, ILane<L>
     {
         if (!Sse.IsSupported)
             return;
-        Sse.Prefetch0(lanes);
+        Sse.Prefetch1(lanes);
         if (2 * Unsafe.SizeOf<L>() > LineSize)
-            Sse.Prefetch0(lanes + LineSize);
+            Sse.Prefetch1(lanes + LineSize);
     }
 
     /// <summary>Every line of a block.</summary>
