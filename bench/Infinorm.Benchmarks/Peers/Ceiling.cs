@@ -126,7 +126,7 @@ static unsafe class Ceiling
         float* At(Memory<float> pinned) => (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(pinned.Span)) + start;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     static void Loop256<TSlots, TWalk>(float* weights, float* gradients, float* momentum, float* norm, int length)
         where TSlots : ISlots
         where TWalk : IWalk
@@ -146,7 +146,7 @@ static unsafe class Ceiling
             Step256<TSlots>(weights + i, gradients + i, momentum + i, norm + i);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     static void Loop512<TSlots, TWalk>(float* weights, float* gradients, float* momentum, float* norm, int length)
         where TSlots : ISlots
         where TWalk : IWalk

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Infinorm.Rules;
+using Infinorm.Types;
 
 namespace Infinorm.Kernels;
 
@@ -9,12 +10,10 @@ namespace Infinorm.Kernels;
 /// </summary>
 static unsafe class BlockKernels
 {
-    const MethodImplOptions Hot = MethodImplOptions.AggressiveOptimization;
-
     /// <summary>
     /// accumulator ← gradient / scale + accumulator; the division only where there is a loss scale, and zero for a spent accumulator.
     /// </summary>
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static void Accumulate<L>(byte* accumulator, byte* gradient, nint bytes, in GradientFormula<L> formula, bool spent)
         where L : struct, ILane<L>
     {
@@ -23,8 +22,23 @@ static unsafe class BlockKernels
             Store(accumulator, i, Stages.Accumulate(in stages, Load<L>(gradient, i), spent ? default : Load<L>(accumulator, i)));
     }
 
+    /// <summary>As above; target ← what the accumulator then means, divided by the number of gradients. In one loop, the divisions wait for no memory.</summary>
+    [MethodImpl(Hot.Loop)]
+    public static void AccumulateMean<L>(
+        byte* target, byte* accumulator, byte* gradient, nint bytes, in GradientFormula<L> formula, in GradientFormula<L> mean)
+        where L : struct, ILane<L>
+    {
+        GradientFormula<L> stages = formula, division = mean;
+        for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
+        {
+            L sum = Stages.Accumulate(in stages, Load<L>(gradient, i), Load<L>(accumulator, i));
+            Store(accumulator, i, sum);
+            Store(target, i, division.Unscale(sum));
+        }
+    }
+
     /// <summary>target ← the gradient that the rule sees; accumulator null where there is none.</summary>
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static void Prepare<L>(byte* target, byte* gradient, byte* accumulator, nint bytes, in GradientFormula<L> formula)
         where L : struct, ILane<L>
     {
@@ -37,7 +51,7 @@ static unsafe class BlockKernels
         }
     }
 
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static void Max<L>(byte* target, byte* left, byte* right, nint bytes)
         where L : struct, ILane<L>
     {
@@ -46,7 +60,7 @@ static unsafe class BlockKernels
     }
 
     /// <summary>Decays the weights, if there is weight decay.</summary>
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static void Decay<L>(byte* weights, nint bytes, in WeightFormula<L> formula)
         where L : struct, ILane<L>
     {
@@ -58,7 +72,7 @@ static unsafe class BlockKernels
     }
 
     /// <summary>Moves the averages towards the weights and, if they overwrite, the weights to the averages.</summary>
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static void Average<L>(byte* averages, byte* weights, nint bytes, in WeightFormula<L> formula)
         where L : struct, ILane<L>
     {
@@ -74,7 +88,7 @@ static unsafe class BlockKernels
     }
 
     /// <summary>Whether every element is finite.</summary>
-    [MethodImpl(Hot)]
+    [MethodImpl(Hot.Loop)]
     public static bool IsFinite<L>(byte* source, nint bytes)
         where L : struct, ILane<L>
     {

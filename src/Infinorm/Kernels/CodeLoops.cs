@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Infinorm.Types;
 
 namespace Infinorm.Kernels;
 
@@ -17,7 +18,7 @@ static unsafe class CodeLoops
     const int Margin = 16;
 
     /// <summary>target ← the values of a block's codes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot.Loop)]
     public static void Decode<V, TCode>(byte* codes, float scale, float* target)
         where V : struct, ICodeLane<V>
         where TCode : struct, ICode
@@ -80,7 +81,7 @@ static unsafe class CodeLoops
     }
 
     // Returns the largest magnitude.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot.Loop)]
     static float EncodeAt<V, TCode, TRounding>(float* values, byte* codes, float scale, uint seed)
         where V : struct, ICodeLane<V>
         where TCode : struct, ICode

@@ -7,7 +7,7 @@ namespace Infinorm.Kernels;
 /// <summary>Blocks from one float type to another: widening is exact, narrowing rounds once, to nearest, ties to even.</summary>
 static unsafe class Conversions
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot.Loop)]
     public static void Convert(byte* source, DType from, byte* target, DType to, int count)
     {
         int i;

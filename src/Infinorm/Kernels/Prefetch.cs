@@ -12,20 +12,29 @@ static unsafe class Prefetch
     // A loop with much arithmetic sees too few loads ahead to keep the memory busy by itself.
     const int Distance = 2048;
 
-    /// <summary>The lines that a loop which has come to <paramref name="position"/> will need in a while.</summary>
+    /// <summary>
+    /// The lines that a loop which has come to <paramref name="position"/> will need in a while, into the L2 cache: asked for by the L1 cache, they
+    /// would be in the way of those that are needed now, and a single stream would be read at four fifths of the speed.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Ahead(void* position, nint bytes) => Lines((byte*)position + Distance, bytes);
+    public static void Ahead(void* position, nint bytes)
+    {
+        if (!Sse.IsSupported)
+            return;
+        for (nint at = Distance; at < Distance + bytes; at += LineSize)
+            Sse.Prefetch1((byte*)position + at);
+    }
 
-    /// <summary>The lines of two lanes.</summary>
+    /// <summary>The lines of two lanes, into the L2 cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Lanes<L>(byte* lanes)
         where L : struct, ILane<L>
     {
         if (!Sse.IsSupported)
             return;
-        Sse.Prefetch0(lanes);
+        Sse.Prefetch1(lanes);
         if (2 * Unsafe.SizeOf<L>() > LineSize)
-            Sse.Prefetch0(lanes + LineSize);
+            Sse.Prefetch1(lanes + LineSize);
     }
 
     /// <summary>Every line of a block.</summary>

@@ -34,7 +34,7 @@ static unsafe class SquareSums
         return sums[0];
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot.Loop)]
     static void Add(float* source, int count, double* sums)
     {
         int i = 0;
@@ -57,7 +57,7 @@ static unsafe class SquareSums
             sums[i % Count] += source[i] * source[i];
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot.Loop)]
     static void Add(double* source, int count, double* sums)
     {
         int i = 0;

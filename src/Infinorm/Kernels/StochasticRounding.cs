@@ -39,7 +39,7 @@ readonly unsafe struct StochasticRounding(int seed, long call)
     /// <param name="stream">The variable's <see cref="StreamOf"/>.</param>
     /// <param name="start">The block's first element, a multiple of <see cref="TileLength"/>.</param>
     /// <param name="count">The number of elements.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot.Loop)]
     public void Round(float* source, ushort* target, DType type, int stream, int start, int count)
     {
         Debug.Assert(start % TileLength == 0, "A tile is rounded as a whole.");

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Infinorm.Types;
 
 namespace Infinorm.Rules;
 
@@ -101,7 +102,7 @@ public readonly unsafe ref struct Block<T>
     /// <summary>
     /// Runs a rule in lanes over two slots and, in place of the weights, a target. All of them, and the scratch, are padded to whole lanes.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot.Loop)]
     internal void Run<L, TRule>(in TRule formula, Span<T> target, Slot first, Slot second)
         where L : struct, ILane<L>
         where TRule : struct, IRule2<L>

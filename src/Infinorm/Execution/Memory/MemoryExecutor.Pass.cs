@@ -52,7 +52,7 @@ sealed unsafe partial class MemoryExecutor
     }
 
     // The rule and nothing else.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot.Loop)]
     void RunBare<L, TRule>(ReadOnlySpan<Chunk> chunks, in StepPlan plan, in TRule rule)
         where L : struct, ILane<L>
         where TRule : struct, ISlotRule<L>
@@ -298,7 +298,7 @@ sealed unsafe partial class MemoryExecutor
     }
 
     // As in RunBare. All lines: asking only for the first few was slower than asking for none.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot.Loop)]
     void PrefetchSmall(in Chunk chunk)
     {
         ref TypedMemory gradient = ref _gradients[chunk.Variable];

@@ -128,11 +128,9 @@ sealed unsafe partial class MemoryExecutor
 
         if (plan.ReducesIntoAccumulators)
         {
-            byte* accumulator = view.AccumulatorAt(offset);
-            BlockKernels.Accumulate(
-                accumulator, gradient, bytes, new GradientFormula<L>(plan.LossScale, 0, ClipKind.None, 0, 0), spent: false);
+            var formula = new GradientFormula<L>(plan.LossScale, 0, ClipKind.None, 0, 0);
             var mean = new GradientFormula<L>(plan.AccumulationSteps, 0, ClipKind.None, 0, 0);
-            BlockKernels.Prepare(view.Scratch.Gradient, accumulator, null, bytes, in mean);
+            BlockKernels.AccumulateMean(view.Scratch.Gradient, view.AccumulatorAt(offset), gradient, bytes, in formula, in mean);
             gradient = view.Scratch.Gradient;
         }
         else if (plan.LossScale is not null || plan.AccumulationSteps > 0)

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Infinorm.Kernels;
 using Infinorm.Rules;
+using Infinorm.Types;
 using static Infinorm.Kernels.BlockKernels;
 
 namespace Infinorm.Execution.Memory;
@@ -11,7 +12,7 @@ static unsafe class RuleLoop
     /// <summary>
     /// The rule and nothing else, two lanes at a time: the divisions of both overlap. Meanwhile as much of what comes next, if anything, is prefetched.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot.Loop)]
     public static void RunBare<L, TRule>(
         in TRule slotRule, byte* slots, nint stride, byte* weights, byte* gradient, nint bytes, byte* nextWeights, byte* nextGradient)
         where L : struct, ILane<L>
@@ -44,7 +45,7 @@ static unsafe class RuleLoop
     }
 
     /// <summary>All stages from the unscaling to the overwriting; accumulator and averages are null where there are none.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Hot.Loop)]
     public static void Run<L, TRule>(
         in TRule slotRule, byte* slots, nint stride, byte* weights, byte* gradient, byte* accumulator, byte* averages, nint bytes,
         in GradientFormula<L> gradientFormula, in WeightFormula<L> weightFormula)
