@@ -12,4 +12,4 @@ bdn.SetAction(arguments =>
 {
     BenchmarkSwitcher.FromAssembly(typeof(StepBenchmarks).Assembly).Run([.. arguments.UnmatchedTokens], InProcess.Config);
 });
-return new RootCommand("Measures Infinorm.") { CompareCommand.Create(), LossesCommand.Create(), bdn }.Parse(args).Invoke();
+return new RootCommand("Measures Infinorm.") { CompareCommand.Create(), LossesCommand.Create(), RankCommand.Create(), bdn }.Parse(args).Invoke();

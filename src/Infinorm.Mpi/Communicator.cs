@@ -4,14 +4,16 @@ using System.Runtime.ExceptionServices;
 namespace Infinorm.Mpi;
 
 /// <summary>
-/// The only thread that calls MPI. While a request is under way it polls whether the request is done: at first without a pause, then less and
-/// less often, so that waiting for a late rank takes little processor time. Without work it sleeps. Five times a second it answers what other
+/// The only thread that calls MPI. While a request is under way it polls whether the request is done: at first without a pause, as an MPI may
+/// send only while it is asked, then less and less often, so that waiting for a late rank takes little processor time. Without work it sleeps. Five times a second it answers what other
 /// ranks may have asked.
 /// </summary>
 sealed class Communicator
 {
     static readonly TimeSpan Spin = TimeSpan.FromMicroseconds(50), Yield = TimeSpan.FromMilliseconds(2), Long = TimeSpan.FromSeconds(1),
         Idle = TimeSpan.FromMilliseconds(200);
+
+    const double SlowestBytesPerSecond = 2e8;
 
     readonly SemaphoreSlim _wake = new(0), _done = new(0);
     readonly Lock _gate = new();
@@ -57,9 +59,14 @@ sealed class Communicator
     }
 
     /// <summary>Waits for a request, on the thread itself, and answers other ranks meanwhile.</summary>
+    /// <param name="library">The library.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="limit">How long to wait.</param>
+    /// <param name="bytes">How much is sent and received. It may take a while though no rank is late.</param>
     /// <returns>False if the request was not done in time.</returns>
-    public bool Wait(MpiLibrary library, nint request, TimeSpan limit)
+    public bool Wait(MpiLibrary library, nint request, TimeSpan limit, long bytes = 0)
     {
+        TimeSpan yield = Yield + TimeSpan.FromSeconds(bytes / SlowestBytesPerSecond);
         long start = Stopwatch.GetTimestamp(), idle = start;
         while (!library.Test(ref request))
         {
@@ -70,7 +77,7 @@ sealed class Communicator
             {
                 Thread.SpinWait(20);
             }
-            else if (waited < Yield)
+            else if (waited < yield)
             {
                 Thread.Yield();
             }

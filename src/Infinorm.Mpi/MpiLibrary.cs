@@ -190,19 +190,14 @@ sealed unsafe partial class MpiLibrary
 
     public void Finish() => Check(_finalize());
 
-    string VersionOf()
-    {
-        byte* text = stackalloc byte[ErrorTextLength];
-        int length = 0;
-        _ = ((delegate* unmanaged<byte*, int*, int>)Address("MPI_Get_library_version"))(text, &length);
-        return Encoding.UTF8.GetString(text, length).Split('\n')[0].TrimEnd('\0');
-    }
-
-    nint Address(string symbol) => NativeLibrary.TryGetExport(_library, symbol, out nint address)
+    /// <summary>The address of a function or of a constant of the library.</summary>
+    /// <exception cref="WorldException">It has none of this name.</exception>
+    public nint Address(string symbol) => NativeLibrary.TryGetExport(_library, symbol, out nint address)
         ? address
         : throw new WorldException($"{Name} has no {symbol}.");
 
-    void Check(int code)
+    /// <exception cref="WorldException">A call failed.</exception>
+    public void Check(int code)
     {
         if (code == 0)
             return;
@@ -210,6 +205,14 @@ sealed unsafe partial class MpiLibrary
         int length = 0;
         _ = _errorText(code, text, &length);
         throw new WorldException($"{Name}: {Encoding.UTF8.GetString(text, length)}");
+    }
+
+    string VersionOf()
+    {
+        byte* text = stackalloc byte[ErrorTextLength];
+        int length = 0;
+        _ = ((delegate* unmanaged<byte*, int*, int>)Address("MPI_Get_library_version"))(text, &length);
+        return Encoding.UTF8.GetString(text, length).Split('\n')[0].TrimEnd('\0');
     }
 
     [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]

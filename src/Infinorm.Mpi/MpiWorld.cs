@@ -84,10 +84,11 @@ public sealed unsafe class MpiWorld : World
         fixed (byte* from = send, to = receive)
         {
             var (source, target) = ((nint)from, (nint)to);
+            long bytes = send.Length;
             Exchange("all-to-all", () =>
             {
                 fixed (int* counts = sent, starts = StartsOf(sent), receiveCounts = received, receiveStarts = StartsOf(received))
-                    Finish(_library.AllToAll((byte*)source, counts, starts, (byte*)target, receiveCounts, receiveStarts, _communicator));
+                    Finish(_library.AllToAll((byte*)source, counts, starts, (byte*)target, receiveCounts, receiveStarts, _communicator), bytes);
             });
         }
     }
@@ -96,14 +97,14 @@ public sealed unsafe class MpiWorld : World
     public override void AllGather(ReadOnlySpan<byte> own, Span<byte> all, ReadOnlySpan<int> counts)
     {
         int[] each = counts.ToArray();
-        int length = own.Length;
+        int length = own.Length, bytes = all.Length;
         fixed (byte* from = own, to = all)
         {
             var (source, target) = ((nint)from, (nint)to);
             Exchange("all-gather", () =>
             {
                 fixed (int* counts = each, starts = StartsOf(each))
-                    Finish(_library.AllGather((byte*)source, length, (byte*)target, counts, starts, _communicator));
+                    Finish(_library.AllGather((byte*)source, length, (byte*)target, counts, starts, _communicator), bytes);
             });
         }
     }
@@ -115,7 +116,7 @@ public sealed unsafe class MpiWorld : World
         fixed (byte* bytes = data)
         {
             var source = (nint)bytes;
-            Exchange("broadcast", () => Finish(_library.Broadcast((byte*)source, length, root, _communicator)));
+            Exchange("broadcast", () => Finish(_library.Broadcast((byte*)source, length, root, _communicator), length));
         }
     }
 
@@ -149,6 +150,9 @@ public sealed unsafe class MpiWorld : World
         _thread.End();
     }
 
+    /// <summary>Makes calls that ranks do not need, for what measures them.</summary>
+    internal void Call(Action<MpiLibrary, nint> call) => Exchange("call", () => call(_library, _communicator));
+
     void Exchange(string name, Action exchange)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
@@ -159,10 +163,10 @@ public sealed unsafe class MpiWorld : World
     }
 
     // On the thread that makes the calls.
-    void Finish(nint request)
+    void Finish(nint request, long bytes = 0)
     {
         TimeSpan first = _options.RollCallAfter < _options.Timeout ? _options.RollCallAfter : _options.Timeout;
-        if (_thread.Wait(_library, request, first))
+        if (_thread.Wait(_library, request, first, bytes))
             return;
         if (first < _options.Timeout)
         {

@@ -138,18 +138,18 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         torch.Tensor? loss = null;
-        if (closure is not null)
-        {
-            using var grad = torch.enable_grad();
-            loss = closure();
-        }
-
-        CheckBetas();
-        Locate();
         try
         {
-            for (int i = 0; i < _parameters.Length; i++)
-                _gradients[i] = _parameters[i].Parameter.requires_grad ? _parameters[i].FetchGradient() : default;
+            try
+            {
+                loss = Fetch(closure);
+            }
+            catch (Exception e)
+            {
+                Optimizer.FailTogether(e);
+                throw;
+            }
+
             int batch = _buffers is null ? 0 : Optimizer.PendingCalls / Optimizer.World!.Size;
             Job.Borrowed = UsesLibtorchThreads ? LibtorchTeam.Instance : null;
             LastStep = Optimizer.Apply(_gradients);
@@ -169,6 +169,23 @@ public sealed class TorchOptimizer : torch.optim.Optimizer, torch.optim.IBetas
 
         WriteBack();
         return loss!; // TorchSharp's declaration knows no null
+    }
+
+    // The loss, if there is a closure, and the gradients.
+    torch.Tensor? Fetch(Func<torch.Tensor>? closure)
+    {
+        torch.Tensor? loss = null;
+        if (closure is not null)
+        {
+            using var grad = torch.enable_grad();
+            loss = closure();
+        }
+
+        CheckBetas();
+        Locate();
+        for (int i = 0; i < _parameters.Length; i++)
+            _gradients[i] = _parameters[i].Parameter.requires_grad ? _parameters[i].FetchGradient() : default;
+        return loss;
     }
 
     /// <summary>

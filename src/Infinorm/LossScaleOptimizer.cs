@@ -222,6 +222,8 @@ public sealed class LossScaleOptimizer : Optimizer
 
     internal override void Unbuild() => InnerOptimizer.Unbuild();
 
+    internal override void DropUpdate() => InnerOptimizer.DropUpdate();
+
     internal override Optimizer CloneFor(Variable[] copies)
     {
         var clone = (LossScaleOptimizer)CloneSelf();

@@ -280,7 +280,8 @@ public sealed partial class MultiOptimizer : Optimizer
     {
         if (_world is null)
             return;
-        _world.RequireSame(Name, [.. variables.Select((variable, i) => $"variable {i}: {variable}, stepped by optimizer {owners[i]}")]);
+        _world.RequireSame(Name, [.. variables.Select((variable, i) => $"variable {i}: {variable}, stepped by optimizer {owners[i]}, "
+            + $"{_inner[owners[i]].GradientAccumulationSteps ?? 1} batches an update")]);
         RuleOptimizer[] used = [.. _inner.Where((_, i) => places[i].Length > 0)];
         foreach (RuleOptimizer inner in used)
         {
@@ -324,10 +325,17 @@ public sealed partial class MultiOptimizer : Optimizer
         if (isMade)
             Counter += _world?.Size ?? 1;
         else if (_world is not null)
-            Counter -= Counter % _world.BatchesPerUpdate;
+            DropUpdate();
         info = info with { MissingGradients = missing, GradientNorm = null, ClipFactor = null };
         StepMeter.Record(this, start, in info, dynamicScale ?? LossScaleFactor);
         return info;
+    }
+
+    internal override void DropUpdate()
+    {
+        foreach (RuleOptimizer inner in Built)
+            inner.DropUpdate();
+        Counter -= Counter % _world!.BatchesPerUpdate;
     }
 
     bool ReduceAll()
@@ -341,9 +349,7 @@ public sealed partial class MultiOptimizer : Optimizer
         catch (ArgumentException) when (_world is not null)
         {
             // One of them has no gradient in any batch: the others drop the batches with it.
-            foreach (RuleOptimizer inner in Built)
-                inner.Skip();
-            Counter -= Counter % _world.BatchesPerUpdate;
+            DropUpdate();
             throw;
         }
 

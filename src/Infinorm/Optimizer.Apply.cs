@@ -15,13 +15,13 @@ public abstract partial class Optimizer
     /// <exception cref="InvalidOperationException">
     /// The optimizer was built for other variables, or its settings exclude each other.
     /// </exception>
-    public void Build(params ReadOnlySpan<Variable> trainableVariables) => BuildAt(trainableVariables, Grouping.None, scope: null);
+    public void Build(params ReadOnlySpan<Variable> trainableVariables) => BuildTogether(trainableVariables, Grouping.None, scope: null);
 
     /// <inheritdoc cref="Build(ReadOnlySpan{Variable})"/>
     public void Build(IEnumerable<Variable> trainableVariables)
     {
         ArgumentNullException.ThrowIfNull(trainableVariables);
-        BuildAt([.. trainableVariables], Grouping.None, scope: null);
+        BuildTogether([.. trainableVariables], Grouping.None, scope: null);
     }
 
     /// <summary>
@@ -42,7 +42,7 @@ public abstract partial class Optimizer
             groupOf.AddRange(groups[i].Variables.Select(_ => i));
         }
 
-        BuildAt([.. variables], new Grouping([.. groups], [.. groupOf]), scope: null);
+        BuildTogether([.. variables], new Grouping([.. groups], [.. groupOf]), scope: null);
     }
 
     /// <summary>
@@ -66,13 +66,7 @@ public abstract partial class Optimizer
         }
 
         using var _ = Enter();
-        if (gradients.Length != TrainableVariables.Count)
-        {
-            throw new ArgumentException(
-                $"{Name}: {gradients.Length} gradients, the optimizer was built for {TrainableVariables.Count} variables.", nameof(gradients));
-        }
-
-        return Advance(gradients, dynamicScale: null);
+        return AdvanceTogether(gradients, [], isListed: false);
     }
 
     /// <summary>
@@ -84,20 +78,14 @@ public abstract partial class Optimizer
     /// <inheritdoc cref="Apply(ReadOnlySpan{Gradient})" path="/exception|/returns|/typeparam"/>
     public StepInfo Apply(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> trainableVariables)
     {
-        if (gradients.Length != trainableVariables.Length)
-        {
-            throw new ArgumentException(
-                $"{Name}: {gradients.Length} gradients for {trainableVariables.Length} variables.", nameof(gradients));
-        }
-
         using var _ = Enter();
         if (IsBuilt)
-            return Advance(Ordered(gradients, trainableVariables), dynamicScale: null);
+            return AdvanceTogether(gradients, trainableVariables, isListed: true);
 
-        BuildAt(trainableVariables, Grouping.None, ScopeInApply);
+        BuildTogether(trainableVariables, Grouping.None, ScopeInApply);
         try
         {
-            return Advance(gradients, dynamicScale: null);
+            return AdvanceTogether(gradients, trainableVariables, isListed: true);
         }
         catch
         {
@@ -140,6 +128,61 @@ public abstract partial class Optimizer
         if (IsBuilt)
             throw new InvalidOperationException($"{Name} is built already; call Over before Build.");
         SetWorld(world);
+    }
+
+    /// <summary>
+    /// Has what goes wrong on this rank alone, before the ranks exchange anything, go wrong on all of them: they drop the batches of the update.
+    /// Without other ranks it does nothing.
+    /// </summary>
+    /// <exception cref="WorldException">There are other ranks.</exception>
+    internal void FailTogether(Exception failure)
+    {
+        if (World is not { Size: > 1 } world || !IsBuilt)
+            return;
+        DropUpdate();
+        if (failure is not WorldException)
+            world.Agree(failure);
+    }
+
+    /// <summary>Forgets the batches since the last update.</summary>
+    internal abstract void DropUpdate();
+
+    // One call of Apply. Ranks meet in it before the first exchange, if it updates.
+    StepInfo AdvanceTogether(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> variables, bool isListed)
+    {
+        World?.BeginCall();
+        try
+        {
+            if (isListed && gradients.Length != variables.Length)
+                throw new ArgumentException($"{Name}: {gradients.Length} gradients for {variables.Length} variables.", nameof(gradients));
+            if (!isListed && gradients.Length != TrainableVariables.Count)
+            {
+                throw new ArgumentException(
+                    $"{Name}: {gradients.Length} gradients, the optimizer was built for {TrainableVariables.Count} variables.", nameof(gradients));
+            }
+
+            return Advance(isListed ? Ordered(gradients, variables) : gradients, dynamicScale: null);
+        }
+        catch (Exception e) when (World is { HasMet: false })
+        {
+            FailTogether(e);
+            throw;
+        }
+    }
+
+    void BuildTogether(ReadOnlySpan<Variable> variables, Grouping grouping, string? scope)
+    {
+        bool isFirst = !IsBuilt;
+        World?.BeginCall();
+        try
+        {
+            BuildAt(variables, grouping, scope);
+        }
+        catch (Exception e) when (isFirst && e is not WorldException && World is { Size: > 1, HasMet: false })
+        {
+            World.Agree(e);
+            throw;
+        }
     }
 
     /// <summary>What the slots' paths begin with when the first Apply builds.</summary>

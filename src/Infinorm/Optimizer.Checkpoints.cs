@@ -1,4 +1,5 @@
 using Infinorm.Checkpoints;
+using Infinorm.Execution;
 using Infinorm.Schedules;
 using Infinorm.Variables;
 
@@ -68,6 +69,8 @@ public abstract partial class Optimizer
                 $"{Name} is in the middle of an update, after {PendingCalls} of {world.BatchesPerUpdate} batches; ranks save and load after an update.");
         }
 
+        if (world.Size > 1)
+            world.Meet(Purpose.Save);
         world.Together(() =>
         {
             bool isWritten = false;
@@ -152,8 +155,8 @@ public abstract partial class Optimizer
     public void Restore(string path, LoadOptions? options = null)
     {
         RequireBuilt("to load into");
-        using SafetensorsFile file = SafetensorsFile.Open(path, (options ??= new()).MaxHeaderLength);
-        Restore(file, options);
+        options ??= new();
+        Restore(() => SafetensorsFile.Open(path, options.MaxHeaderLength), options);
     }
 
     /// <summary>As <see cref="Restore(string, LoadOptions?)"/>, from a stream.</summary>
@@ -163,18 +166,30 @@ public abstract partial class Optimizer
     public void Restore(Stream stream, LoadOptions? options = null)
     {
         RequireBuilt("to load into");
-        using SafetensorsFile file = SafetensorsFile.Open(stream, (options ??= new()).MaxHeaderLength);
-        Restore(file, options);
+        options ??= new();
+        Restore(() => SafetensorsFile.Open(stream, options.MaxHeaderLength), options);
     }
 
-    void Restore(SafetensorsFile file, LoadOptions options)
+    void Restore(Func<SafetensorsFile> open, LoadOptions options)
     {
         using var _ = Enter();
-        if (World is { } world)
-            world.Together(() => CheckpointFile.Restore(this, file, options));
+        if (World is { Size: > 1 } world)
+        {
+            world.Meet(Purpose.Restore);
+            world.Together(Read);
+        }
         else
-            CheckpointFile.Restore(this, file, options);
+        {
+            Read();
+        }
+
         MarkRestored();
+
+        void Read()
+        {
+            using SafetensorsFile file = open();
+            CheckpointFile.Restore(this, file, options);
+        }
     }
 
     private protected void RequireBuilt(string purpose)

@@ -133,11 +133,11 @@ public abstract partial class RuleOptimizer
 
     bool NeedsWholeVariables(Slots slots, Variable[] variables)
     {
-        var probe = new RuleProbe(slots, CurrentLearningRate, Iterations);
+        var probe = new RuleProbe(slots);
         try
         {
             _trainable = variables; // an optimizer may look at them when it is asked
-            probe.Ask(this, doubles: variables[0].DType == DType.Float64);
+            probe.Ask(this, new StepPlan { LearningRate = CurrentLearningRate, Iterations = Iterations }, doubles: variables[0].DType == DType.Float64);
         }
         finally
         {

@@ -62,7 +62,7 @@ public abstract partial class RuleOptimizer
     internal StepInfo Skip()
     {
         if (_world is not null)
-            Counter -= PendingCalls;
+            DropUpdate();
         return new StepInfo
         {
             Result = StepResult.Skipped,
@@ -70,6 +70,8 @@ public abstract partial class RuleOptimizer
             LearningRate = _plans[0].LearningRate,
         };
     }
+
+    internal override void DropUpdate() => Counter -= PendingCalls;
 
     /// <summary>Carries out what was prepared.</summary>
     internal StepInfo Carry()

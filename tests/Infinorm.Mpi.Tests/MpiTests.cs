@@ -49,6 +49,19 @@ public sealed class MpiTests(ITestOutputHelper output)
         }
     });
 
+    // Long before the others would end the job because nobody comes.
+    [Theory]
+    [MemberData(nameof(Launchers))]
+    public void WhatOneRankRefusesIsSaidByAll(string launcher) => With(launcher, mpirun =>
+    {
+        (int exitCode, string text, _) = mpirun.Run(4, "refuse");
+        Assert.Equal(3, exitCode);
+        Assert.Equal(4, text.Split("rank 3 of 4: ArgumentException: large: gradient has 39999 elements, the variable has 40000.").Length - 1);
+        (exitCode, text, _) = mpirun.Run(2, "save");
+        Assert.Equal(3, exitCode);
+        Assert.Equal(2, text.Split("The ranks make different calls: rank 0 is in a call of Apply that updates, rank 1 in Save.").Length - 1);
+    });
+
     [Theory]
     [MemberData(nameof(Launchers))]
     public void ALateRankIsNamedAndWhereItIs(string launcher) => With(launcher, mpirun =>
@@ -56,7 +69,7 @@ public sealed class MpiTests(ITestOutputHelper output)
         (int exitCode, string text, _) = mpirun.Run(4, "late");
         Assert.True(exitCode == 0, text);
         Assert.Matches(
-            "rank 0 of 4: waits 1 s in exchange ([0-9]+), all-to-all: rank 3: at work for [0-9]+ s since exchange [0-9]+, all-gather; its optimizer was at call [0-9]+", text);
+            "rank 0 of 4: waits 1 s in exchange ([0-9]+), all-gather: rank 3: at work for [0-9]+ s since exchange [0-9]+, all-gather; its optimizer was at call [0-9]+", text);
         Assert.DoesNotMatch("rank [12] of 4: waits", text); // one says it for all
         Assert.Contains("hash", text, StringComparison.Ordinal);
     });
@@ -67,10 +80,10 @@ public sealed class MpiTests(ITestOutputHelper output)
     {
         (int exitCode, string text, _) = mpirun.Run(2, "hang");
         Assert.True(exitCode != 0, text);
-        Assert.Matches("rank 0 of 2: waited 4 s in exchange [0-9]+, all-to-all; the job ends: rank 1: at work for [0-9]+ s since exchange", text);
+        Assert.Matches("rank 0 of 2: waited 4 s in exchange [0-9]+, all-gather; the job ends: rank 1: at work for [0-9]+ s since exchange", text);
         (exitCode, text, _) = mpirun.Run(2, "stop");
         Assert.True(exitCode != 0, text);
-        Assert.Matches("rank 0 of 2: waited 4 s in exchange [0-9]+, all-to-all; the job ends: rank 1 does not answer", text);
+        Assert.Matches("rank 0 of 2: waited 4 s in exchange [0-9]+, all-gather; the job ends: rank 1 does not answer", text);
     });
 
     // mpirun in a loop: whichever rank is killed whenever, and however many there are the next time.

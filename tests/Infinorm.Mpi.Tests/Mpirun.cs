@@ -6,12 +6,15 @@ namespace Infinorm.Mpi.Tests;
 /// <param name="name">Which.</param>
 /// <param name="command">Its mpirun.</param>
 /// <param name="options">What its mpirun needs here.</param>
-sealed class Mpirun(string name, string command, string[] options)
+/// <param name="program">What each rank runs, beside this program.</param>
+sealed class Mpirun(string name, string command, string[] options, string program)
 {
-    public static Mpirun[] All { get; } =
+    public static Mpirun[] All { get; } = For("Infinorm.MpiRank.dll");
+
+    public static Mpirun[] For(string program) =>
     [
-        new("Open MPI", "mpirun.openmpi", ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]),
-        new("MPICH", "mpirun.mpich", []),
+        new("Open MPI", "mpirun.openmpi", ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"], program),
+        new("MPICH", "mpirun.mpich", [], program),
     ];
 
     public string Name => name;
@@ -33,7 +36,7 @@ sealed class Mpirun(string name, string command, string[] options)
     {
         var start = new ProcessStartInfo(command, [
             .. options, "-np", $"{ranks}", Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path : "dotnet",
-            Path.Combine(AppContext.BaseDirectory, "Infinorm.MpiRank.dll"), .. arguments,
+            Path.Combine(AppContext.BaseDirectory, program), .. arguments,
         ])
         {
             RedirectStandardOutput = true,

@@ -45,11 +45,16 @@ try
     var losses = new List<double>();
     foreach (int number in world.Share(Enumerable.Range(first, (batches * updates) - first)))
     {
-        if (number >= batches * (fault == "late" ? updates - 1 : 3) && world.Rank == world.Size - 1)
+        bool fails = number >= batches * (fault == "late" ? updates - 1 : 3) && world.Rank == world.Size - 1;
+        if (fails)
             Fail(fault);
+        if (fails && fault == "save")
+            optimizer.Save(Stream.Null);
         var random = new Random(number);
         losses.Add(random.NextDouble());
-        StepInfo info = optimizer.Apply([.. variables.Select(variable => (Gradient)Enumerable.Range(0, variable.Length).Select(_ => random.NextSingle() - 0.5f).ToArray())]);
+        int missing = fails && fault == "refuse" ? 1 : 0;
+        StepInfo info = optimizer.Apply(
+            [.. variables.Select(variable => (Gradient)Enumerable.Range(missing, variable.Length - missing).Select(_ => random.NextSingle() - 0.5f).ToArray())]);
         if (checkpoint is null || info.Result != StepResult.Updated)
             continue;
         Thread.Sleep(pause);

@@ -50,6 +50,15 @@ sealed class Rounds
         return rounds;
     }
 
+    /// <summary>All rounds of some measurements of the same contenders.</summary>
+    public static Rounds Join(IEnumerable<Rounds> parts)
+    {
+        var all = new Rounds();
+        foreach (Rounds part in parts)
+            all._seconds.AddRange(part._seconds);
+        return all;
+    }
+
     /// <summary>The median time of one contender, in seconds a step.</summary>
     public double Seconds(int contender) => Statistics.Quantile(_seconds.Select(round => round[contender]), 0.5);
 

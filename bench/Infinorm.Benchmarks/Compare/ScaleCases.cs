@@ -1,4 +1,6 @@
+using System.Globalization;
 using Infinorm.Execution;
+using Infinorm.Mpi.Tests;
 using Infinorm.Optimizers;
 using Infinorm.Variables;
 using static Infinorm.Benchmarks.Workbench;
@@ -6,8 +8,8 @@ using static Infinorm.Benchmarks.Workbench;
 namespace Infinorm.Benchmarks;
 
 /// <summary>
-/// Ranks as threads of this process: what an update over ranks takes and sends. The network of a real job is not in it; docs/scale.md says what
-/// that adds by calculation.
+/// What an update over ranks takes and sends: ranks as threads of this process, and processes of this machine under each MPI that is installed.
+/// The network of a real job is not in it; docs/scale.md says what that adds by calculation.
 /// </summary>
 static class ScaleCases
 {
@@ -15,9 +17,12 @@ static class ScaleCases
 
     public static IEnumerable<Case> All()
     {
-        // Two batches an update in both.
+        // Two batches an update in both. How fast a large array is depends on the pages that it was given, so each gets others several times.
+        const int Makes = 5;
         yield return new("scale/alone/25M", budget => Measurement.Of(
-            Rounds.Measure([TwoBatches(World.Alone), TwoBatches(null)], budget, Settle(AllThreads)), (times) => times[0] / times[1]));
+            Rounds.Join(Enumerable.Range(0, Makes).Select(_ => Rounds.Measure(
+                [TwoBatches(World.Alone), TwoBatches(null)], budget.Part(1.0 / Makes), Settle(AllThreads)))),
+            times => times[0] / times[1]));
 
         // Against summing the gradients of both on both, from each other's memory, and the whole step on both.
         yield return new("scale/update/25M/2R", budget =>
@@ -34,6 +39,11 @@ static class ScaleCases
             });
             return Measurement.Of(Rounds.Measure([new(sharded.Step), new(whole.Step)], budget, Settle(AllThreads)), times => times[0] / times[1]);
         });
+
+        foreach (Case measured in MpiCases())
+            yield return measured;
+        yield return State(2);
+        yield return State(8);
 
         // What a rank sends in an update, against a ring all-reduce of the gradients.
         foreach (int ranks in (int[])[2, 8])
@@ -53,6 +63,52 @@ static class ScaleCases
             });
         }
     }
+
+    // Bytes of the slots that a rank allocates, against those of one process.
+    static Case State(int ranks) => new($"scale/state/{ranks}R", _ =>
+    {
+        long[] allocated = new long[ranks];
+        Parallel([.. World.Threads(ranks)], world => allocated[world.Rank] = SlotBytes(world));
+        return new((double)allocated.Max() / SlotBytes(null));
+
+        static long SlotBytes(World? world) => BuildBytes(new Adamax(), world) - BuildBytes(new Sgd(), world);
+
+        static long BuildBytes(RuleOptimizer optimizer, World? world)
+        {
+            if (world is not null)
+            {
+                optimizer = optimizer is Sgd ? new Sgd { GradientAccumulationSteps = world.Size } : new Adamax { GradientAccumulationSteps = world.Size };
+                optimizer.Over(world);
+            }
+
+            Variable[] variables = [new Variable<float>("kernel", new float[8 * M]), .. Enumerable.Range(0, 100).Select(i => new Variable<float>($"bias{i}", new float[K]))];
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            optimizer.Build(variables);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+    });
+
+    // In a job of two processes, as rank 0 reports it.
+    static IEnumerable<Case> MpiCases() =>
+        from mpirun in Mpirun.For("Infinorm.Benchmarks.dll")
+        from kind in RankCommand.Kinds
+        select new Case($"scale/{kind}/2R/{mpirun.Name.Replace(" ", "", StringComparison.Ordinal).ToLowerInvariant()}", budget =>
+        {
+            if (!mpirun.IsInstalled)
+                return new(double.NaN, Remark: $"{mpirun.Name} is not installed");
+            string seconds = budget.Time.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+            (int exitCode, string output, DateTimeOffset end) = mpirun.Run(2, ["rank", kind, seconds], null);
+            if (kind == RankCommand.Killed)
+                return new((end - DateTimeOffset.FromUnixTimeMilliseconds((long)Numbers(output)[0])).TotalSeconds);
+            if (exitCode != 0)
+                throw new InvalidOperationException($"{mpirun.Name}: {output}");
+            double[] numbers = Numbers(output);
+            return numbers.Length == 1 ? new(numbers[0]) : new(numbers[0], (numbers[1], numbers[2]), numbers[3], numbers[4]);
+        });
+
+    static double[] Numbers(string output) => Array.ConvertAll(
+        output.Split(RankCommand.Mark)[1].Split('\n')[0].Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
+        number => double.Parse(number, CultureInfo.InvariantCulture));
 
     static Contender TwoBatches(World? world)
     {

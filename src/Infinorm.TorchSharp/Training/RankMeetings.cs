@@ -8,7 +8,7 @@ namespace Infinorm.Torch.Training;
 /// </summary>
 sealed class RankMeetings(World world, TrainingRun run)
 {
-    const char Failed = '!', Separator = '\0', Weights = 'w', Run = 'r';
+    const char Separator = '\0', Weights = 'w', Run = 'r';
 
     readonly List<(int Taken, int Owner, double[]? Values)> _waiting = [];
 
@@ -86,11 +86,7 @@ sealed class RankMeetings(World world, TrainingRun run)
     // What all ranks say, if all are at the same place.
     string[][] Gather(string place, string[] says, Exception? failure)
     {
-        string own = failure is null ? string.Join(Separator, [place, .. says]) : $"{Failed}{failure.GetType().Name}: {failure.Message}";
-        string[] texts = world.GatherTexts(own);
-        int failed = Array.FindIndex(texts, text => text.StartsWith(Failed));
-        if (failed >= 0)
-            throw new WorldException($"rank {failed} of {world.Size}: {texts[failed][1..]}", failure);
+        string[] texts = world.GatherTexts(string.Join(Separator, [place, .. says]), failure);
         string[][] parts = Array.ConvertAll(texts, text => text.Split(Separator));
         int other = Array.FindIndex(parts, part => part[0] != place);
         return other < 0

@@ -6,10 +6,12 @@ namespace Infinorm.Execution;
 sealed unsafe class ThreadWorld : World
 {
     readonly Meeting _meeting;
+    readonly int[] _counts;
 
     ThreadWorld(Meeting meeting, int rank)
     {
         _meeting = meeting;
+        _counts = new int[meeting.Offers.Length];
         Rank = rank;
     }
 
@@ -81,7 +83,8 @@ sealed unsafe class ThreadWorld : World
     // The data of this rank for the others, visible to all once all have met.
     void Offer(byte* bytes, ReadOnlySpan<int> counts)
     {
-        _meeting.Offers[Rank] = new Part((nint)bytes, counts.ToArray());
+        counts.CopyTo(_counts);
+        _meeting.Offers[Rank] = new Part((nint)bytes, _counts);
         _meeting.Meet();
     }
 

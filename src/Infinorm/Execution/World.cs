@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -10,6 +11,9 @@ namespace Infinorm.Execution;
 /// </summary>
 public abstract class World : IDisposable
 {
+    Arrival[] _met = [];
+    int[] _metBytes = [];
+
     /// <summary>A world with one rank, this process.</summary>
     public static World Alone { get; } = new AloneWorld();
 
@@ -103,6 +107,55 @@ public abstract class World : IDisposable
     /// <param name="reason">The reason, for the message.</param>
     public abstract void Abort(string reason);
 
+    /// <summary>Begins a call of which all ranks make one.</summary>
+    internal void BeginCall() => HasMet = false;
+
+    /// <summary>
+    /// Waits for all ranks before they exchange anything. So whatever goes wrong on one rank before, all learn of it.
+    /// </summary>
+    /// <param name="purpose">What they will exchange.</param>
+    /// <param name="first">A number that says more precisely where this rank is.</param>
+    /// <param name="second">Another one.</param>
+    /// <param name="failure">What went wrong on this rank; null for nothing.</param>
+    /// <exception cref="WorldException">Something went wrong on a rank, or the ranks are in different calls.</exception>
+    internal void Meet(Purpose purpose, long first = 0, long second = 0, Exception? failure = null)
+    {
+        if (Size == 1 && failure is null)
+        {
+            HasMet = true;
+            return;
+        }
+
+        byte[] text = failure is null ? [] : Encoding.UTF8.GetBytes($"{failure.GetType().Name}: {failure.Message}");
+        if (_met.Length == 0)
+        {
+            _met = new Arrival[Size];
+            _metBytes = [.. Enumerable.Repeat(Unsafe.SizeOf<Arrival>(), Size)];
+        }
+
+        var own = new Arrival(purpose, text.Length, first, second);
+        AllGather(MemoryMarshal.AsBytes(new ReadOnlySpan<Arrival>(in own)), MemoryMarshal.AsBytes(_met.AsSpan()), _metBytes);
+        for (int rank = 0; rank < Size; rank++)
+        {
+            if (_met[rank].FailureBytes > 0)
+                throw new WorldException($"rank {rank} of {Size}: {TextOf(rank, text)}", failure);
+        }
+
+        for (int rank = 1; rank < Size; rank++)
+        {
+            if (_met[rank].Purpose != _met[0].Purpose)
+                throw new WorldException($"The ranks make different calls: rank 0 is in {NameOf(_met[0].Purpose)}, rank {rank} in {NameOf(_met[rank].Purpose)}.");
+        }
+
+        HasMet = true;
+
+        string TextOf(int rank, byte[] text)
+        {
+            byte[][] texts = AllGatherParts(text, Array.ConvertAll(_met, where => where.FailureBytes));
+            return Encoding.UTF8.GetString(texts[rank]);
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -121,6 +174,12 @@ public abstract class World : IDisposable
     /// where a rank is.
     /// </summary>
     protected internal long Calls { get; internal set; } = -1;
+
+    /// <summary>Whether the ranks have met, and none had failed, since <see cref="BeginCall"/>.</summary>
+    internal bool HasMet { get; private set; }
+
+    /// <summary>Where each rank was when they last met, if there are several.</summary>
+    internal ReadOnlySpan<Arrival> Met => _met;
 
     /// <summary>The number of bytes of gradients that are exchanged at once.</summary>
     internal int BucketBytes { get; set; } = Sharded.ShardMap.BucketBytes;
@@ -155,6 +214,8 @@ public abstract class World : IDisposable
     /// <exception cref="WorldException">A rank has another text.</exception>
     internal void RequireSame(string optimizer, string[] lines)
     {
+        Meet(Purpose.Build);
+
         // The texts themselves are compared, line by line, only where they differ.
         string[] hashes = GatherTexts(Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', lines)))));
         if (hashes.All(hash => hash == hashes[0]))
@@ -170,13 +231,7 @@ public abstract class World : IDisposable
     /// <summary>Fails on all ranks if one of them failed. All ranks call it.</summary>
     /// <param name="failure">The failure of this rank; null if there was none.</param>
     /// <exception cref="WorldException">A rank failed.</exception>
-    internal void Agree(Exception? failure)
-    {
-        string[] texts = GatherTexts(failure is null ? "" : $"{failure.GetType().Name}: {failure.Message}");
-        int first = Array.FindIndex(texts, text => text.Length > 0);
-        if (first >= 0)
-            throw new WorldException($"rank {first} of {Size}: {texts[first]}", failure);
-    }
+    internal void Agree(Exception? failure) => Meet(Purpose.Agreement, failure: failure);
 
     /// <summary>Does something that may fail on some ranks only, and fails on all ranks if it failed on one.</summary>
     /// <exception cref="WorldException">It failed on a rank.</exception>
@@ -226,21 +281,36 @@ public abstract class World : IDisposable
     }
 
     /// <summary>The texts of all ranks.</summary>
-    internal string[] GatherTexts(string own) =>
-        Array.ConvertAll(GatherBytes(Encoding.UTF8.GetBytes(own)), Encoding.UTF8.GetString);
+    /// <exception cref="WorldException">A rank failed.</exception>
+    internal string[] GatherTexts(string own, Exception? failure = null) =>
+        Array.ConvertAll(GatherBytes(Encoding.UTF8.GetBytes(own), failure), Encoding.UTF8.GetString);
 
-    byte[][] GatherBytes(ReadOnlySpan<byte> own)
+    byte[][] GatherBytes(ReadOnlySpan<byte> own, Exception? failure = null)
     {
-        var counts = new int[Size];
-        int[] fours = [.. Enumerable.Repeat(sizeof(int), Size)];
-        AllGather(BitConverter.GetBytes(own.Length), MemoryMarshal.AsBytes(counts.AsSpan()), fours);
-        if (counts.All(count => count == 0))
-            return [.. counts.Select(_ => Array.Empty<byte>())];
+        Meet(Purpose.Values, own.Length, failure: failure);
+        if (Size == 1)
+            return [own.ToArray()];
+        return AllGatherParts(own, Array.ConvertAll(_met, where => (int)where.First));
+    }
+
+    byte[][] AllGatherParts(ReadOnlySpan<byte> own, int[] counts)
+    {
         var all = new byte[counts.Sum()];
         AllGather(own, all, counts);
         int start = 0;
         return [.. counts.Select(count => all.AsSpan((start += count) - count, count).ToArray())];
     }
+
+    static string NameOf(Purpose purpose) => purpose switch
+    {
+        Purpose.Build => "Build",
+        Purpose.Update => "a call of Apply that updates",
+        Purpose.Save => "Save",
+        Purpose.Restore => "Restore",
+        Purpose.State => "a call that reads the optimizer's variables",
+        Purpose.Values => "a call that gathers values, such as Mean or Fit",
+        _ => "the end of a call",
+    };
 
     void RequireDivided()
     {
@@ -285,3 +355,22 @@ public abstract class World : IDisposable
 /// <param name="message">Which rank failed, and why.</param>
 /// <param name="inner">The cause, on the rank where it is known.</param>
 public sealed class WorldException(string message, Exception? inner = null) : InvalidOperationException(message, inner);
+
+/// <summary>What ranks meet for.</summary>
+enum Purpose
+{
+    Agreement,
+    Build,
+    Update,
+    Save,
+    Restore,
+    State,
+    Values,
+}
+
+/// <summary>Where a rank is when it meets the others.</summary>
+/// <param name="Purpose">What it will exchange with them.</param>
+/// <param name="FailureBytes">The length of the text of what went wrong on it; 0 for nothing.</param>
+/// <param name="First">A number that says more precisely where it is.</param>
+/// <param name="Second">Another one.</param>
+readonly record struct Arrival(Purpose Purpose, int FailureBytes, long First, long Second);

@@ -1,6 +1,8 @@
 using Infinorm.Constraints;
+using Infinorm.Execution;
 using Infinorm.Optimizers;
 using Infinorm.Schedules;
+using Infinorm.Tests.Execution.Sharded;
 using Infinorm.Types;
 using Infinorm.Variables;
 
@@ -53,6 +55,33 @@ public sealed class NoGarbage
         Check(new Settings(Variant: variant).Create());
         Settings all = Settings.AllElementwise with { Clip = Clip.GlobalNorm, Narrow = Narrow.MasterWeights };
         Check((all with { HasDynamicScale = true, Variant = variant }).Create());
+    }
+
+    // On every rank, with a variable that no rank has a gradient for.
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void NorDoesOneOverRanks(string variant)
+    {
+        Settings bare = new(Variant: variant, GradientAccumulationSteps: 4);
+        Settings all = Settings.AllElementwise with { Clip = Clip.GlobalNorm, HasDynamicScale = true, Variant = variant, GradientAccumulationSteps = 4 };
+        foreach (int ranks in (int[])[1, 2, 4])
+        {
+            Assert.All(Ranks.Run(ranks, world => Allocated(world, bare)), bytes => Assert.Equal(0, bytes));
+            Assert.All(Ranks.Run(ranks, world => Allocated(world, all)), bytes => Assert.Equal(0, bytes));
+        }
+
+        static long Allocated(World world, Settings settings)
+        {
+            Optimizer optimizer = settings.Create();
+            optimizer.Over(world);
+            optimizer.Build(
+                new Variable<float>("kernel", new float[40_000], [200, 200]) { Constraint = new MaxNorm() }, new Variable<double>("bias", new double[300]),
+                new Variable<Half>("half", new Half[300]), new Variable<float>("absent", new float[5]), new Variable<float>("table", new float[320], [40, 8]));
+            float[] kernel = new float[40_000], bias = new float[300];
+            var half = new Half[300];
+            Gradient rows = Gradient.Rows([3, 1, 3], new float[24]);
+            return BytesAllocated(() => optimizer.Apply(kernel, bias, half, default, rows));
+        }
     }
 
     static void Check(Optimizer optimizer)

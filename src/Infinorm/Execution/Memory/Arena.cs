@@ -45,7 +45,7 @@ sealed unsafe class Arena
     /// The elements at an address of this arena as memory that keeps the arena alive; <paramref name="beforeLook"/> is called whenever
     /// somebody is about to look at them.
     /// </summary>
-    Memory<T> View<T>(byte* address, int length, Action? beforeLook)
+    public Memory<T> View<T>(byte* address, int length, Action? beforeLook = null)
         where T : unmanaged => new ArenaMemory<T>(this, address, length, beforeLook).Memory;
 
     /// <summary>The elements at an address, in the type that a variable is computed in, as a variable of its shape.</summary>
@@ -61,9 +61,9 @@ sealed unsafe class Arena
 
     /// <summary>The elements at an address as a variable.</summary>
     public Variable ViewAs<T>(byte* address, int length, ReadOnlySpan<nint> shape, string path)
-        where T : unmanaged => new Variable<T>(path, View<T>(address, length, null), shape);
+        where T : unmanaged => new Variable<T>(path, View<T>(address, length), shape);
 
-    sealed class ArenaMemory<T>(Arena arena, byte* address, int length, Action? beforeLook) : MemoryManager<T>
+    sealed class ArenaMemory<T>(Arena arena, byte* address, int length, Action? beforeLook) : MemoryManager<T>, IVouchedMemory
         where T : unmanaged
     {
         readonly Arena _arena = arena;

@@ -55,6 +55,9 @@ unsafe ref struct ChunkView
     /// <summary>Whether the variable has an average that moves in this call.</summary>
     public readonly bool IsAveraged => Plan.AverageMomentum is not null && State.Average != null;
 
+    /// <summary>Whether the reduction adds the gradient to the accumulator, so that the pass reads only this.</summary>
+    public readonly bool ReducesIntoAccumulator => Plan.ReducesIntoAccumulators && State.Accumulator != null;
+
     /// <summary>A block of the accumulator.</summary>
     public readonly byte* AccumulatorAt(int offset) => State.Accumulator + At(offset);
 

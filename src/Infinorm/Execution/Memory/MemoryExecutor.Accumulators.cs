@@ -6,6 +6,12 @@ namespace Infinorm.Execution.Memory;
 /// <summary>Accumulators are zeroed when they are next used, not in the update that spends them.</summary>
 sealed unsafe partial class MemoryExecutor
 {
+    /// <summary>
+    /// Sets what a variable's gradient of this call is added to before the division by the plan's number of gradients; null where it is the mean
+    /// already. For an executor that keeps no accumulators itself.
+    /// </summary>
+    public void SetAccumulator(int variable, byte* accumulator) => _states[variable].Accumulator = accumulator;
+
     // Writes the zeros that a spent accumulator means, for whoever looks at it.
     void ZeroIfSpent(int variable)
     {

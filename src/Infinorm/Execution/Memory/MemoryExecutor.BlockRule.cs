@@ -56,6 +56,8 @@ sealed unsafe partial class MemoryExecutor
 
         void RunPiece(Chunk piece, Scratch scratch, WholeSize? whole)
         {
+            if (!Plan.Reduces)
+                Executor.MakeGradients([piece]);
             fixed (byte* weights = &Executor._states[piece.Variable].Elements.At(piece.Start))
             fixed (byte* dense = &DenseAt(in Executor._gradients[piece.Variable], piece.Start))
             {

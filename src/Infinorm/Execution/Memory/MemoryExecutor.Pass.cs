@@ -44,10 +44,23 @@ sealed unsafe partial class MemoryExecutor
         {
             ref readonly StepPlan plan = ref Plan;
             ReadOnlySpan<Chunk> chunks = Work.ChunksOf(plan.Reduces ? Work.ReversedHalf(task, Executor.Helpers) : task);
+            if (!plan.Reduces)
+                Executor.MakeGradients(chunks);
             if (plan.IsBare)
                 Executor.RunBare<L, TRule>(chunks, in plan, in _rule);
             else
                 Executor.RunChunks<L, TRule>(chunks, in plan, in _rule);
+        }
+    }
+
+    void MakeGradients(ReadOnlySpan<Chunk> chunks)
+    {
+        if (BeforeChunk is not { } make)
+            return;
+        foreach (ref readonly Chunk chunk in chunks)
+        {
+            if (_gradients[chunk.Variable].Owner is not null)
+                make(chunk);
         }
     }
 
@@ -229,7 +242,7 @@ sealed unsafe partial class MemoryExecutor
             return MixedGradients.Load(in view, offset, count);
         }
 
-        if (plan.ReducesIntoAccumulators)
+        if (view.ReducesIntoAccumulator)
         {
             // The reduction has already added this gradient; it is left to divide by the count and to clip.
             formula = new GradientFormula<L>(plan.AccumulationSteps, 0, plan.Clip, plan.ClipLimit, view.State.ClipOperand);
@@ -277,7 +290,7 @@ sealed unsafe partial class MemoryExecutor
         DType type = view.State.GradientType(view.GradientDType);
         nint bytes = PaddedBytes<L>(count);
         byte* value = Converted(Load(in view, offset, count, type), type, TypeOf<L>(), count, view.Scratch.Converted);
-        bool accumulates = view.Plan.AccumulationSteps > 0;
+        bool accumulates = view.State.Accumulator != null;
         if (accumulates)
         {
             byte* accumulator = view.AccumulatorAt(offset);

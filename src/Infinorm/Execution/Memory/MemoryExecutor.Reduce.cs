@@ -78,6 +78,7 @@ sealed unsafe partial class MemoryExecutor
             byte* memory = stackalloc byte[Scratch.Size + Arena.Alignment];
             var scratch = new Scratch((byte*)Arena.Padded((nint)memory));
             int i = List.FirstChunk(task);
+            Executor.MakeGradients(List.ChunksOf(task));
             foreach (ref readonly Chunk chunk in List.ChunksOf(task))
             {
                 fixed (byte* dense = &DenseAt(in Executor._gradients[chunk.Variable], chunk.Start))
@@ -126,7 +127,7 @@ sealed unsafe partial class MemoryExecutor
         if (!normed)
             return finite;
 
-        if (plan.ReducesIntoAccumulators)
+        if (view.ReducesIntoAccumulator)
         {
             var formula = new GradientFormula<L>(plan.LossScale, 0, ClipKind.None, 0, 0);
             var mean = new GradientFormula<L>(plan.AccumulationSteps, 0, ClipKind.None, 0, 0);

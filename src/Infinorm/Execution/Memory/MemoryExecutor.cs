@@ -29,6 +29,9 @@ sealed unsafe partial class MemoryExecutor(int maxDegreeOfParallelism, int taskE
     // That of the first group: what all groups have in common.
     ref readonly StepPlan Plan => ref _plans[0];
 
+    /// <summary>Makes the gradient of a chunk right before it is first read in a call; null where gradients are there.</summary>
+    public Action<Chunk>? BeforeChunk { get; set; }
+
     public void Build(BuildRequest request)
     {
         VariableMemory.CheckDisjoint(request.Together);

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Infinorm.Execution.Memory;
 using Infinorm.Kernels;
@@ -15,23 +16,32 @@ namespace Infinorm.Execution.Sharded;
 /// </summary>
 sealed unsafe class GradientTree
 {
-    const int Block = GradientBlocks.BlockLength, PartLength = 1 << 18; // elements that a thread works on at a time
+    const int Block = 2048, PartLength = 1 << 16; // elements that stay in the L1 cache, and those that a thread takes at a time
 
     readonly Variable[] _variables;
     readonly int[] _merges; // after each batch, how many nodes it completes
+    readonly int _ranks, _batches, _helpers;
+    readonly bool _isMadeByBucket;
     readonly Arena _arena;
     readonly nint _levelBytes;
-    readonly int _threads;
-    int _height; // nodes that wait for their right halves
+    readonly nint[] _meanAt; // of each of this rank's pieces
+    readonly PartJob[] _adding, _averaging; // of each bucket
+    TypedMemory[] _gradients = [];
+    RowOrder?[] _rows = [];
+    int _batch, _height; // the present batch, and nodes that wait for their right halves
+    byte* _nodes;
+    nint _stride;
 
     /// <param name="variables">The variables.</param>
     /// <param name="map">Where their pieces lie in a node.</param>
-    /// <param name="batches">How many batches make this rank's node.</param>
+    /// <param name="own">This rank's pieces.</param>
+    /// <param name="ranks">How many ranks there are.</param>
+    /// <param name="batches">How many batches make an update.</param>
     /// <param name="threads">How many threads add.</param>
-    public GradientTree(Variable[] variables, ShardMap map, int batches, int threads)
+    public GradientTree(Variable[] variables, ShardMap map, Piece[] own, int ranks, int batches, int threads)
     {
-        (_variables, _threads) = (variables, threads);
-        _merges = MergesOf(batches);
+        (_variables, _ranks, _batches, _helpers) = (variables, ranks, batches, threads - 1);
+        _merges = MergesOf(batches / ranks);
         int height = 0, levels = 1;
         foreach (int merges in _merges)
         {
@@ -39,12 +49,32 @@ sealed unsafe class GradientTree
             levels = Math.Max(levels, height);
         }
 
-        // A node of one batch is made bucket by bucket, in the memory of the largest bucket.
-        IsOneBatch = batches == 1;
-        _levelBytes = Arena.Padded((nint)(IsOneBatch ? map.Buckets.Select(Size).DefaultIfEmpty().Max() : map.Bytes));
-        _arena = new Arena(_levelBytes * levels);
+        // Means take the place of this rank's node, once all ranks have their parts of it. Where a rank has one batch, its node is made
+        // bucket by bucket in the memory of the largest one, and means have their own.
+        _isMadeByBucket = batches == ranks && ranks > 1;
+        _levelBytes = Arena.Padded((nint)(_isMadeByBucket ? map.Buckets.Max(bucket => bucket.GradientBytes.Sum(bytes => (long)bytes)) : map.Bytes));
+        _arena = new Arena((_levelBytes * levels) + (nint)(_isMadeByBucket ? own.Sum(piece => ShardMap.BytesOf(variables[piece.Variable], piece.Count)) : 0));
+        _meanAt = new nint[own.Length];
+        Means = new Gradient[own.Length];
+        nint next = _levelBytes;
+        for (int i = 0; i < own.Length; i++)
+        {
+            byte* address = _arena.First + (_meanAt[i] = _isMadeByBucket ? next : (nint)own[i].GradientAt);
+            next += (nint)ShardMap.BytesOf(variables[own[i].Variable], own[i].Count);
+            Means[i] = IsDouble(own[i].Variable) ? _arena.View<double>(address, own[i].Count) : _arena.View<float>(address, own[i].Count);
+        }
 
-        static long Size(Bucket bucket) => bucket.GradientBytes.Sum(bytes => (long)bytes);
+        _adding = Array.ConvertAll(map.Buckets, bucket => new PartJob(this, [.. bucket.Pieces.SelectMany(
+            piece => Cut(piece, (nint)(piece.GradientAt - (_isMadeByBucket ? bucket.GradientAt : 0)), 0))], isMean: false));
+        int rank = own.Length > 0 ? own[0].Owner : -1, first = 0; // pieces are in the order of buckets
+        _averaging = Array.ConvertAll(map.Buckets, bucket =>
+        {
+            Piece[] pieces = [.. bucket.Pieces.Where(piece => piece.Owner == rank)];
+            int number = first;
+            first += pieces.Length;
+            return new PartJob(this, [.. pieces.SelectMany(
+                (piece, i) => Cut(piece, (nint)(piece.GradientAt - pieces[0].GradientAt), _meanAt[number + i]))], isMean: true);
+        });
     }
 
     /// <summary>After each of so many batches, how many pairs of nodes become one.</summary>
@@ -65,141 +95,156 @@ sealed unsafe class GradientTree
         }
     }
 
-    /// <summary>Where nodes lie.</summary>
+    /// <summary>Where nodes and means lie.</summary>
     public Arena Memory => _arena;
 
-    bool IsOneBatch { get; }
+    /// <summary>The means over all batches, of this rank's pieces.</summary>
+    public Gradient[] Means { get; }
 
-    /// <summary>The bytes of a bucket in the node, once the bucket of the last batch is added.</summary>
-    public byte* NodeOf(Bucket bucket) => _arena.First + (IsOneBatch ? 0 : (nint)bucket.GradientAt);
+    /// <summary>The first byte of such a mean.</summary>
+    public byte* MeanAt(int own) => _arena.First + _meanAt[own];
+
+    /// <summary>How many sums the present batch completes.</summary>
+    public int Joins => _merges[_batch];
+
+    /// <summary>The bytes of a bucket in this rank's node, once its last batch is added.</summary>
+    public byte* NodeOf(Bucket bucket) => _arena.First + (_isMadeByBucket ? 0 : (nint)bucket.GradientAt);
 
     /// <summary>Begins a batch.</summary>
     /// <param name="batch">Its number among this rank's.</param>
-    public void Begin(int batch)
+    /// <param name="gradients">One for each variable, none where it is missing.</param>
+    /// <param name="rows">The rows of those that are sparse.</param>
+    public void Begin(int batch, TypedMemory[] gradients, RowOrder?[] rows)
     {
+        (_batch, _gradients, _rows) = (batch, gradients, rows);
         if (batch == 0)
             _height = 0;
     }
 
-    /// <summary>Adds what a bucket has of a batch.</summary>
-    /// <param name="batch">The batch's number among this rank's.</param>
-    /// <param name="bucket">The bucket.</param>
-    /// <param name="gradients">One for each variable, none where it is missing.</param>
-    /// <param name="rows">The rows of those that are sparse.</param>
-    public void Add(int batch, Bucket bucket, TypedMemory[] gradients, RowOrder?[] rows)
-    {
-        int merges = _merges[batch];
-        foreach (Piece piece in bucket.Pieces)
-        {
-            nint at = (nint)(piece.GradientAt - bucket.GradientAt);
-            int top = merges == 0 ? _height : _height - 1;
-            if (ShardMap.SumType(_variables[piece.Variable]) == DType.Float64)
-                AddPiece<double>(piece, at, top, merges);
-            else
-                AddPiece<float>(piece, at, top, merges);
-        }
-
-        void AddPiece<T>(Piece piece, nint at, int top, int merges)
-            where T : unmanaged, INumber<T>
-        {
-            bool isMax = _variables[piece.Variable].OverwriteWithGradient;
-            InParts(piece.Count, _threads, (from, to) => AddPart<T>(piece, at, top, merges, isMax, from, to));
-        }
-
-        void AddPart<T>(Piece piece, nint at, int top, int merges, bool isMax, int from, int to)
-            where T : unmanaged, INumber<T>
-        {
-            Span<T> scratch = stackalloc T[Block];
-            for (int start = from; start < to; start += Block)
-            {
-                Span<T> sum = Level(top, start, Math.Min(Block, to - start));
-                if (merges == 0 && !isMax)
-                {
-                    Load(in gradients[piece.Variable], rows[piece.Variable], piece.Start + start, sum);
-                    continue;
-                }
-
-                // What a gradient replaces is the largest gradient, from zero on.
-                if (merges == 0)
-                    sum.Clear();
-                Span<T> leaf = scratch[..sum.Length];
-                Load(in gradients[piece.Variable], rows[piece.Variable], piece.Start + start, leaf);
-                Join(sum, leaf, isMax);
-            }
-
-            for (int merge = 1; merge < merges; merge++)
-                Join(Level(top - merge, from, to - from), Level(top - merge + 1, from, to - from), isMax);
-
-            Span<T> Level(int level, int start, int count) =>
-                new((T*)(_arena.First + (level * _levelBytes) + (IsOneBatch ? 0 : (nint)bucket.GradientAt) + at) + start, count);
-        }
-    }
+    /// <summary>Adds what a bucket has of the batch.</summary>
+    public void Add(int bucket) => _adding[bucket].Run(_helpers);
 
     /// <summary>Ends a batch, all of whose buckets are added.</summary>
-    public void End(int batch) => _height += 1 - _merges[batch];
+    public void End() => _height += 1 - _merges[_batch];
 
-    /// <summary>Sums the nodes of all ranks, which lie one after the other, into the first, and divides by the number of batches.</summary>
-    /// <param name="nodes">The nodes; only the first holds something afterwards.</param>
-    /// <param name="ranks">Their number.</param>
-    /// <param name="stride">Bytes from one to the next.</param>
-    /// <param name="count">The elements of each.</param>
-    /// <param name="isMax">Whether the variable is replaced by its gradient.</param>
-    /// <param name="batches">How many batches there are.</param>
-    /// <param name="means">Where the result goes.</param>
-    /// <param name="first">From which element on.</param>
-    /// <param name="threads">How many threads do it.</param>
-    public static void Finish<T>(byte* nodes, int ranks, nint stride, int count, bool isMax, int batches, T[] means, int first, int threads)
+    /// <summary>Makes the means of a bucket from the nodes of all ranks.</summary>
+    /// <param name="bucket">The number of the bucket.</param>
+    /// <param name="nodes">This rank's pieces of all nodes, rank by rank. They are overwritten.</param>
+    /// <param name="stride">Bytes from one node to the next.</param>
+    public void Average(int bucket, byte* nodes, nint stride)
+    {
+        _nodes = nodes;
+        _stride = stride;
+        _averaging[bucket].Run(_helpers);
+    }
+
+    /// <summary>
+    /// Adds the last batch to a chunk of one of the pieces and makes its mean, where there is one rank: right before the chunk is read, so
+    /// that it is in the cache then.
+    /// </summary>
+    public void AddLast(Piece piece, int own, int start, int count)
+    {
+        bool isDouble = IsDouble(piece.Variable);
+        var part = new Part(piece.Variable, piece.Start + start, count, _meanAt[own] + ((nint)start * (isDouble ? sizeof(double) : sizeof(float))), 0);
+        if (isDouble)
+            Add<double>(in part, isLast: true);
+        else
+            Add<float>(in part, isLast: true);
+    }
+
+    [SkipLocalsInit]
+    void Add<T>(in Part part, bool isLast)
         where T : unmanaged, INumber<T>
     {
-        InParts(count, threads, FinishPart);
-
-        void FinishPart(int from, int to)
+        ref readonly TypedMemory gradient = ref _gradients[part.Variable];
+        bool isMax = _variables[part.Variable].OverwriteWithGradient;
+        int merges = _merges[_batch], top = merges == 0 ? _height : _height - 1, joins = isMax ? Math.Max(merges, 1) : merges;
+        bool copies = merges == 0 && !isMax;
+        T* scratch = stackalloc T[Block];
+        fixed (byte* dense = &DenseAt<T>(in gradient, part.Start))
         {
-            const int block = 2048;
-            for (int start = from; start < to; start += block)
+            for (int start = 0; start < part.Count; start += Block)
             {
-                int length = Math.Min(block, to - start);
-                for (int step = 1; step < ranks; step *= 2)
+                int count = Math.Min(Block, part.Count - start);
+                if (copies || dense == null)
+                    Load(in gradient, _rows[part.Variable], part.Start + start, new Span<T>(copies ? Level(top, in part, start) : scratch, count));
+                if (merges == 0 && isMax)
+                    new Span<T>(Level(top, in part, start), count).Clear(); // what a gradient replaces is the largest gradient, from zero on
+                T* right = dense == null ? scratch : (T*)dense + start;
+                for (int level = top; level > top - joins; level--)
                 {
-                    for (int rank = 0; rank + step < ranks; rank += 2 * step)
-                        Join(Part(rank, length, start), Part(rank + step, length, start), isMax);
+                    // Only the last sum is kept.
+                    T* left = Level(level, in part, start), sum = level == top - joins + 1 ? left : scratch;
+                    Join<T>(new(left, count), new(right, count), new(sum, count), isMax, isLast && sum == left);
+                    right = sum;
                 }
-
-                Span<T> sum = Part(0, length, start), target = means.AsSpan(first + start, length);
-                if (isMax || batches == 1)
-                    sum.CopyTo(target);
-                else
-                    TensorPrimitives.Divide(sum, T.CreateChecked(batches), target);
             }
         }
 
-        Span<T> Part(int rank, int length, int start) => new((T*)(nodes + (rank * stride)) + start, length);
+        T* Level(int level, in Part part, int start) => (T*)(_arena.First + (level * _levelBytes) + part.At) + start;
     }
 
-    // The parts are independent: no bit depends on the number of threads.
-    static void InParts(int count, int threads, Action<int, int> part)
+    void Average<T>(in Part part)
+        where T : unmanaged, INumber<T>
     {
-        int parts = (count + PartLength - 1) / PartLength;
-        if (threads == 1 || parts < 2)
-            part(0, count);
-        else
-            Parallel.For(0, parts, new ParallelOptions { MaxDegreeOfParallelism = threads }, i => part(i * PartLength, Math.Min(count, (i + 1) * PartLength)));
+        bool isMax = _variables[part.Variable].OverwriteWithGradient;
+        for (int start = 0; start < part.Count; start += Block)
+        {
+            int count = Math.Min(Block, part.Count - start);
+            for (int step = 1; step < _ranks; step *= 2)
+            {
+                for (int rank = 0; rank + step < _ranks; rank += 2 * step)
+                    Join(NodeOf(rank, in part), NodeOf(rank + step, in part), NodeOf(rank, in part), isMax, divides: false);
+            }
+
+            Span<T> sum = NodeOf(0, in part), mean = new((T*)(_arena.First + part.MeanAt) + start, count);
+            if (isMax)
+                sum.CopyTo(mean);
+            else
+                TensorPrimitives.Divide(sum, T.CreateChecked(_batches), mean);
+
+            Span<T> NodeOf(int rank, in Part part) => new((T*)(_nodes + (rank * _stride) + part.At) + start, count);
+        }
     }
 
-    static void Join<T>(Span<T> sum, ReadOnlySpan<T> other, bool isMax)
+    bool IsDouble(int variable) => ShardMap.SumType(_variables[variable]) == DType.Float64;
+
+    IEnumerable<Part> Cut(Piece piece, nint at, nint meanAt)
+    {
+        for (int start = 0; start < piece.Count; start += PartLength)
+        {
+            nint bytes = (nint)start * ShardMap.SumType(_variables[piece.Variable]).Size();
+            yield return new(piece.Variable, piece.Start + start, Math.Min(PartLength, piece.Count - start), at + bytes, meanAt + bytes);
+        }
+    }
+
+    // Without a remainder, a product has the bits of the quotient, and takes less time.
+    void Join<T>(ReadOnlySpan<T> left, ReadOnlySpan<T> right, Span<T> sum, bool isMax, bool divides)
         where T : INumber<T>
     {
         if (isMax)
-            TensorPrimitives.Max(sum, other, sum);
+            TensorPrimitives.Max(left, right, sum);
+        else if (divides && int.IsPow2(_batches))
+            TensorPrimitives.AddMultiply(left, right, T.One / T.CreateChecked(_batches), sum);
         else
-            TensorPrimitives.Add(sum, other, sum);
+            TensorPrimitives.Add(left, right, sum);
+        if (divides && !isMax && !int.IsPow2(_batches))
+            TensorPrimitives.Divide(sum, T.CreateChecked(_batches), sum);
+    }
+
+    // Null where the gradient has to be loaded.
+    static ref byte DenseAt<T>(in TypedMemory gradient, int start)
+    {
+        if (gradient.Owner is null || gradient.IsRows || gradient.DType != DTypes.Of<T>())
+            return ref Unsafe.NullRef<byte>();
+        return ref gradient.At(start);
     }
 
     // A missing gradient is zero.
     static void Load<T>(in TypedMemory gradient, RowOrder? rows, int start, Span<T> target)
         where T : unmanaged
     {
-        DType type = typeof(T) == typeof(double) ? DType.Float64 : DType.Float32;
+        DType type = DTypes.Of<T>();
         fixed (T* values = target)
         {
             if (gradient.Owner is null || gradient.IsRows)
@@ -219,6 +264,42 @@ sealed unsafe class GradientTree
                 else
                     Conversions.Convert(source, gradient.DType, (byte*)values, type, target.Length);
             }
+        }
+    }
+
+    /// <summary>Some elements of a variable.</summary>
+    /// <param name="Variable">The number of the variable.</param>
+    /// <param name="Start">The first element.</param>
+    /// <param name="Count">How many there are.</param>
+    /// <param name="At">The first byte in a node.</param>
+    /// <param name="MeanAt">The first byte of the mean.</param>
+    readonly record struct Part(int Variable, int Start, int Count, nint At, nint MeanAt);
+
+    // The parts are independent: no bit depends on the number of threads.
+    sealed class PartJob(GradientTree tree, Part[] parts, bool isMean) : Job
+    {
+        public void Run(int helpers)
+        {
+            if (parts.Length > 0)
+                Run(parts.Length, helpers);
+        }
+
+        protected override void Execute(int task)
+        {
+            ref readonly Part part = ref parts[task];
+            if (tree.IsDouble(part.Variable))
+                Execute<double>(in part);
+            else
+                Execute<float>(in part);
+        }
+
+        void Execute<T>(in Part part)
+            where T : unmanaged, INumber<T>
+        {
+            if (isMean)
+                tree.Average<T>(in part);
+            else
+                tree.Add<T>(in part, isLast: false);
         }
     }
 }

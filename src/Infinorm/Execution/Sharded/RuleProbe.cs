@@ -7,19 +7,23 @@ namespace Infinorm.Execution.Sharded;
 /// Asks an optimizer for its rule without stepping anything: whether the rule needs whole variables, and on a rank that owns nothing of a
 /// group so that the numbers which the optimizer has once go on there as they do elsewhere.
 /// </summary>
-sealed class RuleProbe(Slots slots, double learningRate, long iterations) : RuleTarget(slots)
+sealed class RuleProbe(Slots slots) : RuleTarget(slots)
 {
-    public override double LearningRate => learningRate;
+    double _learningRate;
+    long _iterations;
 
-    public override long Iterations => iterations;
+    public override double LearningRate => _learningRate;
+
+    public override long Iterations => _iterations;
 
     /// <summary>Whether the rule that was given needs whole variables.</summary>
     public bool NeedsWholeVariables { get; private set; }
 
     /// <summary>Asks in the lanes of a type.</summary>
     /// <exception cref="InvalidOperationException">The optimizer gives no rule, or more than one.</exception>
-    public void Ask(IRuleSource source, bool doubles)
+    public void Ask(IRuleSource source, in StepPlan plan, bool doubles)
     {
+        (_learningRate, _iterations) = (plan.LearningRate, plan.Iterations);
         var question = new Question(this, source);
         LaneWidth.Run(doubles, ref question);
     }

@@ -102,7 +102,8 @@ sealed class ShardMap
     /// <summary>The type in which a variable's gradients are summed.</summary>
     public static DType SumType(Variable variable) => variable.DType == DType.Float64 ? DType.Float64 : DType.Float32;
 
-    static long BytesOf(Variable variable, int count) => (long)count * SumType(variable).Size();
+    /// <summary>The bytes that the gradient of a piece takes, filled up to a cache line: blocks of it are worked on as a whole.</summary>
+    public static long BytesOf(Variable variable, int count) => Arena.Padded((nint)count * SumType(variable).Size());
 
     static Bucket Bucket(
         Variable[] variables, bool[] isWhole, List<(int Variable, int Start, int Count)> units, long[] loads, long total, long at)

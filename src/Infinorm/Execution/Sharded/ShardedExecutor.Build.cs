@@ -65,35 +65,23 @@ sealed unsafe partial class ShardedExecutor
         _map = ShardMap.Divide(
             _variables, [.. _variables.Select(variable => needsWhole || variable.Constraint is not null)], world.Size, world.BucketBytes);
         _own = [.. _map.Buckets.SelectMany(bucket => bucket.Pieces).Where(piece => piece.Owner == world.Rank)];
-        _tree = new GradientTree(_variables, _map, _ownBatches, maxDegreeOfParallelism);
+        _tree = new GradientTree(_variables, _map, _own, world.Size, batches, maxDegreeOfParallelism);
+        _given = new Gradient[_own.Length];
         _checks = new GradientChecks(request.Together, _tree.Memory);
         _gradients = new TypedMemory[_variables.Length];
         _rows = new RowOrder?[_variables.Length];
         _present = new bool[_variables.Length];
         _bufferBytes = world.Size == 1 ? 0 : Arena.Padded((nint)_map.Buckets.Max(BufferBytes));
         _buffers = new Arena(2 * _bufferBytes);
-        MakeMeans();
+        _partBytes = new int[world.Size];
         _sums = new SumExchange(world, _map, _variables);
+        _lastPass = new RuleProbe(request.Slots);
+        _lastGroup = request.GroupOf.Max();
+        _lastIsDouble = _variables.Where((_, i) => request.GroupOf[i] == _lastGroup).Any(variable => variable.DType == DType.Float64);
+        _inner.BeforeChunk = world.Size == 1 ? MakeMean : null;
 
         long BufferBytes(Bucket bucket) =>
             Math.Max((long)bucket.GradientBytes[world.Rank] * world.Size, bucket.WeightBytes.Sum(bytes => (long)bytes));
-    }
-
-    void MakeMeans()
-    {
-        _singles = GC.AllocateUninitializedArray<float>(CountOf(DType.Float32));
-        _doubles = GC.AllocateUninitializedArray<double>(CountOf(DType.Float64));
-        int singles = 0, doubles = 0;
-        _means = new Gradient[_own.Length];
-        for (int i = 0; i < _own.Length; i++)
-        {
-            int count = _own[i].Count;
-            _means[i] = ShardMap.SumType(_variables[_own[i].Variable]) == DType.Float64
-                ? _doubles.AsMemory((doubles += count) - count, count)
-                : _singles.AsMemory((singles += count) - count, count);
-        }
-
-        int CountOf(DType type) => checked((int)_own.Where(piece => ShardMap.SumType(_variables[piece.Variable]) == type).Sum(piece => (long)piece.Count));
     }
 
     BuildRequest InnerRequest(BuildRequest request) => request with

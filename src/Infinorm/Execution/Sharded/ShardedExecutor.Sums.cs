@@ -13,19 +13,26 @@ sealed unsafe partial class ShardedExecutor
     {
         norm = default;
         SumExchange sums = _sums!;
-        sums.Begin(Plan.CallsBefore, Fingerprint(), isFinite, _present);
+        sums.Begin(isFinite, _present);
         for (int i = 0; i < _own.Length; i++)
             sums.Set(i, isFinite ? _inner.ChunkSums(i) : []);
         sums.Gather(_present);
-        sums.RequireSameStep(_optimizer);
         missing = _present.Count(present => !present);
         if (!sums.IsFinite)
             return false;
 
         // What nobody has a gradient of is not stepped, and where nothing is stepped, averages stay.
         if (missing > 0)
-            _inner.Accept([.. _means.Select((mean, i) => _present[_own[i].Variable] ? mean : default)]);
-        if (!Enumerable.Range(0, _variables.Length).Any(IsStepped))
+        {
+            for (int i = 0; i < _own.Length; i++)
+                _given[i] = _present[_own[i].Variable] ? _given[i] : default;
+            _inner.Accept(_given);
+        }
+
+        bool steps = false;
+        for (int i = 0; i < _variables.Length; i++)
+            steps |= IsStepped(i);
+        if (!steps)
         {
             for (int i = 0; i < _innerPlans.Length; i++)
                 _innerPlans[i] = _innerPlans[i] with { AverageMomentum = null };
@@ -68,6 +75,21 @@ sealed unsafe partial class ShardedExecutor
 
     bool IsStepped(int variable) => _present[variable] && !_variables[variable].OverwriteWithGradient;
 
+    // Whatever a rank refuses is known by now, and nothing has changed.
+    void MeetBeforeUpdate()
+    {
+        world.Meet(Purpose.Update, Plan.CallsBefore, Fingerprint());
+        Arrival first = world.Met[0];
+        for (int rank = 1; rank < world.Size; rank++)
+        {
+            Arrival other = world.Met[rank];
+            if (other.First != first.First)
+                throw new WorldException($"{_optimizer}: the ranks are out of step: rank 0 has made {first.First} calls, rank {rank} {other.First}.");
+            if (other.Second != first.Second)
+                throw new WorldException($"{_optimizer}: the learning rate or the loss scale on rank {rank} is not that on rank 0.");
+        }
+    }
+
     // Of what may be set between steps: the rates and the scale.
     long Fingerprint()
     {
@@ -81,7 +103,7 @@ sealed unsafe partial class ShardedExecutor
 /// <summary>The numbers that ranks tell one another in an update, in the order of a single process.</summary>
 sealed class SumExchange
 {
-    const int HeaderBytes = 3 * sizeof(long); // calls before, fingerprint, whether all is finite
+    const int HeaderBytes = sizeof(long); // whether all is finite
 
     readonly World _world;
     readonly int[] _counts;
@@ -116,10 +138,9 @@ sealed class SumExchange
     /// <summary>Whether all gradients of all ranks are finite, where that was asked.</summary>
     public bool IsFinite { get; private set; }
 
-    public void Begin(long calls, long fingerprint, bool isFinite, bool[] present)
+    public void Begin(bool isFinite, bool[] present)
     {
-        Span<long> header = MemoryMarshal.Cast<byte, long>(_own.AsSpan(0, HeaderBytes));
-        (header[0], header[1], header[2]) = (calls, fingerprint, isFinite ? 1 : 0);
+        _own[0] = isFinite ? (byte)1 : (byte)0;
         MemoryMarshal.AsBytes(present.AsSpan()).CopyTo(_own.AsSpan(HeaderBytes));
     }
 
@@ -135,23 +156,9 @@ sealed class SumExchange
         IsFinite = true;
         for (int rank = 0, at = 0; rank < _world.Size; at += _counts[rank++])
         {
-            IsFinite &= Header(at)[2] != 0;
+            IsFinite &= _all[at] != 0;
             for (int i = 0; i < present.Length; i++)
                 present[i] |= _all[at + HeaderBytes + i] != 0;
-        }
-    }
-
-    /// <exception cref="WorldException">The ranks are in different steps, or were set differently.</exception>
-    public void RequireSameStep(string optimizer)
-    {
-        ReadOnlySpan<long> first = Header(0);
-        for (int rank = 1, at = _counts[0]; rank < _world.Size; at += _counts[rank++])
-        {
-            ReadOnlySpan<long> other = Header(at);
-            if (other[0] != first[0])
-                throw new WorldException($"{optimizer}: the ranks are out of step: rank 0 has made {first[0]} calls, rank {rank} {other[0]}.");
-            if (other[1] != first[1])
-                throw new WorldException($"{optimizer}: the learning rate or the loss scale on rank {rank} is not that on rank 0.");
         }
     }
 
@@ -169,6 +176,4 @@ sealed class SumExchange
     }
 
     static int ChunksOf(Piece piece) => (piece.Count + Memory.Chunk.MaxCount - 1) / Memory.Chunk.MaxCount;
-
-    ReadOnlySpan<long> Header(int at) => MemoryMarshal.Cast<byte, long>(_all.AsSpan(at, HeaderBytes));
 }

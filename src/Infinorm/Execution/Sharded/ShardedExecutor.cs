@@ -27,9 +27,8 @@ sealed unsafe partial class ShardedExecutor(
     GradientChecks? _checks;
     TypedMemory[] _gradients = [];
     RowOrder?[] _rows = [];
-    Gradient[] _means = []; // of this rank's pieces
-    float[] _singles = [];
-    double[] _doubles = [];
+    Gradient[] _given = []; // what the inner executor gets: means of this rank's pieces, or gradients of the last batch
+    int[] _partBytes = []; // what a rank receives from each
     Arena? _buffers; // two: what is sent or received, and what is received or sent
     nint _bufferBytes;
     bool[] _present = []; // which variables have a gradient in a batch of this update
@@ -37,11 +36,13 @@ sealed unsafe partial class ShardedExecutor(
     StepPlan[] _innerPlans = [];
     string _optimizer = "";
     int _batch; // the next one's number among this rank's
+    RuleProbe? _lastPass; // that a single process makes
+    int _lastGroup;
+    bool _lastIsDouble;
+    Action? _run;
     SumExchange? _sums;
 
     ref readonly StepPlan Plan => ref _plans[0];
-
-    bool IsLast => _batch == _ownBatches - 1;
 
     public void Build(BuildRequest request)
     {
@@ -106,20 +107,18 @@ sealed unsafe partial class ShardedExecutor(
             _batch = 0; // the state was loaded
         }
 
-        if (!IsLast)
+        if (!Plan.Updates)
             return;
         _innerPlans = plans.Length == _innerPlans.Length ? _innerPlans : new StepPlan[plans.Length];
         for (int i = 0; i < plans.Length; i++)
-            _innerPlans[i] = plans[i] with { AccumulationSteps = 0, ResetsAccumulators = false };
+            _innerPlans[i] = plans[i] with { AccumulationSteps = world.Size == 1 && batches > 1 ? batches : 0, ResetsAccumulators = false };
         _inner.Prepare(source, _innerPlans);
 
         // Numbers that the optimizer has once are those that the last pass of the whole prepares, which may be another rank's.
         if (_request!.Slots.Scalars.Count > 0)
-        {
-            int group = _request.GroupOf.Max();
-            bool doubles = _variables.Where((variable, i) => _request.GroupOf[i] == group).Any(variable => variable.DType == DType.Float64);
-            new RuleProbe(_request.Slots, plans[group].LearningRate, plans[group].Iterations).Ask(source, doubles);
-        }
+            _lastPass!.Ask(source, in plans[_lastGroup], _lastIsDouble);
+        if (world.Size > 1)
+            MeetBeforeUpdate();
     }
 
     public bool Reduce(out GradientNorm norm, ref int missing)
@@ -130,7 +129,7 @@ sealed unsafe partial class ShardedExecutor(
             AddBatch();
             if (!Plan.Updates)
                 return true;
-            _inner.Accept(_means);
+            _inner.Accept(_given);
             bool isMade = Exchange(_inner.ReduceParts(), out norm, out missing);
             _batch = isMade ? _batch : 0;
             return isMade;
@@ -152,7 +151,7 @@ sealed unsafe partial class ShardedExecutor(
         _batch = 0;
         try
         {
-            world.Together(_inner.Run);
+            world.Together(_run ??= _inner.Run);
             foreach (Bucket bucket in _map!.Buckets)
                 GatherWeights(bucket);
         }
@@ -162,48 +161,62 @@ sealed unsafe partial class ShardedExecutor(
         }
     }
 
-    // Adds this call's batch to the node; with the last one, buckets travel and this rank's means are made.
+    // Adds this call's batch to the node; with the last one, buckets travel and this rank's means are made. A world of one rank adds its
+    // last batch in the step.
     void AddBatch()
     {
         if (_batch == 0)
             Array.Clear(_present);
         for (int i = 0; i < _gradients.Length; i++)
             _present[i] |= _gradients[i].Owner is not null;
-        _tree!.Begin(_batch);
-        int own = 0;
-        foreach (Bucket bucket in _map!.Buckets)
+        _tree!.Begin(_batch, _gradients, _rows);
+        if (Plan.Updates && world.Size == 1)
         {
-            _tree.Add(_batch, bucket, _gradients, _rows);
-            if (Plan.Updates)
-                Exchange(bucket, ref own);
+            for (int i = 0; i < _own.Length; i++)
+                GiveLast(i);
+            return;
         }
 
-        _tree.End(_batch);
+        for (int bucket = 0; bucket < _map!.Buckets.Length; bucket++)
+        {
+            _tree.Add(bucket);
+            if (Plan.Updates)
+                Exchange(bucket);
+        }
+
+        if (Plan.Updates)
+            _tree.Means.CopyTo(_given, 0);
+        else
+            _tree.End();
+    }
+
+    // A gradient that only has to be added to the node, and divided, is given as it is: the step does both. Of others the mean is made
+    // when the step turns to it.
+    void GiveLast(int own)
+    {
+        Piece piece = _own[own];
+        TypedMemory gradient = _gradients[piece.Variable];
+        bool isGiven = gradient.Owner is not null && !gradient.IsRows && gradient.DType == ShardMap.SumType(_variables[piece.Variable])
+            && !_variables[piece.Variable].OverwriteWithGradient && (batches == 1 || (_tree!.Joins == 1 && Plan.LossScale is null));
+        _given[own] = isGiven ? new(gradient with { Start = gradient.Start + piece.Start, Length = piece.Count }) : _tree!.Means[own];
+        _inner.SetAccumulator(own, isGiven && batches > 1 ? _tree!.MeanAt(own) : null);
+    }
+
+    void MakeMean(Chunk chunk)
+    {
+        if (_given[chunk.Variable].Elements.Owner == _tree!.Means[chunk.Variable].Elements.Owner)
+            _tree.AddLast(_own[chunk.Variable], chunk.Variable, chunk.Start, chunk.Count);
     }
 
     // Every rank gets the nodes of its pieces from all ranks.
-    void Exchange(Bucket bucket, ref int own)
+    void Exchange(int number)
     {
-        int mine = bucket.GradientBytes[world.Rank], total = bucket.GradientBytes.Sum();
-        byte* node = _tree!.NodeOf(bucket), received = node;
-        if (world.Size > 1)
-        {
-            received = _buffers!.First;
-            world.AllToAll(
-                new(node, total), bucket.GradientBytes, new(received, checked(mine * world.Size)), [.. Enumerable.Repeat(mine, world.Size)]);
-        }
-
-        for (nint at = 0; at < mine; own++)
-        {
-            Piece piece = _own[own];
-            Variable variable = _variables[piece.Variable];
-            bool isMax = variable.OverwriteWithGradient;
-            if (_means[own].Elements is { Owner: double[] doubles, Start: var first })
-                GradientTree.Finish(received + at, world.Size, mine, piece.Count, isMax, batches, doubles, first, maxDegreeOfParallelism);
-            else
-                GradientTree.Finish(received + at, world.Size, mine, piece.Count, isMax, batches, _singles, _means[own].Elements.Start, maxDegreeOfParallelism);
-            at += piece.Count * ShardMap.SumType(variable).Size();
-        }
+        Bucket bucket = _map!.Buckets[number];
+        int mine = bucket.GradientBytes[world.Rank];
+        Array.Fill(_partBytes, mine);
+        world.AllToAll(
+            new(_tree!.NodeOf(bucket), bucket.GradientBytes.Sum()), bucket.GradientBytes, new(_buffers!.First, checked(mine * world.Size)), _partBytes);
+        _tree.Average(number, _buffers.First, mine);
     }
 
     // Every rank gets the weights of all.

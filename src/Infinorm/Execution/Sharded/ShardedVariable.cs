@@ -24,6 +24,8 @@ sealed class ShardedVariable(World world, Shard[] shards, string path, DType dty
 
     internal override void VisitBytes(Action<Span<byte>> visit, bool writes)
     {
+        if (!writes && world.Size > 1)
+            world.Meet(Purpose.State);
         byte[] window = new byte[(long)Math.Min(PieceLength, Length) * DType.Size()];
         for (int start = 0; start < Length; start += PieceLength)
         {

@@ -527,6 +527,149 @@ public sealed class ShardedTests
         }),
         e => Assert.Contains("the step failed in the middle", Assert.IsAssignableFrom<InvalidOperationException>(e).Message, StringComparison.Ordinal));
 
+    public static TheoryData<string> Refusals => ["length", "count", "none of it", "rows", "order", "rule", "rate", "memory"];
+
+    // In a call that accumulates and in one that updates.
+    [Theory]
+    [MemberData(nameof(Refusals))]
+    public void WhatOneRankRefusesIsRefusedByAllAndNothingHasChanged(string kind)
+    {
+        foreach (int bad in (int[])[0, 1])
+        {
+            (string Message, float[] Weights)[] ranks = Ranks.Run(2, world =>
+            {
+                var weights = new Variable<float>("w", new float[3]);
+                var table = new Variable<float>("table", new float[4], [2, 2]);
+                bool fails = false;
+                Optimizer optimizer = new Refusing(new(() => fails && kind == "rate" ? double.NaN : 0.1), () => fails && kind == "rule") { GradientAccumulationSteps = 4 };
+                optimizer.Over(world);
+                optimizer.Build(weights, table);
+                Update();
+                float[] before = [.. weights.Span];
+                string message = Assert.Throws<WorldException>(() =>
+                {
+                    for (int batch = 0; batch < 2; batch++)
+                    {
+                        fails = world.Rank == 1 && batch == (kind is "rate" or "rule" ? 1 : bad);
+                        if (fails)
+                            Refused();
+                        else
+                            optimizer.Apply(new float[3], new float[4]);
+                    }
+                }).Message;
+                fails = false;
+                Assert.Equal(before, weights.Span);
+                Assert.Equal(1, optimizer.Iterations);
+                Update();
+                Assert.Equal(2, optimizer.Iterations);
+                return (message, weights.Span.ToArray());
+
+                void Refused() => _ = kind switch
+                {
+                    "length" => optimizer.Apply(new float[2], new float[4]),
+                    "count" => optimizer.Apply(new float[3]),
+                    "none of it" => optimizer.Apply(new Gradient[] { new float[3] }, [weights, table]),
+                    "rows" => optimizer.Apply(new float[3], Gradient.Rows([7], new float[2])),
+                    "order" => optimizer.Apply(new Gradient[] { new float[3], new float[3] }, [weights, weights]),
+                    "memory" => optimizer.Apply(weights.Memory, new float[4]),
+                    _ => optimizer.Apply(new float[3], new float[4]),
+                };
+
+                void Update()
+                {
+                    foreach (int batch in world.Share(Enumerable.Range(0, 4)))
+                        optimizer.Apply(new float[] { 1, batch, 2 }, new float[4]);
+                }
+            });
+            Assert.StartsWith("rank 1 of 2: ", ranks[0].Message, StringComparison.Ordinal);
+            Assert.Contains(
+                kind switch
+                {
+                    "length" => "ArgumentException: w: gradient has 2 elements, the variable has 3",
+                    "count" => "1 gradients, the optimizer was built for 2 variables",
+                    "none of it" => "1 gradients for 2 variables",
+                    "rows" => "table: ",
+                    "order" => "w: the variable is listed twice",
+                    "rule" => "InvalidDataException: no rule",
+                    "rate" => "it must be finite",
+                    _ => "w: the gradient overlaps the variable w in memory",
+                },
+                ranks[0].Message, StringComparison.Ordinal);
+            Assert.All(ranks, rank => Assert.Equal(ranks[0].Message, rank.Message));
+            Assert.All(ranks, rank => Assert.Equal(ranks[0].Weights, rank.Weights));
+        }
+    }
+
+    [Fact]
+    public void AMultiOptimizerRefusesOnAllWhatOneOfItsOptimizersRefuses() => Assert.All(
+        Ranks.Failures(2, world =>
+        {
+            var optimizer = new MultiOptimizer(
+                new Adamax { GradientAccumulationSteps = 2 }, new Dictionary<string, RuleOptimizer> { ["b"] = new Adam { GradientAccumulationSteps = 2 } });
+            optimizer.Over(world);
+            optimizer.Build(new Variable<float>("a", new float[2]), new Variable<float>("b", new float[2]));
+            optimizer.Apply(new float[2], new float[world.Rank == 1 ? 2 : 3]);
+        }),
+        e => Assert.Equal(
+            "rank 0 of 2: ArgumentException: b: gradient has 3 elements, the variable has 2.", Assert.IsType<WorldException>(e).Message));
+
+    [Theory]
+    [InlineData("none", "there are no variables to train")]
+    [InlineData("twice", "w: the variable is listed twice")]
+    [InlineData("count", "Rank 0 has no more variables; rank 1 has variable 1: v ")]
+    public void WhatOneRankCannotBuildIsRefusedByAll(string kind, string expected) => Assert.All(
+        Ranks.Failures(2, world =>
+        {
+            Optimizer optimizer = new Adamax(0.1) { GradientAccumulationSteps = 2 };
+            optimizer.Over(world);
+            var w = new Variable<float>("w", new float[3]);
+            Variable[] variables = world.Rank == 0 ? [w] : kind == "none" ? [] : [w, kind == "twice" ? w : new Variable<float>("v", new float[1])];
+            optimizer.Build(variables);
+        }),
+        e => Assert.Contains(expected, Assert.IsType<WorldException>(e).Message, StringComparison.Ordinal));
+
+    public static TheoryData<string, string> Strays => new()
+    {
+        { "save", "rank 0 is in Save, rank 1 in a call of Apply that updates" },
+        { "restore", "rank 0 is in Restore, rank 1 in a call of Apply that updates" },
+        { "read", "rank 0 is in a call that reads the optimizer's variables, rank 1 in a call of Apply that updates" },
+        { "mean", "rank 0 is in a call that gathers values, such as Mean or Fit, rank 1 in a call of Apply that updates" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Strays))]
+    public void ACallThatOneRankAloneMakesIsNamedOnAll(string kind, string expected) => Assert.All(
+        Ranks.Failures(2, world =>
+        {
+            Optimizer optimizer = Built(world, batches: 2);
+            if (world.Rank == 1)
+                optimizer.Apply(new float[3]);
+            else if (kind == "save")
+                optimizer.Save(new MemoryStream());
+            else if (kind == "restore")
+                optimizer.Restore(new MemoryStream());
+            else if (kind == "mean")
+                world.Mean(1);
+            else
+                optimizer.Variables[^1].ToNdArray();
+        }),
+        e => Assert.Contains($"The ranks make different calls: {expected}", Assert.IsType<WorldException>(e).Message, StringComparison.Ordinal));
+
+    [Fact]
+    public void AFileThatOneRankDoesNotSeeIsRefusedByAll()
+    {
+        string path = Path.GetTempFileName();
+        Assert.All(
+            Ranks.Failures(2, world =>
+            {
+                Optimizer optimizer = Built(world, batches: 2);
+                optimizer.Save(path);
+                optimizer.Restore(world.Rank == 0 ? path : path + ".none");
+            }),
+            e => Assert.StartsWith("rank 1 of 2: FileNotFoundException", Assert.IsType<WorldException>(e).Message, StringComparison.Ordinal));
+        File.Delete(path);
+    }
+
     static Optimizer Built(World world, int? batches, double rate = 0.1, int length = 3)
     {
         Optimizer optimizer = new Adamax(rate) { GradientAccumulationSteps = batches };
@@ -601,5 +744,26 @@ public sealed class ShardedTests
     sealed class Failing : Infinorm.Constraints.Constraint
     {
         protected internal override void Apply<T>(Span<T> values, ReadOnlySpan<nint> shape) => throw new InvalidDataException("no");
+    }
+
+    // Fails where it is told to.
+    sealed class Refusing(Infinorm.Schedules.LearningRate rate, Func<bool> fails) : RuleOptimizer(rate)
+    {
+        protected override void DefineSlots(Infinorm.Rules.Slots slots)
+        {
+        }
+
+        protected override void UpdateStep<L>(Infinorm.Rules.RuleContext<L> context)
+        {
+            if (fails())
+                throw new InvalidDataException("no rule");
+            context.Run(new Rule<L>(context.LearningRate));
+        }
+
+        readonly struct Rule<L>(L rate) : Infinorm.Rules.IRule0<L>
+            where L : struct, Infinorm.Rules.ILane<L>
+        {
+            public void Step(ref L weight, L gradient) => weight -= rate * gradient;
+        }
     }
 }
