@@ -8,6 +8,7 @@ using static TorchSharp.torch;
 
 namespace Infinorm.Torch.Tests;
 
+[Collection(nameof(Alone))]
 public class LibtorchTeamTests
 {
     const int Large = 300_000; // ten tasks
@@ -97,7 +98,7 @@ public class LibtorchTeamTests
         return Floats(parameter);
     }
 
-    // The number of libtorch's threads is each thread's own.
+    // The number of libtorch's threads is each thread's own, but threads that have none take the one that was set last: afterwards one again.
     static void OnAThread(int libtorchThreads, Action action)
     {
         Exception? failure = null;
@@ -111,6 +112,10 @@ public class LibtorchTeamTests
             catch (Exception e)
             {
                 failure = e;
+            }
+            finally
+            {
+                OneThread.Set();
             }
         });
         thread.Start();
