@@ -232,12 +232,25 @@ public sealed class AtomicFileTests : IDisposable
         Directory.CreateDirectory(_folder / "far/linked");
         Directory.CreateSymbolicLink(_folder / "near", _folder / "far/away");
         Directory.CreateSymbolicLink(_folder / "far/to", "linked");
-        File.CreateSymbolicLink(_folder / "far/away/state", "../to/../state");
+        File.CreateSymbolicLink(_folder / "far/away/state", ".././to//../state");
         File.WriteAllText(_folder / "far/state", "old");
         AtomicFile.Write(_folder / "near/state", stream => stream.Write("new"u8));
         Assert.Equal("new", File.ReadAllText(_folder / "far/state"));
         Assert.Equal("new", File.ReadAllText(_folder / "near/state"));
         Assert.Empty(_folder.Files);
+    }
+
+    [Fact]
+    public void As_many_links_are_followed_as_Linux_follows()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere the folder for temporary files may lie behind links of its own.");
+        for (int link = 1; link <= 41; link++)
+            File.CreateSymbolicLink(_folder / $"{link}", link == 1 ? "state" : $"{link - 1}");
+        AtomicFile.Write(_folder / "40", stream => stream.WriteByte((byte)'a'));
+        Assert.Equal("a", File.ReadAllText(_path));
+        IOException e = Assert.Throws<IOException>(() => AtomicFile.Write(_folder / "41", stream => stream.WriteByte((byte)'b')));
+        Assert.EndsWith("41: it leads through more than 40 symbolic links", e.Message);
+        Assert.Equal("a", File.ReadAllText(_path));
     }
 
     [Fact]
