@@ -22,18 +22,20 @@ static unsafe class BlockKernels
             Store(accumulator, i, Stages.Accumulate(in stages, Load<L>(gradient, i), spent ? default : Load<L>(accumulator, i)));
     }
 
-    /// <summary>As above; target ← what the accumulator then means, divided by the number of gradients. In one loop, the divisions wait for no memory.</summary>
+    /// <summary>
+    /// accumulator ← as above; target ← the gradient that norms are taken of, in a call that updates. In one loop, as the division then goes on
+    /// while memory is waited for.
+    /// </summary>
     [MethodImpl(Hot.Loop)]
-    public static void AccumulateMean<L>(
-        byte* target, byte* accumulator, byte* gradient, nint bytes, in GradientFormula<L> formula, in GradientFormula<L> mean)
+    public static void AccumulateMean<L>(byte* target, byte* accumulator, byte* gradient, nint bytes, in GradientFormula<L> formula)
         where L : struct, ILane<L>
     {
-        GradientFormula<L> stages = formula, division = mean;
+        GradientFormula<L> stages = formula;
         for (nint i = 0; i < bytes; i += Unsafe.SizeOf<L>())
         {
-            L sum = Stages.Accumulate(in stages, Load<L>(gradient, i), Load<L>(accumulator, i));
-            Store(accumulator, i, sum);
-            Store(target, i, division.Unscale(sum));
+            L value = Load<L>(gradient, i), accumulated = Load<L>(accumulator, i);
+            Store(accumulator, i, Stages.Accumulate(in stages, value, accumulated));
+            Store(target, i, Stages.Unclipped(in stages, value, accumulates: true, accumulated));
         }
     }
 

@@ -13,7 +13,7 @@ static unsafe class Prefetch
     const int Distance = 2048;
 
     /// <summary>
-    /// The lines that a loop which has come to <paramref name="position"/> will need in a while, into the L2 cache: asked for by the L1 cache, they
+    /// The lines that a loop which has come to <paramref name="position"/> will need in a while, into the L2 cache: in the L1 cache, they
     /// would be in the way of those that are needed now, and a single stream would be read at four fifths of the speed.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

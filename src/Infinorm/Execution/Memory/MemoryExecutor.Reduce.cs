@@ -129,9 +129,8 @@ sealed unsafe partial class MemoryExecutor
 
         if (view.ReducesIntoAccumulator)
         {
-            var formula = new GradientFormula<L>(plan.LossScale, 0, ClipKind.None, 0, 0);
-            var mean = new GradientFormula<L>(plan.AccumulationSteps, 0, ClipKind.None, 0, 0);
-            BlockKernels.AccumulateMean(view.Scratch.Gradient, view.AccumulatorAt(offset), gradient, bytes, in formula, in mean);
+            var formula = new GradientFormula<L>(plan.LossScale, plan.AccumulationSteps, ClipKind.None, 0, 0);
+            BlockKernels.AccumulateMean(view.Scratch.Gradient, view.AccumulatorAt(offset), gradient, bytes, in formula);
             gradient = view.Scratch.Gradient;
         }
         else if (plan.LossScale is not null || plan.AccumulationSteps > 0)
