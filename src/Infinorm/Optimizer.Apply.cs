@@ -163,7 +163,7 @@ public abstract partial class Optimizer
 
             return Advance(isListed ? Ordered(gradients, variables) : gradients, dynamicScale: null);
         }
-        catch (Exception e) when (World is { HasMet: false })
+        catch (Exception e) when (World is { IsExchanging: false })
         {
             FailTogether(e);
             throw;
@@ -178,7 +178,7 @@ public abstract partial class Optimizer
         {
             BuildAt(variables, grouping, scope);
         }
-        catch (Exception e) when (isFirst && e is not WorldException && World is { Size: > 1, HasMet: false })
+        catch (Exception e) when (isFirst && e is not WorldException && World is { Size: > 1, IsExchanging: false })
         {
             World.Agree(e);
             throw;

@@ -108,7 +108,10 @@ public abstract class World : IDisposable
     public abstract void Abort(string reason);
 
     /// <summary>Begins a call of which all ranks make one.</summary>
-    internal void BeginCall() => HasMet = false;
+    internal void BeginCall() => IsExchanging = false;
+
+    /// <summary>Begins the exchanges of a call that all ranks have agreed on.</summary>
+    internal void BeginExchange() => IsExchanging = true;
 
     /// <summary>
     /// Waits for all ranks before they exchange anything. So whatever goes wrong on one rank before, all learn of it.
@@ -121,11 +124,7 @@ public abstract class World : IDisposable
     internal void Meet(Purpose purpose, long first = 0, long second = 0, Exception? failure = null)
     {
         if (Size == 1 && failure is null)
-        {
-            HasMet = true;
             return;
-        }
-
         byte[] text = failure is null ? [] : Encoding.UTF8.GetBytes($"{failure.GetType().Name}: {failure.Message}");
         if (_met.Length == 0)
         {
@@ -146,8 +145,6 @@ public abstract class World : IDisposable
             if (_met[rank].Purpose != _met[0].Purpose)
                 throw new WorldException($"The ranks make different calls: rank 0 is in {NameOf(_met[0].Purpose)}, rank {rank} in {NameOf(_met[rank].Purpose)}.");
         }
-
-        HasMet = true;
 
         string TextOf(int rank, byte[] text)
         {
@@ -175,8 +172,10 @@ public abstract class World : IDisposable
     /// </summary>
     protected internal long Calls { get; internal set; } = -1;
 
-    /// <summary>Whether the ranks have met, and none had failed, since <see cref="BeginCall"/>.</summary>
-    internal bool HasMet { get; private set; }
+    /// <summary>
+    /// Whether the ranks have agreed on the present call and exchange what it needs. Until then, what goes wrong on one rank can be told to all.
+    /// </summary>
+    internal bool IsExchanging { get; private set; }
 
     /// <summary>Where each rank was when they last met, if there are several.</summary>
     internal ReadOnlySpan<Arrival> Met => _met;
@@ -215,6 +214,7 @@ public abstract class World : IDisposable
     internal void RequireSame(string optimizer, string[] lines)
     {
         Meet(Purpose.Build);
+        BeginExchange();
 
         // The texts themselves are compared, line by line, only where they differ.
         string[] hashes = GatherTexts(Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', lines)))));

@@ -165,6 +165,8 @@ sealed unsafe partial class ShardedExecutor(
     // last batch in the step.
     void AddBatch()
     {
+        if (Plan.Updates)
+            world.BeginExchange();
         if (_batch == 0)
             Array.Clear(_present);
         for (int i = 0; i < _gradients.Length; i++)
