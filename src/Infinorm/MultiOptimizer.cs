@@ -280,8 +280,8 @@ public sealed partial class MultiOptimizer : Optimizer
     {
         if (_world is null)
             return;
-        _world.RequireSame(Name, [.. variables.Select((variable, i) => $"variable {i}: {variable}, stepped by optimizer {owners[i]}, "
-            + $"{_inner[owners[i]].GradientAccumulationSteps ?? 1} batches an update")]);
+        _world.RequireSame(Name, [.. variables.Select((variable, i) => $"variable {i}: {variable}, "
+            + $"{_inner[owners[i]].GradientAccumulationSteps ?? 1} batches an update, stepped by optimizer {owners[i]}")]);
         RuleOptimizer[] used = [.. _inner.Where((_, i) => places[i].Length > 0)];
         foreach (RuleOptimizer inner in used)
         {

@@ -75,9 +75,9 @@ public sealed class NoGarbage
             Optimizer optimizer = settings.Create();
             optimizer.Over(world);
             optimizer.Build(
-                new Variable<float>("kernel", new float[40_000], [200, 200]) { Constraint = new MaxNorm() }, new Variable<double>("bias", new double[300]),
+                new Variable<float>("kernel", new float[17_000], [170, 100]) { Constraint = new MaxNorm() }, new Variable<double>("bias", new double[300]),
                 new Variable<Half>("half", new Half[300]), new Variable<float>("absent", new float[5]), new Variable<float>("table", new float[320], [40, 8]));
-            float[] kernel = new float[40_000], bias = new float[300];
+            float[] kernel = new float[17_000], bias = new float[300];
             var half = new Half[300];
             Gradient rows = Gradient.Rows([3, 1, 3], new float[24]);
             return BytesAllocated(() => optimizer.Apply(kernel, bias, half, default, rows));
