@@ -5,8 +5,8 @@ namespace Infinorm.Mpi;
 
 /// <summary>
 /// The only thread that calls MPI. While a request is under way it polls whether the request is done: at first without a pause, as an MPI may
-/// send only while it is asked, then less and less often, so that waiting for a late rank takes little processor time. Without work it sleeps. Five times a second it answers what other
-/// ranks may have asked.
+/// send only while it is asked, then less and less often, so that waiting for a late rank takes little processor time. Without work it sleeps.
+/// Five times a second it answers what other ranks may have asked.
 /// </summary>
 sealed class Communicator
 {

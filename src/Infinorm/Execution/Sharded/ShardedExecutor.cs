@@ -18,7 +18,6 @@ sealed unsafe partial class ShardedExecutor(
     World world, string settings, int batches, int maxDegreeOfParallelism) : IExecutor
 {
     readonly MemoryExecutor _inner = new(maxDegreeOfParallelism);
-    readonly int _ownBatches = batches / world.Size;
     Variable[] _variables = [];
     BuildRequest? _request;
     ShardMap? _map;
