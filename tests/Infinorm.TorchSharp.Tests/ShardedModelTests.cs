@@ -44,6 +44,40 @@ public sealed class ShardedModelTests
         Assert.Equal(7, model.buffers().First().mean().item<float>());
     }
 
+    [Fact]
+    public void AClosureThatThrowsOnOneRankFailsOnAllAndTheNextUpdateIsDone()
+    {
+        Exception?[] failures = Ranks.Run(2, world =>
+        {
+            using var scope = NewDisposeScope();
+            nn.Module<Tensor, Tensor> model = nn.Linear(5, 4);
+            using TorchOptimizer optimizer = new Adamax(0.01) { GradientAccumulationSteps = 4 }.For(model, world);
+            float[] before = Values();
+            Exception? failure = Record.Exception(() =>
+            {
+                for (int batch = 0; batch < 2; batch++)
+                    optimizer.step(() => world.Rank == 1 ? throw new InvalidDataException("no data") : Loss());
+            });
+            Assert.Equal(before, Values());
+            for (int batch = 0; batch < 2; batch++)
+                optimizer.step(Loss);
+            Assert.Equal(1, optimizer.Optimizer.Iterations);
+            Assert.NotEqual(before, Values());
+            return failure;
+
+            float[] Values() => [.. model.parameters().SelectMany(tensor => tensor.data<float>().ToArray())];
+
+            Tensor Loss()
+            {
+                optimizer.zero_grad();
+                Tensor loss = model.call(ones(8, 5)).sum();
+                loss.backward();
+                return loss;
+            }
+        });
+        Assert.All(failures, e => Assert.Equal("rank 1 of 2: InvalidDataException: no data", Assert.IsType<WorldException>(e).Message));
+    }
+
     // Each rank begins with other parameters and buffers; rank 0's are those of all.
     static float[][] Train(int ranks) => Ranks.Run(ranks, TrainOn);
 
