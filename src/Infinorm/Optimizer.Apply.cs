@@ -66,7 +66,20 @@ public abstract partial class Optimizer
         }
 
         using var _ = Enter();
-        return AdvanceTogether(gradients, [], isListed: false);
+        World?.BeginCall();
+        try
+        {
+            return gradients.Length == TrainableVariables.Count
+                ? Advance(gradients, dynamicScale: null)
+                : throw new ArgumentException(
+                    $"{Name}: {gradients.Length} gradients, the optimizer was built for {TrainableVariables.Count} variables.",
+                    nameof(gradients));
+        }
+        catch (Exception e) when (World is { IsExchanging: false })
+        {
+            FailTogether(e);
+            throw;
+        }
     }
 
     /// <summary>
@@ -80,12 +93,12 @@ public abstract partial class Optimizer
     {
         using var _ = Enter();
         if (IsBuilt)
-            return AdvanceTogether(gradients, trainableVariables, isListed: true);
+            return AdvanceInAnyOrder(gradients, trainableVariables);
 
         BuildTogether(trainableVariables, Grouping.None, ScopeInApply);
         try
         {
-            return AdvanceTogether(gradients, trainableVariables, isListed: true);
+            return AdvanceInAnyOrder(gradients, trainableVariables);
         }
         catch
         {
@@ -147,21 +160,14 @@ public abstract partial class Optimizer
     /// <summary>Forgets the batches since the last update.</summary>
     internal abstract void DropUpdate();
 
-    // One call of Apply. Ranks meet in it before the first exchange, if it updates.
-    StepInfo AdvanceTogether(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> variables, bool isListed)
+    StepInfo AdvanceInAnyOrder(ReadOnlySpan<Gradient> gradients, ReadOnlySpan<Variable> variables)
     {
         World?.BeginCall();
         try
         {
-            if (isListed && gradients.Length != variables.Length)
-                throw new ArgumentException($"{Name}: {gradients.Length} gradients for {variables.Length} variables.", nameof(gradients));
-            if (!isListed && gradients.Length != TrainableVariables.Count)
-            {
-                throw new ArgumentException(
-                    $"{Name}: {gradients.Length} gradients, the optimizer was built for {TrainableVariables.Count} variables.", nameof(gradients));
-            }
-
-            return Advance(isListed ? Ordered(gradients, variables) : gradients, dynamicScale: null);
+            return gradients.Length == variables.Length
+                ? Advance(Ordered(gradients, variables), dynamicScale: null)
+                : throw new ArgumentException($"{Name}: {gradients.Length} gradients for {variables.Length} variables.", nameof(gradients));
         }
         catch (Exception e) when (World is { IsExchanging: false })
         {
