@@ -40,14 +40,14 @@ sealed unsafe partial class MpiLibrary
             World = Address("ompi_mpi_comm_world");
             _byte = Address("ompi_mpi_byte");
             _errorsReturn = Address("ompi_mpi_errors_return");
-            _ignoreStatus = 0;
+            (_ignoreStatus, InPlace) = (0, 1);
         }
         else if (Version.StartsWith("MPICH", StringComparison.Ordinal))
         {
             World = 0x44000000;
             _byte = 0x4c00010d;
             _errorsReturn = 0x54000001;
-            _ignoreStatus = 1;
+            (_ignoreStatus, InPlace) = (1, -1);
         }
         else
         {
@@ -80,6 +80,9 @@ sealed unsafe partial class MpiLibrary
 
     /// <summary>The communicator of all ranks.</summary>
     public nint World { get; }
+
+    /// <summary>Stands for bytes of a rank that are already where they are gathered.</summary>
+    public nint InPlace { get; }
 
     /// <summary>Loads the first of these libraries that is found.</summary>
     /// <exception cref="WorldException">None is found.</exception>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Infinorm.Execution;
 
 namespace Infinorm.Mpi;
@@ -97,10 +98,10 @@ public sealed unsafe class MpiWorld : World
     public override void AllGather(ReadOnlySpan<byte> own, Span<byte> all, ReadOnlySpan<int> counts)
     {
         int[] each = counts.ToArray();
-        int length = own.Length, bytes = all.Length;
-        fixed (byte* from = own, to = all)
+        int length = own.Length, bytes = all.Length, place = StartsOf(each)[Rank];
+        fixed (byte* from = &MemoryMarshal.GetReference(own), to = &MemoryMarshal.GetReference(all))
         {
-            var (source, target) = ((nint)from, (nint)to);
+            var (source, target) = (from == to + place ? _library.InPlace : (nint)from, (nint)to);
             Exchange("all-gather", () =>
             {
                 fixed (int* counts = each, starts = StartsOf(each))

@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Infinorm.Execution;
 
@@ -92,7 +94,9 @@ sealed unsafe class ThreadWorld : World
     {
         if (count != target.Length)
             Abort($"rank {from} sends {count} bytes where rank {Rank} expects {target.Length}; the ranks make different calls.");
-        new ReadOnlySpan<byte>((byte*)part.Bytes + start, count).CopyTo(target);
+        ReadOnlySpan<byte> source = new((byte*)part.Bytes + start, count);
+        if (!Unsafe.AreSame(in MemoryMarshal.GetReference(source), in MemoryMarshal.GetReference(target)))
+            source.CopyTo(target);
     }
 
     readonly record struct Part(nint Bytes, int[] Counts);

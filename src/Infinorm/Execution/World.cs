@@ -90,7 +90,7 @@ public abstract class World : IDisposable
         ReadOnlySpan<byte> send, ReadOnlySpan<int> sendCounts, Span<byte> receive, ReadOnlySpan<int> receiveCounts);
 
     /// <summary>Gives every rank the bytes of all ranks, in the order of the ranks, without gaps.</summary>
-    /// <param name="own">This rank's bytes.</param>
+    /// <param name="own">This rank's bytes. They may already be at their place in <paramref name="all"/>: on all ranks or on none.</param>
     /// <param name="all">The memory for the bytes of all ranks.</param>
     /// <param name="counts">The number of bytes of each rank.</param>
     public abstract void AllGather(ReadOnlySpan<byte> own, Span<byte> all, ReadOnlySpan<int> counts);

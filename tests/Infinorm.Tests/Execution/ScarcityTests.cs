@@ -1,4 +1,7 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Infinorm.Execution.Memory;
 
 namespace Infinorm.Tests.Execution;
@@ -20,6 +23,23 @@ public sealed class ScarcityTests
     [Fact]
     public void StateBeyondWhatAnArrayHoldsIsAsMuchAsMemoryThatThereIsNot() =>
         Assert.Throws<OutOfMemoryException>(() => new Arena((nint)1 << 40));
+
+    [Fact]
+    public void AnArenaOfAnySizeEndsInItsMemory()
+    {
+        for (int bytes = 0; bytes < 300; bytes++)
+        {
+            var arena = new Arena(bytes);
+            Span<byte> memory = MemoryMarshal.AsBytes(LinesOf(arena).AsSpan());
+            Assert.True(memory.Overlaps(AsSpan(arena), out int start));
+            Assert.True(start + Arena.Padded(bytes) <= memory.Length, $"An arena of {bytes} bytes begins at {start} of {memory.Length}.");
+        }
+
+        static unsafe Span<byte> AsSpan(Arena arena) => new(arena.First, 1);
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_lines")]
+    static extern ref Vector512<byte>[] LinesOf(Arena arena);
 
     static string Run(string what, int megabytes)
     {

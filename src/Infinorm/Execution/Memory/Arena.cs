@@ -27,7 +27,7 @@ sealed unsafe class Arena
     /// <exception cref="OutOfMemoryException">There is not so much memory.</exception>
     public Arena(nint bytes)
     {
-        _lines = GC.AllocateArray<Vector512<byte>>((int)Math.Min(int.MaxValue, (bytes / Alignment) + 1), pinned: true);
+        _lines = GC.AllocateArray<Vector512<byte>>((int)Math.Min(int.MaxValue, (Padded(bytes) / Alignment) + 1), pinned: true);
         First = (byte*)Padded((nint)Unsafe.AsPointer(ref _lines[0]));
         _end = First + bytes;
     }

@@ -19,6 +19,7 @@ sealed unsafe class GradientTree
     const int Block = 2048, PartLength = 1 << 16; // elements that stay in the L1 cache, and those that a thread takes at a time
 
     readonly Variable[] _variables;
+    readonly Bucket[] _buckets;
     readonly int[] _merges; // after each batch, how many nodes it completes
     readonly int _ranks, _batches, _helpers;
     readonly bool _isMadeByBucket;
@@ -40,7 +41,7 @@ sealed unsafe class GradientTree
     /// <param name="threads">How many threads add.</param>
     public GradientTree(Variable[] variables, ShardMap map, Piece[] own, int ranks, int batches, int threads)
     {
-        (_variables, _ranks, _batches, _helpers) = (variables, ranks, batches, threads - 1);
+        (_variables, _buckets, _ranks, _batches, _helpers) = (variables, map.Buckets, ranks, batches, threads - 1);
         _merges = MergesOf(batches / ranks);
         int height = 0, levels = 1;
         foreach (int merges in _merges)
@@ -107,8 +108,14 @@ sealed unsafe class GradientTree
     /// <summary>How many sums the present batch completes.</summary>
     public int Joins => _merges[_batch];
 
-    /// <summary>The bytes of a bucket in this rank's node, once its last batch is added.</summary>
-    public byte* NodeOf(Bucket bucket) => _arena.First + (_isMadeByBucket ? 0 : (nint)bucket.GradientAt);
+    /// <summary>The first byte of a bucket in this rank's node, once its last batch is added. It may be a gradient's, not to be written.</summary>
+    public ref readonly byte NodeOf(int bucket)
+    {
+        if (!IsGradient(bucket))
+            return ref *(_arena.First + (_isMadeByBucket ? 0 : (nint)_buckets[bucket].GradientAt));
+        Piece first = _buckets[bucket].Pieces[0];
+        return ref _gradients[first.Variable].At(first.Start);
+    }
 
     /// <summary>Begins a batch.</summary>
     /// <param name="batch">Its number among this rank's.</param>
@@ -122,7 +129,11 @@ sealed unsafe class GradientTree
     }
 
     /// <summary>Adds what a bucket has of the batch.</summary>
-    public void Add(int bucket) => _adding[bucket].Run(_helpers);
+    public void Add(int bucket)
+    {
+        if (!IsGradient(bucket))
+            _adding[bucket].Run(_helpers);
+    }
 
     /// <summary>Ends a batch, all of whose buckets are added.</summary>
     public void End() => _height += 1 - _merges[_batch];
@@ -193,18 +204,25 @@ sealed unsafe class GradientTree
             int count = Math.Min(Block, part.Count - start);
             for (int step = 1; step < _ranks; step *= 2)
             {
+                bool isLast = 2 * step == _ranks;
                 for (int rank = 0; rank + step < _ranks; rank += 2 * step)
-                    Join(NodeOf(rank, in part), NodeOf(rank + step, in part), NodeOf(rank, in part), isMax, divides: false);
+                {
+                    Span<T> left = NodeOf(rank, in part), sum = isLast ? new((T*)(_arena.First + part.MeanAt) + start, count) : left;
+                    Join<T>(left, NodeOf(rank + step, in part), sum, isMax, isLast);
+                }
             }
-
-            Span<T> sum = NodeOf(0, in part), mean = new((T*)(_arena.First + part.MeanAt) + start, count);
-            if (isMax)
-                sum.CopyTo(mean);
-            else
-                TensorPrimitives.Divide(sum, T.CreateChecked(_batches), mean);
 
             Span<T> NodeOf(int rank, in Part part) => new((T*)(_nodes + (rank * _stride) + part.At) + start, count);
         }
+    }
+
+    // Where a rank has one batch, its node is the gradients: one that fills a bucket alone is sent as it is.
+    bool IsGradient(int number)
+    {
+        Bucket bucket = _buckets[number];
+        int variable = bucket.Pieces[0].Variable;
+        return _isMadeByBucket && bucket.IsRun && !bucket.IsFilledUp && !_variables[variable].OverwriteWithGradient
+            && IsDense(in _gradients[variable], ShardMap.SumType(_variables[variable]));
     }
 
     bool IsDouble(int variable) => ShardMap.SumType(_variables[variable]) == DType.Float64;
@@ -235,10 +253,12 @@ sealed unsafe class GradientTree
     // Null where the gradient has to be loaded.
     static ref byte DenseAt<T>(in TypedMemory gradient, int start)
     {
-        if (gradient.Owner is null || gradient.IsRows || gradient.DType != DTypes.Of<T>())
+        if (!IsDense(in gradient, DTypes.Of<T>()))
             return ref Unsafe.NullRef<byte>();
         return ref gradient.At(start);
     }
+
+    static bool IsDense(in TypedMemory gradient, DType type) => gradient.Owner is not null && !gradient.IsRows && gradient.DType == type;
 
     // A missing gradient is zero.
     static void Load<T>(in TypedMemory gradient, RowOrder? rows, int start, Span<T> target)

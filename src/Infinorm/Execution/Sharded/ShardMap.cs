@@ -35,6 +35,13 @@ sealed class Bucket(Piece[] pieces, int[] gradientBytes, int[] weightBytes)
 
     /// <summary>The first byte in the node of the tree.</summary>
     public long GradientAt { get; init; }
+
+    /// <summary>Whether the pieces follow one another in one variable.</summary>
+    public bool IsRun { get; } = pieces.Zip(pieces.Skip(1)).All(
+        pair => pair.First.Variable == pair.Second.Variable && pair.First.Start + pair.First.Count == pair.Second.Start);
+
+    /// <summary>Whether the gradient of a piece takes more bytes than it has.</summary>
+    public bool IsFilledUp { get; init; }
 }
 
 /// <summary>
@@ -136,7 +143,11 @@ sealed class ShardMap
             weightBytes[piece.Owner] += weights;
         }
 
-        return new Bucket(ordered, gradientBytes, weightBytes) { GradientAt = at };
+        return new Bucket(ordered, gradientBytes, weightBytes) 
+        {
+            GradientAt = at,
+            IsFilledUp = pieces.Any(piece => BytesOf(variables[piece.Variable], piece.Count) != (long)piece.Count * SumType(variables[piece.Variable]).Size()),
+        };
 
         void Give(int variable, int start, int count, int owner)
         {

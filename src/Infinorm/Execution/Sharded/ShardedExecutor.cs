@@ -215,27 +215,35 @@ sealed unsafe partial class ShardedExecutor(
         Bucket bucket = _map!.Buckets[number];
         int mine = bucket.GradientBytes[world.Rank];
         Array.Fill(_partBytes, mine);
-        world.AllToAll(
-            new(_tree!.NodeOf(bucket), bucket.GradientBytes.Sum()), bucket.GradientBytes, new(_buffers!.First, checked(mine * world.Size)), _partBytes);
+        ReadOnlySpan<byte> node = MemoryMarshal.CreateReadOnlySpan(in _tree!.NodeOf(number), bucket.GradientBytes.Sum());
+        world.AllToAll(node, bucket.GradientBytes, new(_buffers!.First, checked(mine * world.Size)), _partBytes);
         _tree.Average(number, _buffers.First, mine);
     }
 
-    // Every rank gets the weights of all.
+    // Every rank gets the weights of all, right into a variable that fills the bucket alone.
     void GatherWeights(Bucket bucket)
     {
         if (world.Size == 1)
             return;
         byte* own = _buffers!.First, all = own + _bufferBytes;
-        int first = 0;
+        int first = 0, length = bucket.WeightBytes.Sum();
         for (int rank = 0; rank < world.Rank; rank++)
             first += bucket.WeightBytes[rank];
+        if (bucket.IsRun)
+        {
+            Piece start = bucket.Pieces[0];
+            Span<byte> weights = MemoryMarshal.CreateSpan(ref _variables[start.Variable].Elements.At(start.Start), length);
+            world.AllGather(weights.Slice(first, bucket.WeightBytes[world.Rank]), weights, bucket.WeightBytes);
+            return;
+        }
+
         foreach (Piece piece in bucket.Pieces)
         {
             if (piece.Owner == world.Rank)
                 Copy(piece, own + (piece.WeightsAt - first), toVariable: false);
         }
 
-        world.AllGather(new(own, bucket.WeightBytes[world.Rank]), new(all, bucket.WeightBytes.Sum()), bucket.WeightBytes);
+        world.AllGather(new(own, bucket.WeightBytes[world.Rank]), new(all, length), bucket.WeightBytes);
         foreach (Piece piece in bucket.Pieces)
         {
             if (piece.Owner != world.Rank)
@@ -245,9 +253,9 @@ sealed unsafe partial class ShardedExecutor(
         void Copy(Piece piece, byte* bytes, bool toVariable)
         {
             TypedMemory elements = _variables[piece.Variable].Elements;
-            var length = (nuint)((nint)piece.Count * elements.DType.Size());
+            var bytesOfPiece = (nuint)((nint)piece.Count * elements.DType.Size());
             fixed (byte* weights = &elements.At(piece.Start))
-                NativeMemory.Copy(toVariable ? bytes : weights, toVariable ? weights : bytes, length);
+                NativeMemory.Copy(toVariable ? bytes : weights, toVariable ? weights : bytes, bytesOfPiece);
         }
     }
 }
