@@ -181,7 +181,7 @@ public abstract class World : IDisposable
     internal ReadOnlySpan<Arrival> Met => _met;
 
     /// <summary>The number of bytes of gradients that are exchanged at once.</summary>
-    internal int BucketBytes { get; set; } = Sharded.ShardMap.BucketBytes;
+    internal int BucketBytes { get => field > 0 ? field : Sharded.ShardMap.BucketBytesFor(Size); set; }
 
     /// <summary>Remembers how many batches make one update.</summary>
     internal void Divide(int batchesPerUpdate) => BatchesPerUpdate = batchesPerUpdate;

@@ -50,8 +50,7 @@ sealed class Bucket(Piece[] pieces, int[] gradientBytes, int[] weightBytes)
 /// </summary>
 sealed class ShardMap
 {
-    /// <summary>How many bytes of gradients make a bucket: many small exchanges cost more than a few large ones.</summary>
-    public const int BucketBytes = 25 << 20;
+    const int MostBucketBytes = 25 << 20, BytesOfRank = 2 << 20;
 
     ShardMap(Bucket[] buckets, long bytes) => (Buckets, Bytes) = (buckets, bytes);
 
@@ -61,13 +60,19 @@ sealed class ShardMap
     /// <summary>The bytes of all gradients.</summary>
     public long Bytes { get; }
 
+    /// <summary>
+    /// How many bytes of gradients make a bucket: among few ranks, as much as is still in the cache when what was received is summed; among
+    /// many, more, as many small messages cost more than a few large ones.
+    /// </summary>
+    public static int BucketBytesFor(int ranks) => ranks == 1 ? MostBucketBytes : (int)Math.Min(MostBucketBytes, (long)ranks * BytesOfRank);
+
     /// <summary>Divides variables among ranks.</summary>
     /// <param name="variables">The variables.</param>
     /// <param name="isWhole">Whether each is not to be cut.</param>
     /// <param name="ranks">The number of ranks.</param>
     /// <param name="bucketBytes">How many bytes make a bucket.</param>
     /// <exception cref="NotSupportedException">A variable that is not to be cut has too many elements to be sent.</exception>
-    public static ShardMap Divide(Variable[] variables, bool[] isWhole, int ranks, int bucketBytes = BucketBytes)
+    public static ShardMap Divide(Variable[] variables, bool[] isWhole, int ranks, int bucketBytes)
     {
         var loads = new long[ranks];
         var buckets = new List<Bucket>();
