@@ -148,7 +148,7 @@ sealed class ShardMap
             weightBytes[piece.Owner] += weights;
         }
 
-        return new Bucket(ordered, gradientBytes, weightBytes) 
+        return new Bucket(ordered, gradientBytes, weightBytes)
         {
             GradientAt = at,
             IsFilledUp = pieces.Any(piece => BytesOf(variables[piece.Variable], piece.Count) != (long)piece.Count * SumType(variables[piece.Variable]).Size()),
