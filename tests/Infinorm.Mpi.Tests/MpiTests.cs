@@ -55,10 +55,10 @@ public sealed class MpiTests(ITestOutputHelper output)
     public void WhatOneRankRefusesIsSaidByAll(string launcher) => With(launcher, mpirun =>
     {
         (int exitCode, string text, _) = mpirun.Run(4, "refuse");
-        Assert.Equal(3, exitCode);
+        Assert.Equal(0, exitCode);
         Assert.Equal(4, text.Split("rank 3 of 4: ArgumentException: large: gradient has 39999 elements, the variable has 40000.").Length - 1);
         (exitCode, text, _) = mpirun.Run(2, "save");
-        Assert.Equal(3, exitCode);
+        Assert.Equal(0, exitCode);
         Assert.Equal(2, text.Split("The ranks make different calls: rank 0 is in a call of Apply that updates, rank 1 in Save.").Length - 1);
     });
 

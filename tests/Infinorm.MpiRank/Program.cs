@@ -77,7 +77,7 @@ try
 catch (WorldException e)
 {
     Console.Error.WriteLine(e.Message);
-    return 3;
+    return fault is "refuse" or "save" ? 0 : 3; // at another exit code mpirun ends the ranks that have not said it yet
 }
 
 int Number(int argument) => int.Parse(args[argument], CultureInfo.InvariantCulture);

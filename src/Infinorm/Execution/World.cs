@@ -11,6 +11,8 @@ namespace Infinorm.Execution;
 /// </summary>
 public abstract class World : IDisposable
 {
+    const int MostBucketBytes = 25 << 20, BytesOfRank = 2 << 20;
+
     Arrival[] _met = [];
     int[] _metBytes = [];
 
@@ -180,8 +182,15 @@ public abstract class World : IDisposable
     /// <summary>Where each rank was when they last met, if there are several.</summary>
     internal ReadOnlySpan<Arrival> Met => _met;
 
-    /// <summary>The number of bytes of gradients that are exchanged at once.</summary>
-    internal int BucketBytes { get => field > 0 ? field : Sharded.ShardMap.BucketBytesFor(Size); set; }
+    /// <summary>
+    /// The number of bytes of gradients that are exchanged at once: among few ranks, as much as is still in the cache when what was received is
+    /// summed; among many, more, as many small messages cost more than a few large ones.
+    /// </summary>
+    internal int BucketBytes
+    {
+        get => field > 0 ? field : Size == 1 ? MostBucketBytes : (int)Math.Min(MostBucketBytes, (long)Size * BytesOfRank);
+        set;
+    }
 
     /// <summary>Remembers how many batches make one update.</summary>
     internal void Divide(int batchesPerUpdate) => BatchesPerUpdate = batchesPerUpdate;

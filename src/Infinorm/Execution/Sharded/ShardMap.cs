@@ -50,8 +50,6 @@ sealed class Bucket(Piece[] pieces, int[] gradientBytes, int[] weightBytes)
 /// </summary>
 sealed class ShardMap
 {
-    const int MostBucketBytes = 25 << 20, BytesOfRank = 2 << 20;
-
     ShardMap(Bucket[] buckets, long bytes) => (Buckets, Bytes) = (buckets, bytes);
 
     /// <summary>The buckets, those of the last variables first, as their gradients are there first.</summary>
@@ -59,12 +57,6 @@ sealed class ShardMap
 
     /// <summary>The bytes of all gradients.</summary>
     public long Bytes { get; }
-
-    /// <summary>
-    /// How many bytes of gradients make a bucket: among few ranks, as much as is still in the cache when what was received is summed; among
-    /// many, more, as many small messages cost more than a few large ones.
-    /// </summary>
-    public static int BucketBytesFor(int ranks) => ranks == 1 ? MostBucketBytes : (int)Math.Min(MostBucketBytes, (long)ranks * BytesOfRank);
 
     /// <summary>Divides variables among ranks.</summary>
     /// <param name="variables">The variables.</param>
