@@ -216,13 +216,15 @@ sealed unsafe class GradientTree
         }
     }
 
+    /// <summary>Whether a variable's gradient of the present batch can be added as it lies in memory.</summary>
+    public bool IsPlain(int variable) =>
+        !_variables[variable].OverwriteWithGradient && IsDense(in _gradients[variable], ShardMap.SumType(_variables[variable]));
+
     // Where a rank has one batch, its node is the gradients: one that fills a bucket alone is sent as it is.
     bool IsGradient(int number)
     {
         Bucket bucket = _buckets[number];
-        int variable = bucket.Pieces[0].Variable;
-        return _isMadeByBucket && bucket.IsRun && !bucket.IsFilledUp && !_variables[variable].OverwriteWithGradient
-            && IsDense(in _gradients[variable], ShardMap.SumType(_variables[variable]));
+        return _isMadeByBucket && bucket.IsRun && !bucket.IsFilledUp && IsPlain(bucket.Pieces[0].Variable);
     }
 
     bool IsDouble(int variable) => ShardMap.SumType(_variables[variable]) == DType.Float64;
@@ -241,13 +243,19 @@ sealed unsafe class GradientTree
         where T : INumber<T>
     {
         if (isMax)
+        {
             TensorPrimitives.Max(left, right, sum);
+        }
         else if (divides && int.IsPow2(_batches))
+        {
             TensorPrimitives.AddMultiply(left, right, T.One / T.CreateChecked(_batches), sum);
+        }
         else
+        {
             TensorPrimitives.Add(left, right, sum);
-        if (divides && !isMax && !int.IsPow2(_batches))
-            TensorPrimitives.Divide(sum, T.CreateChecked(_batches), sum);
+            if (divides)
+                TensorPrimitives.Divide(sum, T.CreateChecked(_batches), sum);
+        }
     }
 
     // Null where the gradient has to be loaded.

@@ -197,10 +197,9 @@ sealed unsafe partial class ShardedExecutor(
     {
         Piece piece = _own[own];
         TypedMemory gradient = _gradients[piece.Variable];
-        bool isGiven = gradient.Owner is not null && !gradient.IsRows && gradient.DType == ShardMap.SumType(_variables[piece.Variable])
-            && !_variables[piece.Variable].OverwriteWithGradient && (batches == 1 || (_tree!.Joins == 1 && Plan.LossScale is null));
-        _given[own] = isGiven ? new(gradient with { Start = gradient.Start + piece.Start, Length = piece.Count }) : _tree!.Means[own];
-        _inner.SetAccumulator(own, isGiven && batches > 1 ? _tree!.MeanAt(own) : null);
+        bool isGiven = _tree!.IsPlain(piece.Variable) && (batches == 1 || (_tree.Joins == 1 && Plan.LossScale is null));
+        _given[own] = isGiven ? new(gradient with { Start = gradient.Start + piece.Start, Length = piece.Count }) : _tree.Means[own];
+        _inner.SetAccumulator(own, isGiven && batches > 1 ? _tree.MeanAt(own) : null);
     }
 
     void MakeMean(Chunk chunk)
