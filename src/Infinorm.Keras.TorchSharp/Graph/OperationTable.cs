@@ -130,8 +130,8 @@ static class OperationTable
         ["Mean"] = a => a.Float().mean(a.AllAxes(), a.IsTrue("keepdims")),
         ["Max"] = a => With(a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.maximum(y)),
         ["Min"] = a => With(a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.minimum(y)),
-        ["Amax"] = a => With(a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.maximum(y)),
-        ["Amin"] = a => With(a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims")), a.Number("initial"), (x, y) => x.minimum(y)),
+        ["Amax"] = a => a.Tensor(0).amax(a.AllAxes(), a.IsTrue("keepdims")),
+        ["Amin"] = a => a.Tensor(0).amin(a.AllAxes(), a.IsTrue("keepdims")),
         ["Var"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")),
         ["Std"] = a => a.Float().var(a.AllAxes(), unbiased: false, keepdim: a.IsTrue("keepdims")).sqrt(),
         ["Prod"] = a =>
