@@ -71,16 +71,13 @@ static class ScaleCases
         Parallel([.. World.Threads(ranks)], world => allocated[world.Rank] = SlotBytes(world));
         return new((double)allocated.Max() / SlotBytes(null));
 
-        static long SlotBytes(World? world) => BuildBytes(new Adamax(), world) - BuildBytes(new Sgd(), world);
+        static long SlotBytes(World? world) =>
+            BuildBytes(new Adamax { GradientAccumulationSteps = world?.Size }, world) - BuildBytes(new Sgd { GradientAccumulationSteps = world?.Size }, world);
 
         static long BuildBytes(RuleOptimizer optimizer, World? world)
         {
             if (world is not null)
-            {
-                optimizer = optimizer is Sgd ? new Sgd { GradientAccumulationSteps = world.Size } : new Adamax { GradientAccumulationSteps = world.Size };
                 optimizer.Over(world);
-            }
-
             Variable[] variables = [new Variable<float>("kernel", new float[8 * M]), .. Enumerable.Range(0, 100).Select(i => new Variable<float>($"bias{i}", new float[K]))];
             long before = GC.GetAllocatedBytesForCurrentThread();
             optimizer.Build(variables);
